@@ -1,0 +1,129 @@
+/**
+Changes: how a change of a key, organisation, model, price or budget reaches a cache.
+
+Reads the table `changes` above the last number every 250 ms, jittered, on a connection of its own; a NOTIFY only makes
+that read early, because one can be lost. A gap in the numbers means rows were swept away before we read them: then
+everything may have changed, and the reader says so. Whoever caches asks `staleSinceMs` how old its knowledge may be.
+*/
+import pg from 'pg';
+
+export type Change = Readonly<{revision: number; kind: 'org' | 'project' | 'key' | 'budget' | 'model'; subject: string; orgId: string | null}>;
+
+/** `all` = forget everything; otherwise what changed, in order. */
+export type OnChanges = (changes: readonly Change[] | 'all') => void;
+
+export const watchChanges = ({
+  databaseUrl,
+  onChanges,
+  onError = () => {},
+  intervalMs = 250,
+  queryTimeoutMs = 1_000,
+  now = () => performance.now(),
+  random = Math.random,
+}: {
+  databaseUrl: string;
+  onChanges: OnChanges;
+  onError?: (error: Error) => void;
+  intervalMs?: number;
+  queryTimeoutMs?: number;
+  now?: () => number;
+  random?: () => number;
+}) => {
+  let client: pg.Client | undefined;
+  let last: number | undefined;
+  let readAt = Number.NEGATIVE_INFINITY;
+  let timer: NodeJS.Timeout | undefined;
+  let reading: Promise<void> | undefined;
+  let again = false;
+  let closed = false;
+
+  const connect = async () => {
+    const fresh = new pg.Client({
+      connectionString: databaseUrl,
+      application_name: 'sluice-changes',
+      connectionTimeoutMillis: queryTimeoutMs,
+      query_timeout: queryTimeoutMs,
+      keepAlive: true,
+    });
+    fresh.on('error', error => {
+      onError(error);
+      disconnect();
+    });
+    fresh.on('notification', () => void read());
+    await fresh.connect();
+    await fresh.query('listen sluice_changes');
+    client = fresh;
+  };
+
+  const disconnect = () => {
+    const old = client;
+    client = undefined;
+    old?.end().catch(() => {});
+  };
+
+  const readOnce = async () => {
+    const asked = now();
+    if (!client) {
+      await connect();
+    }
+    const {rows} = await (client as pg.Client).query<{revision: string; kind: Change['kind']; subject: string; org_id: string | null; newest: string}>({
+      name: 'changes',
+      text: `select c.revision, c.kind, c.subject, c.org_id, r.value as newest
+             from revision r left join changes c on c.revision > $1 order by c.revision limit 10000`,
+      values: [last ?? Number.MAX_SAFE_INTEGER],
+    });
+    readAt = asked;
+    const newest = Number(rows[0]?.newest ?? 0);
+    if (last === undefined || newest < last) {
+      last = newest;
+      onChanges('all');
+      return;
+    }
+    const found = rows.filter(row => row.revision !== null);
+    const first = Number(found[0]?.revision ?? newest);
+    if (newest > last && (found.length === 0 || first !== last + 1)) {
+      last = newest;
+      onChanges('all');
+    } else if (found.length > 0) {
+      last = Number(found.at(-1)?.revision);
+      onChanges(found.map(row => ({revision: Number(row.revision), kind: row.kind, subject: row.subject, orgId: row.org_id})));
+      again ||= last < newest;
+    }
+  };
+
+  /** One read at a time; a wish during a read is kept, so that a NOTIFY never falls between two reads. */
+  const read = (): Promise<void> => {
+    if (reading) {
+      again = true;
+      return reading;
+    }
+    clearTimeout(timer);
+    again = false;
+    reading = readOnce()
+      .catch(error => {
+        onError(error as Error);
+        disconnect();
+      })
+      .then(() => {
+        reading = undefined;
+        if (!closed) {
+          timer = setTimeout(() => void read(), again ? 0 : intervalMs * (0.5 + random()));
+        }
+      });
+    return reading;
+  };
+
+  return {
+    /** The first read; resolves also when it failed, and goes on trying. */
+    start: read,
+    /** How long ago the last successful read was asked for; Infinity before the first. */
+    staleSinceMs: () => now() - readAt,
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      await reading;
+      clearTimeout(timer);
+      disconnect();
+    },
+  };
+};

@@ -1,0 +1,93 @@
+/**
+Database: pools and transactions on PostgreSQL.
+
+Integers of 8 bytes come back as bigint, because a window's total can exceed a safe integer; dates as texts.
+*/
+import pg from 'pg';
+
+export type Queryable = Pick<pg.ClientBase, 'query'>;
+export type Transaction = <Result>(work: (client: pg.PoolClient) => Promise<Result>) => Promise<Result>;
+
+const types = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (oid === pg.types.builtins.INT8) {
+      return BigInt;
+    }
+    return oid === pg.types.builtins.DATE ? String : pg.types.getTypeParser(oid, format);
+  }) as typeof pg.types.getTypeParser,
+};
+
+/**
+A pool that connects on first use. `statementTimeoutMs` bounds every statement, so that a database that hangs is an error
+and not a silence.
+*/
+export const createPool = ({
+  databaseUrl,
+  name,
+  connectionsMax = 4,
+  connectTimeoutMs = 5_000,
+  statementTimeoutMs = 30_000,
+  onError = () => {},
+}: {
+  databaseUrl: string;
+  name: string;
+  connectionsMax?: number;
+  connectTimeoutMs?: number;
+  statementTimeoutMs?: number;
+  /** An idle connection broke; the next query opens another. */
+  onError?: (error: Error) => void;
+}): pg.Pool => {
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    application_name: `sluice-${name}`,
+    max: connectionsMax,
+    connectionTimeoutMillis: connectTimeoutMs,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + 1_000,
+    types,
+  });
+  pool.on('error', onError);
+  return pool;
+};
+
+/** A superuser passes every row-level policy, so a function that was given one refuses to start. */
+export const refuseSuperuser = async (pool: Queryable) => {
+  const {rows} = await pool.query<{name: string; unbound: boolean}>(
+    'select rolname as name, rolsuper or rolbypassrls as unbound from pg_roles where rolname = current_user',
+  );
+  if (rows[0]?.unbound) {
+    throw new Error(`DATABASE_URL names the role ${rows[0].name}, which no row-level policy binds; use one of the roles of the migrations`);
+  }
+};
+
+/** Runs work in one transaction: commits when it returns, rolls back when it throws. */
+export const transactionOn =
+  (pool: pg.Pool): Transaction =>
+  async work => {
+    const client = await pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query('begin');
+      const result = await work(client);
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      // A connection that cannot even roll back is thrown away with its transaction.
+      await client.query('rollback').catch(rollbackError => {
+        broken = rollbackError as Error;
+      });
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  };
+
+/** A transaction that sees and writes the rows of one organisation only, whatever its statements say. */
+export const asTenant =
+  (pool: pg.Pool) =>
+  <Result>(org: string, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> =>
+    transactionOn(pool)(async client => {
+      // `set local role` is a no-op for sluice_tenant itself, a step down for sluice_system.
+      await client.query("select set_config('role', 'sluice_tenant', true), set_config('sluice.org', $1, true)", [org]);
+      return work(client);
+    });

@@ -1,0 +1,43 @@
+/**
+Limits: every bound that keeps a queue, a body, a cache or a wait finite. Units are in the names.
+A function takes them as a parameter with these as default, so that a test can make them small.
+*/
+export const limits = {
+  /** Bodies of requests and events. */
+  bodyBytes: 10 * 1024 * 1024,
+  headerBytes: 16 * 1024,
+  /** From a request's first byte to its last; Knative Serving allows no more. */
+  requestMs: 600_000,
+  /** From sending upstream to the first byte back. */
+  firstByteMs: 120_000,
+  /** Between two bytes from upstream. */
+  idleUpstreamMs: 60_000,
+  /** A client may take this long to send headers and body. */
+  clientBodyMs: 30_000,
+  openRequests: 10_000,
+  batchEvents: 500,
+  batchBytes: 1024 * 1024,
+  outboxRows: 1_000_000,
+  outboxAgeMs: 3_600_000,
+  leaseTtlMs: 60_000,
+  /** A lease is unusable this long before its end: what clocks may disagree by, and a write may take. */
+  leaseMarginMs: 5_000,
+  /** A lease is fenced when it is past its end by this share of its life. */
+  fenceAfterShare: 0.25,
+  /** After its deadline a request without a result waits this long before it is settled by policy. */
+  unsettledGraceMs: 60_000,
+  /** A request waits this long for a lease before the answer is 429. */
+  leaseWaitMs: 2_000,
+  /** An append to a log is given up after this, and goes to the outbox. */
+  appendMs: 2_000,
+  /** A gateway that cannot read the changes serves what it knows for this long. */
+  staleMaxMs: 60_000,
+  principals: 100_000,
+  modelCacheMs: 120_000,
+  drainMs: 600_000,
+} as const;
+
+export type Limits = {readonly [Name in keyof typeof limits]: number};
+
+/** The largest amount one request may cost: $1,000,000 in nano-USD, still a safe integer. */
+export const requestNanosMax = 1_000_000_000_000_000;

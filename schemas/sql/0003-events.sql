@@ -1,0 +1,57 @@
+-- Events at rest: what waits to be sent (outbox), what was handled (inbox), what could not be (dead_letters).
+
+create table outbox (
+  id bigint generated always as identity primary key,
+  -- 'log:<topic>' or 'broker:<name>'
+  destination text not null check (destination ~ '^(log|broker):[a-z0-9.-]+$'),
+  org_id uuid,
+  source text not null,
+  event_id text not null,
+  event json not null,
+  -- A marker: leaves only when no older row of its organisation is left, so that who reads it has read what came before.
+  barrier boolean not null default false,
+  created_at timestamptz not null default now(),
+  unique (source, event_id)
+);
+create index outbox_org on outbox (org_id, id);
+
+create table inbox (
+  consumer text not null,
+  source text not null,
+  event_id text not null,
+  reply json,
+  handled_at timestamptz not null default now(),
+  primary key (consumer, source, event_id)
+);
+
+create table dead_letters (
+  id uuid primary key,
+  org_id uuid,
+  -- The Trigger or source consumer whose delivery failed, and where it was going.
+  subscription text not null,
+  destination text not null,
+  source text,
+  event_id text,
+  type text,
+  event json,
+  attempts integer not null,
+  reason text not null,
+  status integer,
+  dead_at timestamptz not null default now(),
+  redriven_at timestamptz
+);
+create index dead_letters_at on dead_letters (dead_at);
+
+alter table outbox enable row level security;
+alter table dead_letters enable row level security;
+create policy outbox_tenant on outbox for insert to sluice_tenant with check (org_id = current_org());
+create policy outbox_gateway on outbox for insert to sluice_gateway with check (true);
+create policy outbox_system on outbox to sluice_system using (true) with check (true);
+create policy dead_letters_tenant on dead_letters for select to sluice_tenant using (org_id = current_org());
+create policy dead_letters_system on dead_letters to sluice_system using (true) with check (true);
+
+grant insert on outbox to sluice_tenant, sluice_gateway;
+grant select, insert, delete on outbox to sluice_system;
+grant select, insert, update, delete on inbox to sluice_system;
+grant select on dead_letters to sluice_tenant;
+grant select, insert, update, delete on dead_letters to sluice_system;

@@ -1,0 +1,330 @@
+-- Money: budgets, the windows in which they count, the leases that gateways spend from, the requests that hold,
+-- and the ledger of what was charged. Amounts are nano-USD, tokens or GPU-ms: no statement here cares which.
+--
+-- Who writes: budget function (sluice_system) debits and fences; gateways only through lease_work() below.
+-- Every statement that touches several windows locks them in the order of their ids.
+
+create table budgets (
+  id uuid primary key,
+  org_id uuid not null references orgs (id),
+  project_id uuid references projects (id),
+  key_id uuid references keys (id),
+  unit text not null check (unit in ('usd', 'tokens', 'gpu_ms')),
+  "limit" bigint not null check ("limit" between 0 and 9000000000000000000),
+  period text not null check (period in ('day', 'week', 'month', 'none')),
+  time_zone text not null default 'UTC',
+  -- Shares of the limit, in per cent, at which budget.threshold.reached is sent once a window.
+  thresholds smallint[] not null default '{50,80,100}',
+  paused_at timestamptz,
+  created_at timestamptz not null default now(),
+  check (project_id is null or key_id is null)
+);
+create index budgets_org on budgets (org_id);
+create trigger budgets_change after insert or update or delete on budgets
+  for each row execute function record_change('budget', 'id');
+
+create table windows (
+  id uuid primary key default gen_random_uuid(),
+  org_id uuid not null,
+  budget_id uuid not null references budgets (id),
+  starts_at timestamptz not null,
+  ends_at timestamptz not null,
+  "limit" bigint not null check ("limit" >= 0),
+  ceiling bigint not null check (ceiling >= 0),
+  spent bigint not null default 0 check (spent >= 0),
+  leased bigint not null default 0 check (leased >= 0),
+  overage bigint not null default 0 check (overage >= 0),
+  topped_up bigint not null default 0 check (topped_up >= 0),
+  threshold_reached smallint not null default 0,
+  unique (budget_id, starts_at),
+  check (spent + leased <= ceiling)
+);
+
+create table gateways (
+  id uuid primary key,
+  environment text not null,
+  started_at timestamptz not null default now(),
+  seen_at timestamptz not null default now()
+);
+
+-- Invariant a window: leased = sum over its leases of (granted - settled - returned).
+create table leases (
+  id uuid primary key default gen_random_uuid(),
+  org_id uuid not null,
+  window_id uuid not null references windows (id),
+  gateway_id uuid not null,
+  -- open: may grant; closed: returned, takes results only; fencing: its marker is on the way, void for its holder;
+  -- fenced: the marker was read and what no request holds was freed
+  state text not null default 'open' check (state in ('open', 'closed', 'fencing', 'fenced')),
+  granted bigint not null check (granted >= 0),
+  settled bigint not null default 0 check (settled >= 0),
+  returned bigint not null default 0 check (returned >= 0),
+  -- Holds of requests whose intent was read and that are not settled.
+  open bigint not null default 0 check (open >= 0),
+  granted_at timestamptz not null default now(),
+  expires_at timestamptz not null,
+  recalled_at timestamptz,
+  check (settled + returned <= granted)
+);
+create unique index leases_open on leases (window_id, gateway_id) where state = 'open';
+create index leases_live on leases (expires_at) where state in ('open', 'closed') and granted > settled + returned;
+create index leases_window on leases (window_id) where state in ('open', 'closed');
+
+-- Requests whose intent was read and that are not settled yet; a settlement deletes the row.
+create table requests (
+  id uuid primary key,
+  org_id uuid not null,
+  deadline timestamptz not null,
+  intent jsonb not null,
+  -- For each budget of the intent: does its lease cover the hold (no, when the lease was fenced before the intent came)?
+  covered jsonb not null
+);
+create index requests_due on requests (deadline);
+create index requests_org on requests (org_id, deadline);
+
+-- What was charged, append-only. The month is that of the request id's time: the same event always meets the same key.
+create table ledger (
+  month date not null,
+  request uuid not null,
+  entry text not null check (entry in ('result', 'unsettled', 'correction', 'external')),
+  org_id uuid not null,
+  project_id uuid not null,
+  key_id uuid not null,
+  model text not null,
+  model_id uuid not null,
+  environment text not null,
+  price_version integer not null,
+  -- The accounting instant: the intent's.
+  at timestamptz not null,
+  input_tokens bigint not null,
+  cached_input_tokens bigint not null default 0,
+  output_tokens bigint not null,
+  cost_nanos bigint not null,
+  estimated boolean not null default false,
+  outcome text not null,
+  traceparent text,
+  -- [{budget, window, lease, unit, hold, amount, covered, overage}], amounts as strings of digits
+  charges jsonb not null,
+  settled_at timestamptz not null default now(),
+  primary key (month, request, entry)
+) partition by range (month);
+create index ledger_org on ledger (org_id, at);
+
+do $$
+declare table_name text;
+begin
+  foreach table_name in array array['budgets', 'windows', 'leases', 'requests', 'ledger'] loop
+    execute format('alter table %I enable row level security', table_name);
+    execute format('create policy %I on %I to sluice_tenant using (org_id = current_org()) with check (org_id = current_org())',
+                   table_name || '_tenant', table_name);
+    execute format('create policy %I on %I to sluice_system using (true) with check (true)', table_name || '_system', table_name);
+  end loop;
+end $$;
+create policy budgets_gateway on budgets for select to sluice_gateway using (true);
+
+grant select, insert, update on budgets to sluice_tenant;
+grant select on windows, leases, requests, ledger to sluice_tenant;
+grant select on budgets to sluice_gateway;
+grant select on budgets, gateways to sluice_system;
+grant select, insert, update on windows, leases to sluice_system;
+grant select, insert, delete on requests to sluice_system;
+grant select, insert on ledger to sluice_system;
+
+-- Makes the partitions of one month. The debit calls it when it meets a month that this process has not seen.
+create function open_month(day date) returns void language plpgsql security definer set search_path = public as $$
+declare
+  first date := date_trunc('month', day)::date;
+  parent text;
+  child text;
+begin
+  if first not between (now() - interval '26 months')::date and (now() + interval '2 months')::date then
+    raise exception 'month % is too far from now', first using errcode = 'datetime_field_overflow';
+  end if;
+  foreach parent in array array['ledger', 'usage_records'] loop
+    child := parent || to_char(first, '_YYYY_MM');
+    if to_regclass(child) is null then
+      begin
+        execute format('create table %I partition of %I for values from (%L) to (%L)',
+                       child, parent, first, (first + interval '1 month')::date);
+      exception when duplicate_table then null;  -- made beside us
+      end;
+    end if;
+  end loop;
+end $$;
+revoke all on function open_month(date) from public;
+grant execute on function open_month(date) to sluice_system;
+
+-- The bounds of the window that an instant falls into: [start, end) of a day, ISO week or month of a time zone.
+create function window_bounds(period text, time_zone text, at timestamptz, out starts_at timestamptz, out ends_at timestamptz)
+language sql stable as $$
+  select case when period = 'none' then '-infinity'::timestamptz
+              else date_trunc(period, at at time zone time_zone) at time zone time_zone end,
+         case when period = 'none' then 'infinity'::timestamptz
+              else (date_trunc(period, at at time zone time_zone) + ('1 ' || period)::interval) at time zone time_zone end
+$$;
+
+-- The current window of a budget, opened when this is its first use, and brought to the budget's limit.
+-- A lowered limit cannot take what is spent or leased: the ceiling stays there and sinks with returns and debits.
+create function current_window(wanted uuid) returns windows language plpgsql as $$
+declare
+  budget budgets;
+  bounds record;
+  found_window windows;
+begin
+  select * into strict budget from budgets where id = wanted;
+  select * into bounds from window_bounds(budget.period, budget.time_zone, now());
+  select * into found_window from windows where budget_id = wanted and starts_at = bounds.starts_at for update;
+  if not found then
+    insert into windows (org_id, budget_id, starts_at, ends_at, "limit", ceiling)
+    values (budget.org_id, budget.id, bounds.starts_at, bounds.ends_at, budget."limit", budget."limit")
+    on conflict (budget_id, starts_at) do nothing;
+    select * into strict found_window from windows where budget_id = wanted and starts_at = bounds.starts_at for update;
+  end if;
+  if found_window."limit" <> budget."limit" + found_window.topped_up then
+    update windows
+    set "limit" = budget."limit" + topped_up, ceiling = greatest(budget."limit" + topped_up, spent + leased)
+    where id = found_window.id returning * into found_window;
+  end if;
+  return found_window;
+end $$;
+revoke all on function current_window(uuid) from public;
+
+-- Begins the fence of every lease that is due: void for its holder from here on; the marker frees it once it was read,
+-- because who read the marker has read every intent before it. Arguments: one window or null for all; how long past
+-- its expiry a lease must be. Result: the number of leases.
+create function begin_fences(only_window uuid, past interval) returns integer
+language plpgsql security definer set search_path = public as $$
+declare due integer;
+begin
+  with fenced as (
+    update leases set state = 'fencing'
+    where id in (
+      select id from leases
+      where state in ('open', 'closed') and granted > settled + returned and expires_at < now() - past
+        and (only_window is null or window_id = only_window)
+      order by id limit 1000 for update skip locked)
+    returning id, org_id, window_id)
+  insert into outbox (destination, org_id, source, event_id, event, barrier)
+  select 'log:sluice.usage', org_id, '/functions/budget', id || '/fenced', json_build_object(
+      'specversion', '1.0', 'id', id || '/fenced', 'source', '/functions/budget', 'type', 'dev.sluice.lease.fenced.v1',
+      'time', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'datacontenttype', 'application/json',
+      'orgid', org_id, 'partitionkey', org_id, 'data', json_build_object('lease', id, 'window', window_id)), true
+  from fenced on conflict do nothing;
+  get diagnostics due = row_count;
+  return due;
+end $$;
+
+-- Asks for the settlement of every organisation that has a request past its deadline. The debit that reads the marker
+-- settles what was past at the time the marker names, so nothing that is merely unread is settled by mistake.
+-- Argument: how long past its deadline a request must be. Result: the number of organisations.
+create function begin_settlements(past interval) returns integer
+language plpgsql security definer set search_path = public as $$
+declare due integer;
+begin
+  insert into outbox (destination, org_id, source, event_id, event, barrier)
+  select 'log:sluice.usage', late.org_id, '/functions/budget', late.marker, json_build_object(
+      'specversion', '1.0', 'id', late.marker, 'source', '/functions/budget', 'type', 'dev.sluice.settlement.due.v1',
+      'time', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'datacontenttype', 'application/json',
+      'orgid', late.org_id, 'partitionkey', late.org_id,
+      'data', json_build_object('dueBefore', to_char((now() - past) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))), true
+  from (select org_id, org_id || '/settlement/' || floor(extract(epoch from max(deadline)) * 1000)::bigint as marker
+        from requests where deadline < now() - past group by org_id limit 1000) late
+  on conflict do nothing;
+  get diagnostics due = row_count;
+  return due;
+end $$;
+revoke all on function begin_fences(uuid, interval), begin_settlements(interval) from public;
+grant execute on function begin_fences(uuid, interval), begin_settlements(interval) to sluice_gateway, sluice_system;
+
+-- All lease work of one gateway tick, in one statement.
+-- In:  gateway, environment, time to live of a lease in ms, how many alive gateways share a slice (out), and work:
+--      {"returns":  [{"lease", "total"}]         total: everything this lease ever gave back; repeating it does nothing
+--       "renewals": [lease, …]
+--       "grants":   [{"budget", "slice", "lease"?}]   slice: the amount wanted; an open lease of this window is enlarged}
+-- Out: {"grants":   [{"budget", "window", "lease", "granted", "limit", "charged", "available", "endsInMs", "paused"}],
+--       "renewals": [{"lease", "granted", "recalled"}]   a lease that is missing here is void: hold nothing more on it
+--       "gateways": how many are alive}
+-- `granted` is the lease's whole amount, so an answer that got lost is made good by the next one.
+create function lease_work(gateway uuid, gateway_environment text, ttl_ms integer, work jsonb) returns jsonb
+language plpgsql security definer set search_path = public as $$
+declare
+  ttl interval := make_interval(secs => ttl_ms / 1000.0);
+  item jsonb;
+  place windows;
+  lease leases;
+  amount bigint;
+  available bigint;
+  grants jsonb := '[]';
+  renewals jsonb;
+begin
+  insert into gateways (id, environment) values (gateway, gateway_environment)
+  on conflict (id) do update set seen_at = now();
+
+  -- Every window this call touches, first and in order: a debit locks windows before leases too, so no two can wait for each other.
+  perform from windows where id in (
+    select l.window_id from leases l
+    join jsonb_array_elements(coalesce(work -> 'returns', '[]')) r on l.id = (r ->> 'lease')::uuid
+    union
+    select w.id from jsonb_array_elements(coalesce(work -> 'grants', '[]')) g
+    join budgets b on b.id = (g ->> 'budget')::uuid
+    cross join lateral window_bounds(b.period, b.time_zone, now()) s
+    join windows w on w.budget_id = b.id and w.starts_at = s.starts_at)
+  order by id for update;
+
+  -- Returns: the lease closes, the window gets back what it had not got yet. A lowered limit's ceiling sinks with it.
+  for item in select * from jsonb_array_elements(coalesce(work -> 'returns', '[]')) loop
+    update leases l set state = 'closed', returned = greatest(l.returned, (item ->> 'total')::bigint)
+    from leases before
+    where l.id = (item ->> 'lease')::uuid and before.id = l.id and l.gateway_id = gateway
+      and l.state in ('open', 'closed') and l.settled + greatest(l.returned, (item ->> 'total')::bigint) <= l.granted
+    returning l.returned - before.returned, l.window_id into amount, place.id;
+    if found and amount > 0 then
+      update windows set leased = leased - amount, ceiling = greatest("limit", spent + leased - amount) where id = place.id;
+    end if;
+  end loop;
+
+  with renewed as (
+    update leases l set expires_at = least(now() + ttl, w.ends_at)
+    from windows w
+    where w.id = l.window_id and l.gateway_id = gateway and l.state = 'open'
+      and l.id in (select value::uuid from jsonb_array_elements_text(coalesce(work -> 'renewals', '[]')))
+    returning l.id, l.granted, l.recalled_at)
+  select coalesce(jsonb_agg(jsonb_build_object('lease', id, 'granted', granted, 'recalled', recalled_at is not null)), '[]')
+  into renewals from renewed;
+
+  -- A window that no call opened yet is made here; the order by budget keeps two makers from waiting for each other.
+  for item in
+    select value from jsonb_array_elements(coalesce(work -> 'grants', '[]')) order by value ->> 'budget'
+  loop
+    place := current_window((item ->> 'budget')::uuid);
+    available := greatest(place."limit" - place.spent - place.leased - place.overage, 0);
+    if exists (select from budgets where id = place.budget_id and paused_at is not null) then available := 0; end if;
+    amount := least((item ->> 'slice')::bigint, available);
+    if amount > 0 then
+      insert into leases (org_id, window_id, gateway_id, granted, expires_at)
+      values (place.org_id, place.id, gateway, amount, least(now() + ttl, place.ends_at))
+      on conflict (window_id, gateway_id) where state = 'open'
+      do update set granted = leases.granted + excluded.granted, expires_at = excluded.expires_at
+      returning * into lease;
+      update windows set leased = leased + amount where id = place.id;
+    else
+      select * into lease from leases where window_id = place.id and gateway_id = gateway and state = 'open';
+    end if;
+    if available < (item ->> 'slice')::bigint then  -- short: ask the others for what they do not use, fence the dead
+      update leases set recalled_at = now()
+      where window_id = place.id and gateway_id <> gateway and state = 'open' and recalled_at is null;
+      perform begin_fences(place.id, ttl * 0.25);
+    end if;
+    grants := grants || jsonb_build_object(
+      'budget', place.budget_id, 'window', place.id, 'lease', lease.id, 'granted', lease.granted,
+      'limit', place."limit", 'charged', place.spent + place.overage, 'available', available - amount,
+      'endsInMs', case when place.ends_at = 'infinity' then null
+                       else floor(extract(epoch from place.ends_at - now()) * 1000)::bigint end);
+    lease := null;
+  end loop;
+
+  return jsonb_build_object('grants', grants, 'renewals', renewals,
+    'gateways', (select count(*) from gateways where seen_at > now() - ttl));
+end $$;
+revoke all on function lease_work(uuid, text, integer, jsonb) from public;
+grant execute on function lease_work(uuid, text, integer, jsonb) to sluice_gateway;

@@ -1,0 +1,82 @@
+/**
+Migrate: brings a database to the newest schema.
+
+In: a connection as the owner role. Out: the names of the files that were applied now.
+Files run in the order of their numbers, each in a transaction of its own, once; a file that changed after it was applied,
+or a database that is ahead of this release's files, is an error. Two migrations at once wait for each other.
+*/
+import {hash} from 'node:crypto';
+import {readdir, readFile} from 'node:fs/promises';
+import {fileURLToPath} from 'node:url';
+import pg from 'pg';
+
+const folder = new URL('.', import.meta.url);
+
+/** The lock's number: any constant that nothing else in the database locks. */
+const lockNumber = 7_258_642_301;
+
+export const migrate = async ({databaseUrl}: {databaseUrl: string}): Promise<string[]> => {
+  const client = new pg.Client({connectionString: databaseUrl});
+  await client.connect();
+  try {
+    await refuseSuperuser(client);
+    await client.query('select pg_advisory_lock($1)', [lockNumber]);
+    await client.query(
+      'create table if not exists migrations (name text primary key, hash text not null, applied_at timestamptz not null default now())',
+    );
+    const {rows} = await client.query<{name: string; hash: string}>('select name, hash from migrations');
+    const applied = new Map(rows.map(row => [row.name, row.hash]));
+    const files = (await readdir(folder)).filter(name => /^\d{4}-[a-z-]+\.sql$/.test(name)).sort();
+    const unknown = [...applied.keys()].find(name => !files.includes(name));
+    if (unknown) {
+      throw new Error(`the database has migration ${unknown}, which this release does not know`);
+    }
+    const done: string[] = [];
+    for (const name of files) {
+      const sql = await readFile(new URL(name, folder), 'utf8');
+      const digest = hash('sha256', sql);
+      if (applied.has(name)) {
+        if (applied.get(name) !== digest) {
+          throw new Error(`migration ${name} was changed after it was applied; add a new file instead`);
+        }
+        continue;
+      }
+      await apply(client, name, sql, digest);
+      done.push(name);
+    }
+    return done;
+  } finally {
+    await client.end();
+  }
+};
+
+const apply = async (client: pg.Client, name: string, sql: string, digest: string) => {
+  await client.query('begin');
+  try {
+    await client.query(sql);
+    await client.query('insert into migrations (name, hash) values ($1, $2)', [name, digest]);
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback');
+    throw new Error(`migration ${name} failed: ${(error as Error).message}`, {cause: error});
+  }
+};
+
+const refuseSuperuser = async (client: pg.Client) => {
+  const {rows} = await client.query<{super: boolean}>(
+    'select rolsuper as super from pg_roles where rolname = current_user',
+  );
+  if (rows[0]?.super) {
+    throw new Error('migrations must not run as a superuser: use the role sluice_owner');
+  }
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const databaseUrl = process.env.DATABASE_URL;
+  if (!databaseUrl) {
+    console.error('DATABASE_URL is not set: expected the URL of the owner role');
+    process.exit(2);
+  }
+  const done = await migrate({databaseUrl});
+  console.error(done.length > 0 ? `applied ${done.join(', ')}` : 'nothing to apply');
+}
