@@ -7,7 +7,12 @@ everything may have changed, and the reader says so. Whoever caches asks `staleS
 */
 import pg from 'pg';
 
-export type Change = Readonly<{revision: number; kind: 'org' | 'project' | 'key' | 'budget' | 'model'; subject: string; orgId: string | null}>;
+export type Change = Readonly<{
+  revision: number;
+  kind: 'org' | 'project' | 'key' | 'budget' | 'model';
+  subject: string;
+  orgId: string | null;
+}>;
 
 /** `all` = forget everything; otherwise what changed, in order. */
 export type OnChanges = (changes: readonly Change[] | 'all') => void;
@@ -66,7 +71,13 @@ export const watchChanges = ({
     if (!client) {
       await connect();
     }
-    const {rows} = await (client as pg.Client).query<{revision: string; kind: Change['kind']; subject: string; org_id: string | null; newest: string}>({
+    const {rows} = await (client as pg.Client).query<{
+      revision: string;
+      kind: Change['kind'];
+      subject: string;
+      org_id: string | null;
+      newest: string;
+    }>({
       name: 'changes',
       text: `select c.revision, c.kind, c.subject, c.org_id, r.value as newest
              from revision r left join changes c on c.revision > $1 order by c.revision limit 10000`,
@@ -86,7 +97,14 @@ export const watchChanges = ({
       onChanges('all');
     } else if (found.length > 0) {
       last = Number(found.at(-1)?.revision);
-      onChanges(found.map(row => ({revision: Number(row.revision), kind: row.kind, subject: row.subject, orgId: row.org_id})));
+      onChanges(
+        found.map(row => ({
+          revision: Number(row.revision),
+          kind: row.kind,
+          subject: row.subject,
+          orgId: row.org_id,
+        })),
+      );
       again ||= last < newest;
     }
   };

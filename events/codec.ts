@@ -35,7 +35,10 @@ export const readHttp = (headers: Headers, body: Buffer): {events: Event[]; batc
     return {events: [checked(fromJson(parseJson(body)))], batch: false};
   }
   if (mediaType.startsWith('application/cloudevents')) {
-    throw new SluiceError('unsupported_media_type', `${mediaType} is not a format that is read here; send ${structured}`);
+    throw new SluiceError(
+      'unsupported_media_type',
+      `${mediaType} is not a format that is read here; send ${structured}`,
+    );
   }
   return {events: [checked(fromBinary(headers, body))], batch: false};
 };
@@ -108,7 +111,9 @@ const checked = (event: Record<string, unknown>): Event => {
   }
   for (const [name, value] of Object.entries(event)) {
     if (name !== 'data' && (!/^[a-z0-9]{1,64}$/.test(name) || typeof value === 'object')) {
-      throw malformed(`"${name.slice(0, 64)}" is not an attribute of an event: names are a-z and 0-9, values are scalars`);
+      throw malformed(
+        `"${name.slice(0, 64)}" is not an attribute of an event: names are a-z and 0-9, values are scalars`,
+      );
     }
   }
   return event as unknown as Event;

@@ -14,7 +14,9 @@ export class ConfigError extends Error {
   readonly complaints: readonly string[];
 
   constructor(complaints: readonly string[]) {
-    super(`the configuration has ${complaints.length} fault(s):\n${complaints.map(line => `  ${line}`).join('\n')}`);
+    super(
+      `the configuration has ${complaints.length} fault(s):\n${complaints.map(line => `  ${line}`).join('\n')}`,
+    );
     this.complaints = complaints;
   }
 }
@@ -38,11 +40,17 @@ export const readConfig = <Settings extends Record<string, Reader<unknown>>>(
   return settings as {readonly [Name in keyof Settings]: ReturnType<Settings[Name]>};
 };
 
-const fallback = <Value>(text: string | undefined, value: Value | undefined, expected: string): Value => {
+const fallback = <Value>(
+  text: string | undefined,
+  value: Value | undefined,
+  expected: string,
+): Value => {
   if (text === undefined && value !== undefined) {
     return value;
   }
-  throw new Error(`expected ${expected}, ${text === undefined ? 'but it is not set' : `got "${text}"`}`);
+  throw new Error(
+    `expected ${expected}, ${text === undefined ? 'but it is not set' : `got "${text}"`}`,
+  );
 };
 
 export const string =
@@ -60,7 +68,9 @@ export const secret =
   (minLength = 16): Reader<string> =>
   text => {
     if (text === undefined || text.length < minLength) {
-      throw new Error(`expected a secret of at least ${minLength} characters, ${text === undefined ? 'but it is not set' : 'got a shorter one'}`);
+      throw new Error(
+        `expected a secret of at least ${minLength} characters, ${text === undefined ? 'but it is not set' : 'got a shorter one'}`,
+      );
     }
     return text;
   };
@@ -75,21 +85,32 @@ export const integer =
   };
 
 export const oneOf =
-  <const Values extends readonly string[]>(values: Values, defaultValue?: Values[number]): Reader<Values[number]> =>
+  <const Values extends readonly string[]>(
+    values: Values,
+    defaultValue?: Values[number],
+  ): Reader<Values[number]> =>
   text =>
     text !== undefined && values.includes(text)
       ? text
       : fallback(text, defaultValue, `one of ${values.join(', ')}`);
 
 export const url =
-  ({protocols, defaultValue}: {protocols: readonly string[]; defaultValue?: string}): Reader<string> =>
+  ({
+    protocols,
+    defaultValue,
+  }: {
+    protocols: readonly string[];
+    defaultValue?: string;
+  }): Reader<string> =>
   text => {
     const value = text ?? defaultValue;
     if (value !== undefined && URL.canParse(value) && protocols.includes(new URL(value).protocol)) {
       return value;
     }
     // The value may hold a password, so it is not repeated.
-    throw new Error(`expected a URL with ${protocols.join(' or ')}, ${text === undefined ? 'but it is not set' : 'got something else'}`);
+    throw new Error(
+      `expected a URL with ${protocols.join(' or ')}, ${text === undefined ? 'but it is not set' : 'got something else'}`,
+    );
   };
 
 export const databaseUrl = url({protocols: ['postgres:', 'postgresql:']});
@@ -98,7 +119,12 @@ export const port = integer({min: 0, max: 65_535, defaultValue: 8080});
 /** Accepts the short names that deployments use. */
 export const environment: Reader<'development' | 'staging' | 'production'> = text => {
   const aliases = {dev: 'development', uat: 'staging', prod: 'production'} as const;
-  return oneOf(['development', 'staging', 'production'], 'development')(
-    text !== undefined && Object.hasOwn(aliases, text) ? aliases[text as keyof typeof aliases] : text,
+  return oneOf(
+    ['development', 'staging', 'production'],
+    'development',
+  )(
+    text !== undefined && Object.hasOwn(aliases, text)
+      ? aliases[text as keyof typeof aliases]
+      : text,
   );
 };

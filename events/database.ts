@@ -6,7 +6,9 @@ Integers of 8 bytes come back as bigint, because a window's total can exceed a s
 import pg from 'pg';
 
 export type Queryable = Pick<pg.ClientBase, 'query'>;
-export type Transaction = <Result>(work: (client: pg.PoolClient) => Promise<Result>) => Promise<Result>;
+export type Transaction = <Result>(
+  work: (client: pg.PoolClient) => Promise<Result>,
+) => Promise<Result>;
 
 const types = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
@@ -56,7 +58,9 @@ export const refuseSuperuser = async (pool: Queryable) => {
     'select rolname as name, rolsuper or rolbypassrls as unbound from pg_roles where rolname = current_user',
   );
   if (rows[0]?.unbound) {
-    throw new Error(`DATABASE_URL names the role ${rows[0].name}, which no row-level policy binds; use one of the roles of the migrations`);
+    throw new Error(
+      `DATABASE_URL names the role ${rows[0].name}, which no row-level policy binds; use one of the roles of the migrations`,
+    );
   }
 };
 
@@ -88,6 +92,9 @@ export const asTenant =
   <Result>(org: string, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> =>
     transactionOn(pool)(async client => {
       // `set local role` is a no-op for sluice_tenant itself, a step down for sluice_system.
-      await client.query("select set_config('role', 'sluice_tenant', true), set_config('sluice.org', $1, true)", [org]);
+      await client.query(
+        "select set_config('role', 'sluice_tenant', true), set_config('sluice.org', $1, true)",
+        [org],
+      );
       return work(client);
     });

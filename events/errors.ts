@@ -7,29 +7,97 @@ written to the wire.
 type Entry = Readonly<{status: number; retry: boolean; means: string}>;
 
 export const catalogue = {
-  bad_request: {status: 400, retry: false, means: 'The request is not what this route takes; the message says what was expected.'},
+  bad_request: {
+    status: 400,
+    retry: false,
+    means: 'The request is not what this route takes; the message says what was expected.',
+  },
   malformed_json: {status: 400, retry: false, means: 'The body is not JSON.'},
-  malformed_event: {status: 400, retry: false, means: 'The request is not a CloudEvent that this function can parse.'},
-  unbounded_request: {status: 400, retry: false, means: 'The most that the request could cost cannot be computed.'},
-  context_length_exceeded: {status: 400, retry: false, means: 'Prompt and output together are longer than the model takes.'},
-  unauthorized: {status: 401, retry: false, means: 'No key, or one that is unknown, expired or revoked.'},
-  insufficient_quota: {status: 402, retry: false, means: 'A budget that the request touches is spent.'},
+  malformed_event: {
+    status: 400,
+    retry: false,
+    means: 'The request is not a CloudEvent that this function can parse.',
+  },
+  unbounded_request: {
+    status: 400,
+    retry: false,
+    means: 'The most that the request could cost cannot be computed.',
+  },
+  context_length_exceeded: {
+    status: 400,
+    retry: false,
+    means: 'Prompt and output together are longer than the model takes.',
+  },
+  unauthorized: {
+    status: 401,
+    retry: false,
+    means: 'No key, or one that is unknown, expired or revoked.',
+  },
+  insufficient_quota: {
+    status: 402,
+    retry: false,
+    means: 'A budget that the request touches is spent.',
+  },
   forbidden: {status: 403, retry: false, means: 'The caller is known but may not do this.'},
-  model_not_allowed: {status: 403, retry: false, means: 'The key may not use this model or environment.'},
+  model_not_allowed: {
+    status: 403,
+    retry: false,
+    means: 'The key may not use this model or environment.',
+  },
   not_found: {status: 404, retry: false, means: 'There is nothing at this path or id.'},
-  model_not_found: {status: 404, retry: false, means: 'No model of this name is ready in this environment.'},
-  method_not_allowed: {status: 405, retry: false, means: 'The path exists, the method does not; see Allow.'},
+  model_not_found: {
+    status: 404,
+    retry: false,
+    means: 'No model of this name is ready in this environment.',
+  },
+  method_not_allowed: {
+    status: 405,
+    retry: false,
+    means: 'The path exists, the method does not; see Allow.',
+  },
   request_timeout: {status: 408, retry: true, means: 'The body did not arrive in time.'},
-  conflict: {status: 409, retry: false, means: 'The name is taken, or another worker has this event in hand.'},
+  conflict: {
+    status: 409,
+    retry: false,
+    means: 'The name is taken, or another worker has this event in hand.',
+  },
   payload_too_large: {status: 413, retry: false, means: 'The body or batch is over the limit.'},
-  unsupported_media_type: {status: 415, retry: false, means: 'The body is of a type that this route does not take.'},
-  unprocessable_event: {status: 422, retry: false, means: 'A CloudEvent whose data this function can never handle.'},
-  budget_busy: {status: 429, retry: true, means: 'The money is there but held by running requests; see Retry-After.'},
-  too_many_requests: {status: 429, retry: true, means: 'A rate or concurrency limit; see Retry-After.'},
+  unsupported_media_type: {
+    status: 415,
+    retry: false,
+    means: 'The body is of a type that this route does not take.',
+  },
+  unprocessable_event: {
+    status: 422,
+    retry: false,
+    means: 'A CloudEvent whose data this function can never handle.',
+  },
+  budget_busy: {
+    status: 429,
+    retry: true,
+    means: 'The money is there but held by running requests; see Retry-After.',
+  },
+  too_many_requests: {
+    status: 429,
+    retry: true,
+    means: 'A rate or concurrency limit; see Retry-After.',
+  },
   headers_too_large: {status: 431, retry: false, means: 'The request headers are over the limit.'},
-  internal: {status: 500, retry: true, means: 'A fault of ours. The log has the details under the request id.'},
-  upstream_error: {status: 502, retry: true, means: 'The model server failed or answered what is not an answer.'},
-  unavailable: {status: 503, retry: true, means: 'Something this needs is away, or the process is shutting down.'},
+  internal: {
+    status: 500,
+    retry: true,
+    means: 'A fault of ours. The log has the details under the request id.',
+  },
+  upstream_error: {
+    status: 502,
+    retry: true,
+    means: 'The model server failed or answered what is not an answer.',
+  },
+  unavailable: {
+    status: 503,
+    retry: true,
+    means: 'Something this needs is away, or the process is shutting down.',
+  },
   upstream_timeout: {status: 504, retry: true, means: 'The model server did not answer in time.'},
 } as const satisfies Record<string, Entry>;
 
@@ -79,7 +147,8 @@ const openAiTypes: Record<number, string> = {
 export const toOpenAiError = (error: SluiceError) => ({
   error: {
     message: error.message,
-    type: openAiTypes[error.status] ?? (error.status < 500 ? 'invalid_request_error' : 'server_error'),
+    type:
+      openAiTypes[error.status] ?? (error.status < 500 ? 'invalid_request_error' : 'server_error'),
     param: error.parameter ?? null,
     code: error.code,
   },
@@ -89,4 +158,6 @@ export const toOpenAiError = (error: SluiceError) => ({
 export const asSluiceError = (error: unknown): SluiceError =>
   error instanceof SluiceError
     ? error
-    : new SluiceError('internal', 'an unexpected fault; see the log under the request id', {cause: error});
+    : new SluiceError('internal', 'an unexpected fault; see the log under the request id', {
+        cause: error,
+      });

@@ -10,11 +10,16 @@ type Cell = {add(amount?: number): void; set(value: number): void};
 type Distribution = {observe(value: number): void};
 
 const cellsMax = 1_000;
-const defaultBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+const defaultBuckets = [
+  0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600,
+];
 
-const escapeLabel = (value: string) => value.replace(/[\\"\n]/g, found => (found === '\n' ? '\\n' : `\\${found}`));
+const escapeLabel = (value: string) =>
+  value.replace(/[\\"\n]/g, found => (found === '\n' ? '\\n' : `\\${found}`));
 const render = (labels: Labels, more: Labels = {}) => {
-  const pairs = Object.entries({...labels, ...more}).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
+  const pairs = Object.entries({...labels, ...more}).map(
+    ([name, value]) => `${name}="${escapeLabel(value)}"`,
+  );
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 };
 

@@ -52,7 +52,9 @@ const claim = async (client: pg.PoolClient, consumer: string, event: Event) => {
     );
   } catch (error) {
     if ((error as {code?: string}).code === '55P03') {
-      throw new SluiceError('conflict', 'this event is being handled by another worker', {cause: error});
+      throw new SluiceError('conflict', 'this event is being handled by another worker', {
+        cause: error,
+      });
     }
     throw error;
   }

@@ -4,11 +4,12 @@ Serve: runs one function as Knative runs it: HTTP on `PORT`, events at `POST /`,
 In: a name, handlers, routes. Out: a server that answers as Knative's data plane wants: 204 empty or 200 with one
 CloudEvent, never another body on success; 400 and 422 for what can never be handled, 409, 429 and 5xx for what may later.
 */
-import {timingSafeEqual, hash} from 'node:crypto';
-import type {AddressInfo} from 'node:net';
+import {hash, timingSafeEqual} from 'node:crypto';
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
+import type {AddressInfo} from 'node:net';
 import express, {type NextFunction, type Request, type Response, type Router} from 'express';
 import {readHttp, toBinary} from './codec.ts';
+import {ConfigError} from './config.ts';
 import {asSluiceError, SluiceError, toProblem} from './errors.ts';
 import type {Event} from './event.ts';
 import {limits} from './limits.ts';
@@ -47,7 +48,14 @@ export const serve = async (options: ServeOptions): Promise<Serving> => {
   const server = createServer({maxHeaderSize: limits.headerBytes}, createApp({...options, logger}));
   server.headersTimeout = limits.clientBodyMs;
   server.requestTimeout = limits.clientBodyMs;
-  return listen({server, logger, port: options.port ?? 0, host: options.host, drainMs: options.drainMs, onClose: options.onClose});
+  return listen({
+    server,
+    logger,
+    port: options.port ?? 0,
+    host: options.host,
+    drainMs: options.drainMs,
+    onClose: options.onClose,
+  });
 };
 
 /** The app without a port, for tests of routes. */
@@ -84,9 +92,15 @@ const healthRoute =
   (_request: Request, response: Response) => {
     try {
       const degraded = health?.();
-      response.json({status: degraded === undefined ? 'ok' : 'degraded', function: name, ...(degraded === undefined ? {} : {degraded})});
+      response.json({
+        status: degraded === undefined ? 'ok' : 'degraded',
+        function: name,
+        ...(degraded === undefined ? {} : {degraded}),
+      });
     } catch (error) {
-      response.status(503).json({status: 'unavailable', function: name, reason: (error as Error).message});
+      response
+        .status(503)
+        .json({status: 'unavailable', function: name, reason: (error as Error).message});
     }
   };
 
@@ -98,7 +112,10 @@ const eventRoute = ({onEvent, onBatch, sourceToken}: ServeOptions) =>
     const {events, batch} = readHttp(request.headers, bodyOf(request));
     if (onBatch && (batch || !onEvent)) {
       if (events.length > limits.batchEvents) {
-        throw new SluiceError('payload_too_large', `a batch has at most ${limits.batchEvents} events, got ${events.length}`);
+        throw new SluiceError(
+          'payload_too_large',
+          `a batch has at most ${limits.batchEvents} events, got ${events.length}`,
+        );
       }
       await onBatch(events);
       response.status(204).end();
@@ -122,11 +139,15 @@ const sha256 = (text: string) => hash('sha256', text, 'buffer');
 export const requireBearer = (request: IncomingMessage, expected: string) => {
   const received = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
   if (!timingSafeEqual(sha256(received), sha256(expected))) {
-    throw new SluiceError('unauthorized', 'expected the right bearer token in the Authorization header');
+    throw new SluiceError(
+      'unauthorized',
+      'expected the right bearer token in the Authorization header',
+    );
   }
 };
 
-const bodyOf = (request: Request): Buffer => (Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0));
+const bodyOf = (request: Request): Buffer =>
+  Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
 
 /** The body as a JSON object; NUL and lone surrogates are refused because PostgreSQL cannot keep them. */
 export const readJson = (request: Request): Record<string, unknown> => {
@@ -140,17 +161,26 @@ export const readJson = (request: Request): Record<string, unknown> => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SluiceError('bad_request', 'the body is a JSON object');
   }
-  if (/\\u0000/.test(text) || !JSON.stringify(value).isWellFormed() || /\\ud[89a-f]/i.test(JSON.stringify(value))) {
+  if (
+    /\\u0000/.test(text) ||
+    !JSON.stringify(value).isWellFormed() ||
+    /\\ud[89a-f]/i.test(JSON.stringify(value))
+  ) {
     throw new SluiceError('bad_request', 'texts may not contain NUL or lone surrogates');
   }
   return value as Record<string, unknown>;
 };
 
 const observe = ({logger, metrics, name}: {logger: Logger; metrics: Metrics; name: string}) => {
-  const duration = metrics.histogram('sluice_http_duration_seconds', 'Duration of HTTP requests by function and status.');
+  const duration = metrics.histogram(
+    'sluice_http_duration_seconds',
+    'Duration of HTTP requests by function and status.',
+  );
   return (request: Request, response: Response, next: NextFunction) => {
     const started = performance.now();
-    const trace = continueTrace(header(request, 'traceparent') ?? header(request, 'ce-traceparent'));
+    const trace = continueTrace(
+      header(request, 'traceparent') ?? header(request, 'ce-traceparent'),
+    );
     response.locals.traceparent = trace;
     response.on('close', () => {
       const seconds = (performance.now() - started) / 1000;
@@ -164,7 +194,9 @@ const observe = ({logger, metrics, name}: {logger: Logger; metrics: Metrics; nam
           client: request.socket.remoteAddress,
           userAgent: request.headers['user-agent'],
           trace: traceIdOf(trace),
-          ...(header(request, 'ce-type') ? {event: header(request, 'ce-id'), type: header(request, 'ce-type')} : {}),
+          ...(header(request, 'ce-type')
+            ? {event: header(request, 'ce-id'), type: header(request, 'ce-type')}
+            : {}),
         });
       }
     });
@@ -178,20 +210,25 @@ const header = (request: IncomingMessage, name: string) => {
 };
 
 /** Everything thrown ends here: ours by its code, express's own by its status, the rest as a 500 that says nothing. */
-const problemRoute = (logger: Logger) => (thrown: unknown, request: Request, response: Response, next: NextFunction) => {
-  if (response.headersSent) {
-    next(thrown);
-    return;
-  }
-  const error = asSluiceError(fromExpress(thrown));
-  if (error.status >= 500) {
-    logger.error({err: error.cause ?? error, path: request.path}, error.message);
-  }
-  if (error.retryAfterSeconds !== undefined) {
-    response.set('Retry-After', String(error.retryAfterSeconds));
-  }
-  response.status(error.status).type('application/problem+json').send(JSON.stringify(toProblem(error, request.originalUrl)));
-};
+const problemRoute =
+  (logger: Logger) =>
+  (thrown: unknown, request: Request, response: Response, next: NextFunction) => {
+    if (response.headersSent) {
+      next(thrown);
+      return;
+    }
+    const error = asSluiceError(fromExpress(thrown));
+    if (error.status >= 500) {
+      logger.error({err: error.cause ?? error, path: request.path}, error.message);
+    }
+    if (error.retryAfterSeconds !== undefined) {
+      response.set('Retry-After', String(error.retryAfterSeconds));
+    }
+    response
+      .status(error.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(toProblem(error, request.originalUrl)));
+  };
 
 const fromExpress = (thrown: unknown): unknown => {
   const status = (thrown as {status?: unknown}).status;
@@ -278,4 +315,16 @@ const drain = async ({
   clearInterval(idle);
   clearTimeout(hard);
   await onClose();
+};
+
+/** Runs a main file: a configuration fault is told plainly and exits 2, any other failed start exits 1. */
+export const runMain = async (main: () => Promise<void>) => {
+  try {
+    await main();
+  } catch (error) {
+    process.stderr.write(
+      `${error instanceof ConfigError ? error.message : String((error as Error).stack ?? error)}\n`,
+    );
+    process.exit(error instanceof ConfigError ? 2 : 1);
+  }
 };

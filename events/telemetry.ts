@@ -10,7 +10,18 @@ import {type Logger, pino} from 'pino';
 export type {Logger};
 
 /** What may hold a secret or a prompt is cut out wherever it stands, in case somebody logs a whole request. */
-const redacted = ['authorization', 'headers.authorization', 'headers.cookie', 'body', 'data', 'apiKey', 'key', 'messages', 'prompt', 'input'];
+const redacted = [
+  'authorization',
+  'headers.authorization',
+  'headers.cookie',
+  'body',
+  'data',
+  'apiKey',
+  'key',
+  'messages',
+  'prompt',
+  'input',
+];
 
 export const createLogger = ({name, level = 'info'}: {name: string; level?: string}): Logger =>
   pino(
@@ -29,7 +40,10 @@ export const createLogger = ({name, level = 'info'}: {name: string; level?: stri
 const traceparentPattern = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/;
 
 /** The trace to work under: the caller's when it sent a valid one, else a new one; with a new parent id either way. */
-export const continueTrace = (received: string | undefined, random: (bytes: number) => Buffer = randomBytes): string => {
+export const continueTrace = (
+  received: string | undefined,
+  random: (bytes: number) => Buffer = randomBytes,
+): string => {
   const found = received === undefined ? null : traceparentPattern.exec(received);
   const trace = found?.[1] ?? random(16).toString('hex');
   return `00-${trace}-${random(8).toString('hex')}-${found?.[2] ?? '00'}`;
@@ -38,7 +52,13 @@ export const continueTrace = (received: string | undefined, random: (bytes: numb
 export const traceIdOf = (traceparent: string) => traceparent.slice(3, 35);
 
 /** Starts the SDK when `endpoint` is given. Returns what flushes it at shutdown. */
-export const startTracing = async ({name, endpoint}: {name: string; endpoint: string | undefined}): Promise<() => Promise<void>> => {
+export const startTracing = async ({
+  name,
+  endpoint,
+}: {
+  name: string;
+  endpoint: string | undefined;
+}): Promise<() => Promise<void>> => {
   if (endpoint === undefined) {
     return async () => {};
   }

@@ -28,7 +28,8 @@ export const uuidv7 = (nowMs: number = Date.now()): string => {
 
 const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-export const isUuid = (text: unknown): text is string => typeof text === 'string' && pattern.test(text);
+export const isUuid = (text: unknown): text is string =>
+  typeof text === 'string' && pattern.test(text);
 
 /** Milliseconds since 1970 of a UUIDv7; undefined when it is none. */
 export const timeOf = (id: string): number | undefined =>

@@ -15,6 +15,15 @@ create table outbox (
 );
 create index outbox_org on outbox (org_id, id);
 
+-- Wakes the relay at the commit; a lost notification costs one poll. Once a statement, however many rows it has.
+create function notify_outbox() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('sluice_outbox', '');
+  return null;
+end $$;
+create trigger outbox_notify after insert on outbox for each statement execute function notify_outbox();
+revoke all on function notify_outbox() from public;
+
 create table inbox (
   consumer text not null,
   source text not null,

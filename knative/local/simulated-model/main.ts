@@ -1,8 +1,9 @@
 /**
 Main: runs the simulated model server alone.
 
-In: the environment. Out: one line when it listens. It ends on SIGTERM, SIGINT, or, when a parent holds a channel to it,
-with that parent, so that a killed parent leaves nothing behind.
+In: the environment. Out: one line when it listens. It ends on SIGTERM or SIGINT. When a parent holds a channel to it, it
+ends with that parent, so that a killed parent leaves nothing behind, and SIGINT is the parent's business: Ctrl-C reaches
+the whole group, and a gateway that drains still needs its model.
 */
 import type {Model, UsageAbility} from './plan.ts';
 import {defaultModels, startSimulatedModel} from './server.ts';
@@ -37,7 +38,7 @@ try {
   });
   const stop = () => model.close().then(() => process.exit(0));
   process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  process.on('SIGINT', process.channel ? () => {} : stop);
   if (process.channel) process.once('disconnect', stop);
   console.log(`Simulated model server on ${model.url}`);
 } catch (error) {

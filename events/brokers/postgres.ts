@@ -1,0 +1,277 @@
+/**
+PostgreSQL broker: subscriptions as queues of pg-boss, for one machine that has no other broker.
+
+A job is deleted in the statement that settles it, so the tables hold only what is still to do. Delays are the delivery
+policy's, in milliseconds. What a dead process had in hand is handed out again when the next one starts, and otherwise after
+`expireMs`. Order is not promised; barriers are.
+*/
+import type pg from 'pg';
+import {PgBoss} from 'pg-boss';
+import {type Queryable, transactionOn} from '../database.ts';
+import {
+  type Broker,
+  type Delivery,
+  type KeepDeadLetters,
+  type Message,
+  messageOf,
+  type Outcome,
+} from './broker.ts';
+import {type Consuming, consume} from './consume.ts';
+import {createAscendingIds} from './ids.ts';
+import {listenTo} from './listen.ts';
+import * as statements from './postgres-statements.ts';
+
+const schema = 'pgboss';
+
+/** Neither is a limit of ours: our policy ends retries, and nothing is ever too old to be delivered. */
+const retryLimit = 1_000_000_000;
+const retentionSeconds = 2_000_000_000;
+
+type JobData = {event: string; barrier?: true};
+
+/**
+Makes or updates pg-boss's schema as its owner and admits `sluice_system`. Run at set-up, after the migrations.
+*/
+export const installPostgresBroker = async ({
+  databaseUrl,
+}: {
+  databaseUrl: string;
+}): Promise<void> => {
+  const boss = new PgBoss({
+    connectionString: databaseUrl,
+    schema,
+    max: 2,
+    supervise: false,
+    schedule: false,
+  });
+  const faults: Error[] = [];
+  boss.on('error', error => faults.push(error));
+  await boss.start();
+  try {
+    await boss.getDb().executeSql(`
+      grant usage on schema ${schema} to sluice_system;
+      grant select, insert, update, delete on all tables in schema ${schema} to sluice_system;`);
+  } finally {
+    await boss.stop({graceful: false});
+  }
+  if (faults[0]) {
+    throw faults[0];
+  }
+};
+
+const bossDatabase = (client: Queryable) => ({
+  executeSql: (text: string, values?: unknown[]) => client.query(text, values),
+});
+
+export const createPostgresBroker = async ({
+  pool,
+  keepDeadLetters,
+  onError = () => {},
+  expireMs = 1_260_000,
+  sweepMs = 5_000,
+  pollMs = 1_000,
+  barrierRetryMs = 100,
+  settleRetryMs = 200,
+  settleTries = 10,
+}: {
+  /** As `sluice_system`. One connection is kept for listening, and a lock. */
+  pool: pg.Pool;
+  keepDeadLetters: KeepDeadLetters;
+  onError?: (error: Error) => void;
+  /** Longer than any delivery, a halved batch's included. At least 1 s. */
+  expireMs?: number;
+  sweepMs?: number;
+  pollMs?: number;
+  barrierRetryMs?: number;
+  settleRetryMs?: number;
+  settleTries?: number;
+}): Promise<Broker> => {
+  const boss = new PgBoss({
+    db: bossDatabase(pool),
+    schema,
+    migrate: false,
+    createSchema: false,
+    supervise: false,
+    schedule: false,
+  });
+  boss.on('error', onError);
+  await boss.start();
+  const transaction = transactionOn(pool);
+  const ids = createAscendingIds();
+  const declared = new Set<string>();
+  const consumers = new Map<string, Consuming>();
+  let alone = false;
+
+  const listening = await listenTo({
+    pool,
+    channel: 'sluice_broker',
+    onError,
+    async onConnected(client) {
+      const {rows} = await client.query<{locked: boolean}>(statements.lockConsumer);
+      alone = rows[0]?.locked ?? false;
+    },
+    onNotification(subscription) {
+      for (const [name, consumer] of consumers) {
+        if (subscription === undefined || subscription === name) {
+          consumer.wake();
+        }
+      }
+    },
+  });
+
+  const sweep = setInterval(() => {
+    pool.query(statements.releaseExpired, [[...declared]]).catch(onError);
+  }, sweepMs);
+
+  const publish = async (deliveries: readonly Delivery[], client: Queryable) => {
+    const bySubscription = Map.groupBy(deliveries, delivery => delivery.subscription);
+    for (const [subscription, some] of bySubscription) {
+      const jobs = some.map(({json, org, barrier}) => ({
+        id: ids.next(),
+        data: {event: json, ...(barrier ? {barrier: true} : {})},
+        ...(org ? {group: {id: org}} : {}),
+      }));
+      await boss.insert(subscription, jobs, {db: bossDatabase(client)});
+    }
+    if (bySubscription.size > 0) {
+      await client.query(statements.notify, [[...bySubscription.keys()]]);
+    }
+  };
+
+  const fetch =
+    (subscription: string) =>
+    async (limit: number): Promise<readonly Message[]> => {
+      const jobs = await boss.fetch<JobData>(subscription, {
+        batchSize: limit,
+        includeMetadata: true,
+      });
+      const barriers = jobs.filter(job => job.data.barrier).map(job => job.id);
+      const waiting = new Set<string>();
+      if (barriers.length > 0) {
+        const {rows} = await pool.query<{id: string}>(statements.putBackBarriers, [
+          subscription,
+          barriers,
+          barrierRetryMs,
+        ]);
+        for (const {id} of rows) {
+          waiting.add(id);
+        }
+        if (waiting.size > 0) {
+          setTimeout(() => consumers.get(subscription)?.wake(), barrierRetryMs + 5).unref();
+        }
+      }
+      return jobs
+        .filter(job => !waiting.has(job.id))
+        .sort((a, b) => (a.id < b.id ? -1 : 1))
+        .map(({id, data, retryCount}) =>
+          messageOf({id, subscription, attempt: retryCount + 1, json: data.event}),
+        );
+    };
+
+  const store = async (
+    client: Queryable,
+    messages: readonly Message[],
+    outcomes: readonly Outcome[],
+  ) => {
+    const pairs = messages.map((message, index) => ({
+      message,
+      outcome: outcomes[index] as Outcome,
+    }));
+    const subscription = (messages[0] as Message).subscription;
+    const retries = pairs.flatMap(({message, outcome}) =>
+      outcome.kind === 'retry' ? [{id: message.id, afterMs: outcome.afterMs}] : [],
+    );
+    const letters = pairs.flatMap(({message, outcome}) =>
+      outcome.kind === 'dead'
+        ? [
+            {
+              message,
+              reason: outcome.reason,
+              status: outcome.status,
+              destination: outcome.destination,
+            },
+          ]
+        : [],
+    );
+    const replies = outcomes.flatMap(outcome =>
+      outcome.kind === 'done' ? (outcome.publish ?? []) : [],
+    );
+    const settled = pairs
+      .filter(({outcome}) => outcome.kind !== 'retry')
+      .map(({message}) => message.id);
+    if (letters.length > 0) {
+      await keepDeadLetters(letters, client);
+    }
+    await publish(replies, client);
+    if (retries.length > 0) {
+      const delays = retries.map(({afterMs}) => afterMs);
+      await client.query(statements.retryLater, [subscription, retries.map(({id}) => id), delays]);
+    }
+    if (settled.length > 0) {
+      await boss.deleteJob(subscription, settled, {db: bossDatabase(client)});
+    }
+  };
+
+  /** Tries for a while: an outcome that is not stored means that a delivery is repeated. */
+  const settle = async (messages: readonly Message[], outcomes: readonly Outcome[]) => {
+    const plain = outcomes.every(outcome => outcome.kind === 'done' && !outcome.publish?.length);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await (plain
+          ? store(pool, messages, outcomes)
+          : transaction(client => store(client, messages, outcomes)));
+        return;
+      } catch (error) {
+        onError(error as Error);
+        if (attempt >= settleTries) {
+          return;
+        }
+        await new Promise(resolve => setTimeout(resolve, settleRetryMs * attempt));
+      }
+    }
+  };
+
+  return {
+    async declare(subscriptions) {
+      for (const subscription of subscriptions) {
+        const expireInSeconds = Math.ceil(expireMs / 1_000);
+        await boss.createQueue(subscription, {retryLimit, retentionSeconds, expireInSeconds});
+        await boss.updateQueue(subscription, {expireInSeconds});
+        declared.add(subscription);
+      }
+      const {rows} = await pool.query<{id: string}>(statements.newest, [[...declared]]);
+      for (const {id} of rows) {
+        ids.startAfter(id);
+      }
+      // Only the process that holds the lock knows that whoever had these in hand is dead.
+      if (alone && consumers.size === 0) {
+        await pool.query(statements.release, [subscriptions]);
+      }
+    },
+    async publish(deliveries, client) {
+      await (client ? publish(deliveries, client) : transaction(own => publish(deliveries, own)));
+    },
+    subscribe(subscription, consumer) {
+      if (!declared.has(subscription) || consumers.has(subscription)) {
+        throw new Error(`expected ${subscription} to be declared, and subscribed to once`);
+      }
+      consumers.set(
+        subscription,
+        consume({consumer, fetch: fetch(subscription), settle, onError, pollMs}),
+      );
+    },
+    async pending() {
+      const {rows} = await pool.query<{name: string; waiting: number}>(statements.count, [
+        [...declared],
+      ]);
+      const counts = new Map(rows.map(({name, waiting}) => [name, waiting]));
+      return new Map([...declared].map(name => [name, counts.get(name) ?? 0]));
+    },
+    async close() {
+      clearInterval(sweep);
+      await Promise.all([...consumers.values()].map(consumer => consumer.stop()));
+      await listening.close();
+      await boss.stop({graceful: false, close: false});
+    },
+  };
+};

@@ -1,0 +1,55 @@
+/**
+Principal: who a request is from, and whether they may do what they ask.
+
+In: what is stored of a key, the secret that came, the time, a model and environment. Out: yes, or a reason.
+Every refusal of a key reads the same from outside, so that nobody learns which keys exist.
+*/
+import {timingSafeEqual} from 'node:crypto';
+
+export type Environment = 'development' | 'staging' | 'production';
+
+export type Principal = Readonly<{
+  org: string;
+  project: string;
+  key: string;
+  publicId: string;
+  /** SHA-256 of the secret. */
+  secretHash: Buffer;
+  /** Null: all. */
+  models: readonly string[] | null;
+  environments: readonly string[] | null;
+  /** Milliseconds since 1970. */
+  expiresAtMs: number | null;
+  revoked: boolean;
+  suspended: boolean;
+  unsettledPolicy: 'prompt' | 'hold' | 'waive';
+  /** Every budget that a request of this key counts in. */
+  budgets: ReadonlyArray<Readonly<{id: string; unit: 'usd' | 'tokens' | 'gpu_ms'}>>;
+}>;
+
+export type Denial = 'unknown' | 'revoked' | 'expired' | 'suspended' | 'environment';
+
+/** Constant in time for a key that exists; one that does not is told by the same answer, not by the same time. */
+export const denialOf = (
+  principal: Principal | undefined,
+  {secretHash, nowMs, environment}: {secretHash: Buffer; nowMs: number; environment: Environment},
+): Denial | undefined => {
+  if (!principal || !timingSafeEqual(principal.secretHash, secretHash)) {
+    return 'unknown';
+  }
+  if (principal.revoked) {
+    return 'revoked';
+  }
+  if (principal.expiresAtMs !== null && principal.expiresAtMs <= nowMs) {
+    return 'expired';
+  }
+  if (principal.suspended) {
+    return 'suspended';
+  }
+  return principal.environments && !principal.environments.includes(environment)
+    ? 'environment'
+    : undefined;
+};
+
+export const mayUseModel = (principal: Principal, model: string) =>
+  principal.models === null || principal.models.includes(model);

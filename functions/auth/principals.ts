@@ -1,0 +1,119 @@
+/**
+Principals: the cache of keys, kept true by `changes`.
+
+In: an API key. Out: at once, who it is or why not; or a promise where the key was not known yet. Unknown keys are
+remembered too, until a key changes, so that guessing costs the guesser a request and us one look-up, not one a guess.
+*/
+import {LRUCache} from 'lru-cache';
+import {hashSecret, parseApiKey} from '../../events/api-key.ts';
+import type {Change} from '../../events/changes.ts';
+import {SluiceError} from '../../events/errors.ts';
+import {limits} from '../../events/limits.ts';
+import {type Denial, denialOf, type Environment, type Principal} from './principal.ts';
+
+/** Reads one key by its public id. */
+export type LoadPrincipal = (publicId: string) => Promise<Principal | undefined>;
+export type Verdict = Readonly<{principal: Principal} | {denied: Denial}>;
+
+const unknown: Verdict = {denied: 'unknown'};
+
+export const createPrincipals = ({
+  load,
+  environment,
+  now = Date.now,
+  max = limits.principals,
+  loadsMax = 256,
+}: {
+  load: LoadPrincipal;
+  environment: Environment;
+  now?: () => number;
+  max?: number;
+  loadsMax?: number;
+}) => {
+  const known = new LRUCache<string, Principal>({max});
+  const absent = new LRUCache<string, true>({max: 10_000});
+  const publicIdOf = new Map<string, string>();
+  const loading = new Map<string, Promise<Principal | undefined>>();
+  /** Grows with every change; what was loaded before a change is used once and not kept. */
+  let generation = 0;
+
+  const judge = (principal: Principal | undefined, secret: string): Verdict => {
+    const denied = denialOf(principal, {secretHash: hashSecret(secret), nowMs: now(), environment});
+    return denied === undefined ? {principal: principal as Principal} : {denied};
+  };
+
+  const fetchOnce = (publicId: string) => {
+    let running = loading.get(publicId);
+    if (!running) {
+      if (loading.size >= loadsMax) {
+        throw new SluiceError('unavailable', 'too many keys are being looked up', {
+          retryAfterSeconds: 1,
+        });
+      }
+      running = fetch(publicId).finally(() => loading.delete(publicId));
+      loading.set(publicId, running);
+    }
+    return running;
+  };
+
+  const fetch = async (publicId: string) => {
+    const before = generation;
+    const principal = await load(publicId);
+    if (before === generation) {
+      if (principal) {
+        known.set(publicId, principal);
+        publicIdOf.set(principal.key, publicId);
+      } else {
+        absent.set(publicId, true);
+      }
+    }
+    return principal;
+  };
+
+  const forget = (change: Change) => {
+    if (change.kind === 'key') {
+      known.delete(publicIdOf.get(change.subject) ?? '');
+      publicIdOf.delete(change.subject);
+      absent.clear();
+      return;
+    }
+    // A change above keys is rare: whoever it may concern is read again.
+    for (const [publicId, principal] of known.entries()) {
+      if (principal.org === change.orgId) {
+        known.delete(publicId);
+      }
+    }
+  };
+
+  return {
+    /** Sync in steady state; rejects with `unavailable` where the key is unknown and cannot be read. */
+    verify(apiKey: string | undefined): Verdict | Promise<Verdict> {
+      const parsed = apiKey === undefined ? undefined : parseApiKey(apiKey);
+      if (!parsed || absent.has(parsed.publicId)) {
+        return unknown;
+      }
+      const principal = known.get(parsed.publicId);
+      return principal
+        ? judge(principal, parsed.secret)
+        : fetchOnce(parsed.publicId).then(found => judge(found, parsed.secret));
+    },
+    /** Called with what `watchChanges` read. */
+    onChanges(changes: readonly Change[] | 'all') {
+      generation += 1;
+      if (changes === 'all') {
+        known.clear();
+        absent.clear();
+        publicIdOf.clear();
+        return;
+      }
+      for (const change of changes) {
+        if (change.kind !== 'model') {
+          forget(change);
+        }
+      }
+    },
+    size: () => known.size,
+  };
+};
+
+export type Principals = ReturnType<typeof createPrincipals>;

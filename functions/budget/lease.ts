@@ -1,0 +1,55 @@
+/**
+Lease: what one lease means to the gateway that holds it. Pure: times come in, nothing is asked for.
+
+A lease is usable while both clocks show less than its life minus a margin since before it was asked for: the monotonic
+clock stops in a suspended machine, the wall clock can be set, and only what both allow is safe. A wall clock that stepped
+back makes it unusable, because the time it hides is unknown.
+*/
+export type Clocks = Readonly<{monotonicMs: number; wallMs: number}>;
+
+export type Lease = {
+  readonly id: string;
+  readonly window: string;
+  /** The whole amount, as the store last said. */
+  granted: number;
+  /** Holds of requests whose result was not acknowledged yet. */
+  held: number;
+  /** Costs whose results were acknowledged. */
+  settled: number;
+  /** What was given back. */
+  returned: number;
+  /** Both clocks, read before the grant or the last renewal was asked for. */
+  since: Clocks;
+  /** Monotonic instant of its window's end. */
+  windowEndsMs: number;
+  lastUsedMs: number;
+};
+
+export const freeOf = (lease: Lease) => lease.granted - lease.held - lease.settled - lease.returned;
+
+export const isUsable = (lease: Lease, now: Clocks, lifeMs: number): boolean => {
+  const monotonic = now.monotonicMs - lease.since.monotonicMs;
+  const wall = now.wallMs - lease.since.wallMs;
+  return monotonic < lifeMs && wall < lifeMs && wall >= 0 && now.monotonicMs < lease.windowEndsMs;
+};
+
+/** How much to ask for: large far from the limit, one hold near it, so that the last money is not parked in a lease. */
+export const sliceOf = ({
+  remaining,
+  gateways,
+  needed,
+  max,
+}: {
+  /** Undefined before the first answer. */
+  remaining: number | undefined;
+  gateways: number;
+  needed: number;
+  max: number;
+}): number =>
+  Math.max(
+    needed,
+    Math.min(max, remaining === undefined ? max : Math.floor(remaining / (4 * gateways))),
+  );
+
+/** Everything that may be given back: what no hold covers and no acknowledged cost has used. */
+export const returnable = (lease: Lease) => lease.granted - lease.settled - lease.held;

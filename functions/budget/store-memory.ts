@@ -1,0 +1,204 @@
+/**
+Store in memory: the reference that the contract suite holds PostgreSQL to, with the schema's constraints and a small twin
+of the lease functions (grant, give back, begin a fence), so that the rules can be tested without a server.
+*/
+import type {Event} from '../../events/event.ts';
+import {limits} from '../../events/limits.ts';
+import type {Price} from './cost.ts';
+import {
+  type BudgetStore,
+  type Changes,
+  type DeadLetter,
+  dueMax,
+  type Keys,
+  type LeaseRow,
+  type LedgerEntry,
+  type Loaded,
+  type OpenRequest,
+  type Settlement,
+  type WindowRow,
+} from './store.ts';
+
+export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) => {
+  const windows = new Map<string, WindowRow>();
+  const leases = new Map<string, LeaseRow>();
+  const leaseEnds = new Map<string, number>();
+  const requests = new Map<string, OpenRequest>();
+  const ledger = new Map<string, LedgerEntry>();
+  const prices = new Map<string, Price>();
+  const outbox = new Map<string, Event>();
+  const deadLetters = new Map<string, DeadLetter>();
+  const state = {windows, leases, leaseEnds, requests, ledger, prices, outbox, deadLetters};
+
+  const send = (event: Event) => {
+    const key = `${event.source} ${event.id}`;
+    if (!outbox.has(key)) {
+      outbox.set(key, event);
+    }
+  };
+
+  const load = (keys: Keys): Loaded => {
+    const found = new Map(pick(requests, keys.requests));
+    for (const {org, beforeMs} of keys.due) {
+      const due = [...requests.values()].filter(row => row.org === org && row.deadlineMs < beforeMs);
+      for (const row of due.sort((one, other) => one.deadlineMs - other.deadlineMs).slice(0, dueMax)) {
+        found.set(row.id, row);
+      }
+    }
+    return {windows, leases, requests: found, settlements: settlementsOf(ledger.values()), prices};
+  };
+
+  const write = (changes: Changes) => {
+    for (const window of changes.windows) {
+      windows.set(window.id, checkedWindow(window));
+    }
+    for (const lease of changes.leases) {
+      leases.set(lease.id, checkedLease(lease));
+    }
+    for (const id of changes.closed) {
+      requests.delete(id);
+    }
+    for (const row of changes.opened) {
+      requests.set(row.id, absent(requests, row.id, row));
+    }
+    for (const entry of changes.entries) {
+      const key = `${entry.month} ${entry.request} ${entry.entry}`;
+      ledger.set(key, absent(ledger, key, entry));
+    }
+    for (const {event} of changes.outbox) {
+      send(event);
+    }
+    for (const letter of changes.deadLetters) {
+      deadLetters.set(letter.id, letter);
+    }
+  };
+
+  const marker = (org: string, type: string, id: string, data: object) =>
+    send({specversion: '1.0', source: '/functions/budget', id, type, orgid: org, partitionkey: org, data});
+
+  const store: BudgetStore = {
+    async openMonths(months) {
+      return new Set(months.filter(month => !isNear(month, new Date(now()))));
+    },
+    async transaction(keys, work) {
+      const outcome = work(load(keys));
+      const before = Object.values(state).map(table => [table as Map<string, unknown>, [...table]] as const);
+      try {
+        write(outcome);
+      } catch (error) {
+        for (const [table, rows] of before) {
+          table.clear();
+          for (const [key, value] of rows) {
+            table.set(key, value);
+          }
+        }
+        throw error;
+      }
+      return outcome;
+    },
+    async reconcile({leaseMs, requestMs}) {
+      const dead = [...leases.values()].filter(
+        lease =>
+          (lease.state === 'open' || lease.state === 'closed') &&
+          lease.granted > lease.settled + lease.returned &&
+          (leaseEnds.get(lease.id) ?? Number.POSITIVE_INFINITY) < now() - leaseMs,
+      );
+      for (const lease of dead) {
+        beginFence(lease.id);
+      }
+      const before = now() - requestMs;
+      const late = [...requests.values()].filter(row => row.deadlineMs < before);
+      const orgs = new Set(late.map(row => row.org));
+      for (const org of orgs) {
+        const last = Math.max(...late.filter(row => row.org === org).map(row => row.deadlineMs));
+        const dueBefore = new Date(before).toISOString();
+        marker(org, 'dev.sluice.settlement.due.v1', `${org}/settlement/${last}`, {dueBefore});
+      }
+      return {fences: dead.length, settlements: orgs.size};
+    },
+  };
+
+  /** As `lease_work` grants: what is wanted or what there is; undefined when that is nothing. */
+  const grant = ({id, window: place, amount, ttlMs = limits.leaseTtlMs}: {id: string; window: string; amount: bigint; ttlMs?: number}) => {
+    const window = windows.get(place) as WindowRow;
+    const available = window.limit - window.spent - window.leased - window.overage;
+    const granted = amount < available ? amount : available;
+    if (granted <= 0n) {
+      return undefined;
+    }
+    const fresh = {id, org: window.org, window: place, state: 'open', granted: 0n, settled: 0n, returned: 0n, open: 0n} as const;
+    const lease = leases.get(id) ?? fresh;
+    windows.set(place, checkedWindow({...window, leased: window.leased + granted}));
+    leases.set(id, checkedLease({...lease, granted: lease.granted + granted}));
+    leaseEnds.set(id, now() + ttlMs);
+    return granted;
+  };
+
+  /** As `lease_work` takes returns: closes the lease; `total` is all that it ever gave back. */
+  const giveBack = (id: string, total: bigint) => {
+    const lease = leases.get(id) as LeaseRow;
+    const window = windows.get(lease.window) as WindowRow;
+    const returned = total > lease.returned ? total : lease.returned;
+    if ((lease.state === 'open' || lease.state === 'closed') && lease.settled + returned <= lease.granted) {
+      const leased = window.leased - (returned - lease.returned);
+      const needed = window.spent + leased;
+      const ceiling = window.limit > needed ? window.limit : needed;
+      leases.set(id, checkedLease({...lease, state: 'closed', returned}));
+      windows.set(window.id, checkedWindow({...window, leased, ceiling}));
+    }
+  };
+
+  const beginFence = (id: string) => {
+    const lease = leases.get(id) as LeaseRow;
+    leases.set(id, {...lease, state: 'fencing'});
+    marker(lease.org, 'dev.sluice.lease.fenced.v1', `${id}/fenced`, {lease: id, window: lease.window});
+  };
+
+  return {...store, state, grant, giveBack, beginFence};
+};
+
+export type MemoryStore = ReturnType<typeof createMemoryStore>;
+
+const pick = <Row>(rows: ReadonlyMap<string, Row>, ids: readonly string[]) =>
+  ids.flatMap((id): [string, Row][] => {
+    const row = rows.get(id);
+    return row === undefined ? [] : [[id, row]];
+  });
+
+const settlementsOf = (entries: Iterable<LedgerEntry>) => {
+  const found = new Map<string, Settlement>();
+  for (const entry of entries) {
+    const only = entry.entry === 'unsettled' && !found.has(entry.request);
+    found.set(entry.request, only ? {final: false, unsettled: entry} : {final: true});
+  }
+  return found;
+};
+
+/** The bounds of `open_month`. */
+const isNear = (month: string, now: Date) => {
+  const bound = (months: number) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months, now.getUTCDate()));
+  return Date.parse(month) >= bound(-26).getTime() && Date.parse(month) <= bound(2).getTime();
+};
+
+const absent = <Row>(rows: ReadonlyMap<string, unknown>, key: string, row: Row): Row => {
+  if (rows.has(key)) {
+    throw new Error(`the key is taken: ${key}`);
+  }
+  return row;
+};
+
+const checkedWindow = (window: WindowRow): WindowRow => {
+  const {ceiling, spent, leased, overage} = window;
+  if (spent < 0n || leased < 0n || overage < 0n || spent + leased > ceiling) {
+    throw new Error(`window ${window.id}: spent ${spent}, leased ${leased}, ceiling ${ceiling}, overage ${overage}`);
+  }
+  return window;
+};
+
+const checkedLease = (lease: LeaseRow): LeaseRow => {
+  const {granted, settled, returned, open} = lease;
+  if (settled < 0n || returned < 0n || open < 0n || settled + returned > granted) {
+    throw new Error(`lease ${lease.id}: settled ${settled}, returned ${returned}, granted ${granted}, open ${open}`);
+  }
+  return lease;
+};

@@ -1,0 +1,246 @@
+/**
+What a batch needs of the database, locked. In: the keys that it names. Out: rows as the rules want them.
+
+The order matters: organisations first, then what only their lock protects (requests, ledger), from which the windows and
+leases follow that the batch touches without naming them.
+*/
+import type {Queryable} from '../../events/database.ts';
+import {monthOf} from '../../events/uuid.ts';
+import type {Price, Unit} from './cost.ts';
+import {
+  type Charge,
+  dueMax,
+  type Intent,
+  type Keys,
+  type LeaseRow,
+  type LedgerEntry,
+  type Loaded,
+  type OpenRequest,
+  priceKey,
+  type Settlement,
+  type WindowRow,
+} from './store.ts';
+
+export const load = async (client: Queryable, keys: Keys): Promise<Loaded> => {
+  await lockOrganisations(client, keys.orgs);
+  const requests = await loadRequests(client, keys);
+  const settlements = await loadSettlements(client, keys, requests);
+  const named = [
+    ...[...requests.values()].flatMap(request => request.intent.budgets),
+    ...[...settlements.values()].flatMap(({unsettled}) => unsettled?.charges ?? []),
+  ];
+  const windows = await loadWindows(client, idsOf(keys.windows, named.map(({window}) => window)));
+  const leases = await loadLeases(client, idsOf(keys.leases, named.map(({lease}) => lease)));
+  const prices = keys.due.length > 0 ? await loadPrices(client, keys, requests) : new Map();
+  return {windows, leases, requests, settlements, prices};
+};
+
+const idsOf = (...lists: readonly string[][] | readonly (readonly string[])[]) => [...new Set(lists.flat())];
+
+/** The last 8 bytes of an id as the lock's number: random, and negative, so that it meets nobody else's number. */
+const lockNumberOf = (org: string) => BigInt.asIntN(64, BigInt(`0x${org.slice(19, 23)}${org.slice(24)}`));
+
+const lockOrganisations = async (client: Queryable, orgs: readonly string[]) => {
+  const numbers = [...new Set(orgs.map(lockNumberOf))].sort((one, other) => (one < other ? -1 : 1));
+  if (numbers.length > 0) {
+    await client.query({
+      name: 'budget-lock',
+      text: 'select pg_advisory_xact_lock(number) from unnest($1::bigint[]) with ordinality as n (number, place) order by place',
+      values: [numbers],
+    });
+  }
+};
+
+type RequestColumns = {
+  id: string;
+  org_id: string;
+  deadline: Date;
+  intent: Intent & {traceparent?: string};
+  covered: boolean[];
+};
+
+const loadRequests = async (client: Queryable, {requests, due}: Keys) => {
+  const found = new Map<string, OpenRequest>();
+  if (requests.length + due.length === 0) {
+    return found;
+  }
+  const {rows} = await client.query<RequestColumns>(
+    due.length === 0
+      ? {
+          name: 'budget-requests',
+          text: 'select id, org_id, deadline, intent, covered from requests where id = any($1::uuid[])',
+          values: [requests],
+        }
+      : {
+          name: 'budget-requests-due',
+          text: `select id, org_id, deadline, intent, covered from requests where id = any($1::uuid[])
+                 union all
+                 select r.* from unnest($2::uuid[], $3::timestamptz[]) as d (org, before)
+                 cross join lateral (
+                   select id, org_id, deadline, intent, covered from requests
+                   where org_id = d.org and deadline < d.before order by deadline limit $4) r`,
+          values: [
+            requests,
+            due.map(({org}) => org),
+            due.map(({beforeMs}) => new Date(beforeMs).toISOString()),
+            dueMax,
+          ],
+        },
+  );
+  for (const {id, org_id: org, deadline, intent: kept, covered} of rows) {
+    const {traceparent, ...intent} = kept;
+    const traced = traceparent === undefined ? {} : {traceparent};
+    found.set(id, {id, org, deadlineMs: deadline.getTime(), intent, covered, ...traced});
+  }
+  return found;
+};
+
+type LedgerColumns = {
+  month: string;
+  request: string;
+  entry: LedgerEntry['entry'];
+  org_id: string;
+  project_id: string;
+  key_id: string;
+  model: string;
+  model_id: string;
+  environment: LedgerEntry['environment'];
+  price_version: number;
+  at: Date;
+  input_tokens: bigint;
+  cached_input_tokens: bigint;
+  output_tokens: bigint;
+  cost_nanos: bigint;
+  estimated: boolean;
+  outcome: string;
+  traceparent: string | null;
+  charges: Record<string, string>[];
+};
+
+/** Month and id both, so that only the partitions of these months are looked at. */
+const loadSettlements = async (client: Queryable, keys: Keys, requests: ReadonlyMap<string, OpenRequest>) => {
+  const ids = idsOf(keys.requests, [...requests.keys()]);
+  const months = idsOf(keys.months, [...new Set([...requests.keys()].map(id => monthOf(id) as string))]);
+  const found = new Map<string, Settlement>();
+  if (ids.length === 0) {
+    return found;
+  }
+  const {rows} = await client.query<{request: string; unsettled: boolean}>({
+    name: 'budget-settlements',
+    text: `select request, bool_and(entry = 'unsettled') as unsettled from ledger
+           where month = any($1::date[]) and request = any($2::uuid[]) and entry <> 'external' group by request`,
+    values: [months, ids],
+  });
+  for (const {request} of rows) {
+    found.set(request, {final: true});
+  }
+  const unsettled = rows.filter(row => row.unsettled).map(row => row.request);
+  if (unsettled.length > 0) {
+    const whole = await client.query<LedgerColumns>({
+      name: 'budget-unsettled',
+      text: `select * from ledger where month = any($1::date[]) and request = any($2::uuid[]) and entry = 'unsettled'`,
+      values: [months, unsettled],
+    });
+    for (const row of whole.rows) {
+      found.set(row.request, {final: false, unsettled: toEntry(row)});
+    }
+  }
+  return found;
+};
+
+const toEntry = (row: LedgerColumns): LedgerEntry => ({
+  month: row.month,
+  request: row.request,
+  entry: row.entry,
+  org: row.org_id,
+  project: row.project_id,
+  key: row.key_id,
+  model: row.model,
+  modelId: row.model_id,
+  environment: row.environment,
+  priceVersion: row.price_version,
+  at: row.at.toISOString(),
+  inputTokens: Number(row.input_tokens),
+  cachedInputTokens: Number(row.cached_input_tokens),
+  outputTokens: Number(row.output_tokens),
+  costNanos: Number(row.cost_nanos),
+  estimated: row.estimated,
+  outcome: row.outcome,
+  ...(row.traceparent === null ? {} : {traceparent: row.traceparent}),
+  charges: row.charges.map(toCharge),
+});
+
+const toCharge = (charge: Record<string, string>): Charge => ({
+  budget: charge.budget as string,
+  window: charge.window as string,
+  lease: charge.lease as string,
+  unit: charge.unit as Unit,
+  hold: BigInt(charge.hold as string),
+  amount: BigInt(charge.amount as string),
+  covered: BigInt(charge.covered as string),
+  overage: BigInt(charge.overage as string),
+});
+
+const loadWindows = async (client: Queryable, ids: readonly string[]) => {
+  if (ids.length === 0) {
+    return new Map<string, WindowRow>();
+  }
+  const {rows} = await client.query<WindowRow>({
+    name: 'budget-windows',
+    text: `select w.id, w.org_id as org, w.budget_id as budget, b.unit, b.thresholds, w.threshold_reached as "thresholdReached",
+             w."limit", w.ceiling, w.spent, w.leased, w.overage
+           from windows w join budgets b on b.id = w.budget_id
+           where w.id = any($1::uuid[]) order by w.id for update of w`,
+    values: [ids],
+  });
+  return new Map(rows.map(row => [row.id, row]));
+};
+
+const loadLeases = async (client: Queryable, ids: readonly string[]) => {
+  if (ids.length === 0) {
+    return new Map<string, LeaseRow>();
+  }
+  const {rows} = await client.query<LeaseRow>({
+    name: 'budget-leases',
+    text: `select id, org_id as org, window_id as "window", state, granted, settled, returned, open
+           from leases where id = any($1::uuid[]) order by id for update`,
+    values: [ids],
+  });
+  return new Map(rows.map(row => [row.id, row]));
+};
+
+type PriceColumns = {
+  model_id: string;
+  version: number;
+  free: boolean;
+  input_per_million: bigint;
+  output_per_million: bigint;
+  cached_input_per_million: bigint | null;
+  input_gpu_ms_per_million: bigint;
+  output_gpu_ms_per_million: bigint;
+};
+
+const loadPrices = async (client: Queryable, keys: Keys, requests: ReadonlyMap<string, OpenRequest>) => {
+  const wanted = new Map(keys.prices.map(price => [priceKey(price.modelId, price.version), price]));
+  for (const {intent} of requests.values()) {
+    const {modelId, priceVersion: version} = intent;
+    wanted.set(priceKey(modelId, version), {modelId, version});
+  }
+  const list = [...wanted.values()];
+  const {rows} = await client.query<PriceColumns>({
+    name: 'budget-prices',
+    text: `select p.* from unnest($1::uuid[], $2::integer[]) as wanted (model, version)
+           join prices p on p.model_id = wanted.model and p.version = wanted.version`,
+    values: [list.map(({modelId}) => modelId), list.map(({version}) => version)],
+  });
+  return new Map(rows.map(row => [priceKey(row.model_id, row.version), toPrice(row)]));
+};
+
+const toPrice = (row: PriceColumns): Price => ({
+  free: row.free,
+  inputPerMillion: Number(row.input_per_million),
+  outputPerMillion: Number(row.output_per_million),
+  ...(row.cached_input_per_million === null ? {} : {cachedInputPerMillion: Number(row.cached_input_per_million)}),
+  inputGpuMsPerMillion: Number(row.input_gpu_ms_per_million),
+  outputGpuMsPerMillion: Number(row.output_gpu_ms_per_million),
+});

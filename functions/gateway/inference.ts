@@ -1,0 +1,205 @@
+/**
+Inference: one request from its arrival to the exchange.
+
+In order: key, body, model, bounds, holds, endpoint, exchange. Every step either goes on or throws what the client is told;
+nothing is held before the holds, and from there on the exchange's finaliser owns the request.
+*/
+import type {IncomingMessage, ServerResponse} from 'node:http';
+import {SluiceError} from '../../events/errors.ts';
+import type {Limits} from '../../events/limits.ts';
+import {continueTrace} from '../../events/telemetry.ts';
+import {uuidv7} from '../../events/uuid.ts';
+import {mayUseModel, type Principal} from '../auth/principal.ts';
+import type {LeaseBook, Refusal, Taken} from '../budget/lease-book.ts';
+import type {Catalogue, ModelEntry} from '../registry/catalogue.ts';
+import {type Admission, admit, bodyChanges} from './admission.ts';
+import {readBody} from './body.ts';
+import type {Exchange} from './exchange.ts';
+import {splice} from './members.ts';
+import {type Operation, type OperationName, readOperation} from './operation.ts';
+import type {Router} from './route.ts';
+import type {Upstream} from './upstream.ts';
+
+export type InferenceParts = Readonly<{
+  catalogue: Catalogue;
+  leaseBook: LeaseBook;
+  router: Router;
+  upstream: Upstream;
+  limits: Limits;
+  runExchange: (exchange: Exchange) => void;
+}>;
+
+type Arrival = Readonly<{
+  request: IncomingMessage;
+  response: ServerResponse;
+  principal: Principal;
+  id: string;
+  arrivedMs: number;
+}>;
+
+export const createInference = (parts: InferenceParts) =>
+  async function infer(name: OperationName, arrival: Arrival): Promise<void> {
+    const {request, response, principal} = arrival;
+    const operation = readOperation(name, await readBody(request, parts.limits.bodyBytes));
+    const model = findModel(parts.catalogue, principal, operation.model);
+    const endpoint = parts.router.choose(model.endpoints);
+    if (!endpoint) {
+      throw new SluiceError('unavailable', `the model ${model.name} has no endpoint`, {
+        retryAfterSeconds: 5,
+      });
+    }
+    const admission = await countIfNeeded(parts, operation, model, endpoint, principal);
+    const taken = takenOf(await parts.leaseBook.acquire(admission.demand));
+    if (request.socket.destroyed || !taken.usable()) {
+      taken.settle(taken.holds.map(() => 0));
+      throw new SluiceError('unavailable', 'the budget lease ran out; try again', {
+        retryAfterSeconds: 1,
+      });
+    }
+    const changes = bodyChanges({
+      operation,
+      model,
+      endpoint,
+      maxTokens: taken.maxTokens,
+      underBudget: taken.holds.length > 0,
+    });
+    const startedAt = new Date();
+    const traceparent = continueTrace(textHeader(request, 'traceparent'));
+    setAnswerHeaders(response, parts.leaseBook, taken, changes);
+    parts.runExchange({
+      facts: {
+        request: arrival.id,
+        principal,
+        model,
+        endpoint: endpoint.url,
+        operation: name,
+        streamed: operation.stream,
+        startedAt,
+        deadline: new Date(startedAt.getTime() + parts.limits.requestMs),
+        promptBytes: admission.bounds.promptBytes,
+        holds: taken.holds,
+        label: textHeader(request, 'x-request-id')?.slice(0, 200),
+        traceparent,
+      },
+      operation,
+      taken,
+      bounds: {promptTokens: admission.demand.promptTokens},
+      body: splice(operation.body, operation.members, changes),
+      response,
+      arrivedMs: arrival.arrivedMs,
+      headers: {'content-type': 'application/json', traceparent, 'x-request-id': arrival.id},
+    });
+  };
+
+/** Ids are made when a request arrives, by us: a client's own could name a month or a request that is not its. */
+export const newRequestId = uuidv7;
+
+const textHeader = (request: IncomingMessage, name: string): string | undefined => {
+  const value = request.headers[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+};
+
+const findModel = (catalogue: Catalogue, principal: Principal, name: string): ModelEntry => {
+  const model = catalogue.find(name);
+  if (!mayUseModel(principal, name)) {
+    throw new SluiceError('model_not_allowed', 'this key may not use this model', {
+      parameter: 'model',
+    });
+  }
+  if (model?.status === 'ready') {
+    return model;
+  }
+  if (!model && catalogue.state().loadedAt === undefined) {
+    throw new SluiceError('unavailable', 'the models could not be read yet', {
+      retryAfterSeconds: 1,
+    });
+  }
+  throw new SluiceError('model_not_found', 'there is no model of this name in this environment', {
+    parameter: 'model',
+  });
+};
+
+/** Only where the byte bound leaves the answer no room is the model server asked for the exact count, once. */
+const countIfNeeded = async (
+  {upstream}: InferenceParts,
+  operation: Operation,
+  model: ModelEntry,
+  endpoint: ModelEntry['endpoints'][number],
+  principal: Principal,
+): Promise<Admission> => {
+  const admission = admit(operation, model, principal.budgets);
+  if (!admission.wantsCount || !endpoint.tokenize || operation.prompts.length > 1) {
+    return admission;
+  }
+  const {
+    messages,
+    tools,
+    prompt,
+    chat_template_kwargs: templateArguments,
+  } = JSON.parse(operation.body.toString('utf8'));
+  const counted = await upstream.countTokens(
+    endpoint.url,
+    messages
+      ? {
+          model: endpoint.upstreamModel,
+          messages,
+          ...(tools ? {tools} : {}),
+          ...(templateArguments ? {chat_template_kwargs: templateArguments} : {}),
+        }
+      : {model: endpoint.upstreamModel, prompt},
+  );
+  return counted === undefined ? admission : admit(operation, model, principal.budgets, counted);
+};
+
+const takenOf = (outcome: Taken | Refusal): Taken => {
+  if ('holds' in outcome) {
+    return outcome;
+  }
+  switch (outcome.refused) {
+    case 'exhausted':
+      throw new SluiceError(
+        'insufficient_quota',
+        `budget ${outcome.budget} is spent for this period`,
+      );
+    case 'busy':
+      throw new SluiceError(
+        'budget_busy',
+        `budget ${outcome.budget} is held by running requests; try again`,
+        {retryAfterSeconds: 1},
+      );
+    case 'away':
+      throw new SluiceError('unavailable', 'the budgets cannot be read', {retryAfterSeconds: 1});
+  }
+};
+
+/** What is left of the tightest budget, and what was made of the client's maximum. */
+const setAnswerHeaders = (
+  response: ServerResponse,
+  leaseBook: LeaseBook,
+  taken: Taken,
+  changes: Readonly<Record<string, string>>,
+) => {
+  const left: Partial<Record<string, number>> = {};
+  for (const {budget, unit} of taken.holds) {
+    const remaining = leaseBook.remaining(budget);
+    if (remaining !== undefined) {
+      left[unit] = Math.min(left[unit] ?? Number.POSITIVE_INFINITY, remaining);
+    }
+  }
+  if (left.usd !== undefined) {
+    response.setHeader('x-sluice-budget-remaining-usd', usd(left.usd));
+  }
+  if (left.tokens !== undefined) {
+    response.setHeader('x-sluice-budget-remaining-tokens', String(left.tokens));
+  }
+  const maxTokens = changes.max_tokens ?? changes.max_completion_tokens;
+  if (maxTokens !== undefined) {
+    response.setHeader('x-sluice-max-tokens', maxTokens);
+  }
+};
+
+/** Nano-USD as a decimal, by its digits: a division would round. */
+const usd = (nanos: number) => {
+  const digits = String(nanos).padStart(10, '0');
+  return `${digits.slice(0, -9)}.${digits.slice(-9)}`;
+};

@@ -1,0 +1,146 @@
+/**
+Gateway: the OpenAI API in front of the model servers.
+
+Wires the pure cores of auth, budget and registry into its own process: a hop to their functions a request would cost more
+than the request. It waits for no function, and in steady state makes no database call for a request.
+*/
+import {watchChanges} from '../../events/changes.ts';
+import {
+  databaseUrl,
+  environment,
+  integer,
+  optional,
+  port,
+  readConfig,
+  string,
+} from '../../events/config.ts';
+import {createPool, refuseSuperuser} from '../../events/database.ts';
+import {limits as defaults} from '../../events/limits.ts';
+import {createMetrics} from '../../events/metrics.ts';
+import {createOutboxLog} from '../../events/outbox.ts';
+import {listen, runMain} from '../../events/serve.ts';
+import {createLogger, startTracing} from '../../events/telemetry.ts';
+import {uuidv7} from '../../events/uuid.ts';
+import {createPrincipalLoader} from '../auth/load-principal.ts';
+import {createPrincipals} from '../auth/principals.ts';
+import {createLeaseBook} from '../budget/lease-book.ts';
+import {createLeaseWork} from '../budget/lease-work.ts';
+import {createCatalogue} from '../registry/catalogue.ts';
+import {createModelLoader} from '../registry/load-models.ts';
+import {createGateway} from './gateway.ts';
+
+await runMain(async () => {
+  const settings = readConfig(process.env, {
+    PORT: port,
+    DATABASE_URL: databaseUrl,
+    DATABASE_URL_DIRECT: optional(databaseUrl),
+    ENVIRONMENT: environment,
+    LOG_LEVEL: string('info'),
+    REQUEST_TIMEOUT_MS: integer({
+      min: 100,
+      max: defaults.requestMs,
+      defaultValue: defaults.requestMs,
+    }),
+    FIRST_BYTE_TIMEOUT_MS: integer({
+      min: 100,
+      max: defaults.requestMs,
+      defaultValue: defaults.firstByteMs,
+    }),
+    IDLE_TIMEOUT_MS: integer({
+      min: 100,
+      max: defaults.requestMs,
+      defaultValue: defaults.idleUpstreamMs,
+    }),
+    CLIENT_BODY_TIMEOUT_MS: integer({
+      min: 100,
+      max: defaults.requestMs,
+      defaultValue: defaults.clientBodyMs,
+    }),
+    LEASE_TTL_MS: integer({min: 1_000, max: 600_000, defaultValue: defaults.leaseTtlMs}),
+    UNSETTLED_GRACE_MS: integer({min: 0, max: 3_600_000, defaultValue: defaults.unsettledGraceMs}),
+    OTEL_EXPORTER_OTLP_ENDPOINT: optional(string()),
+  });
+  const stopTracing = await startTracing({
+    name: 'gateway',
+    endpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
+  });
+  const logger = createLogger({name: 'gateway', level: settings.LOG_LEVEL});
+  const limits = {
+    ...defaults,
+    requestMs: settings.REQUEST_TIMEOUT_MS,
+    firstByteMs: settings.FIRST_BYTE_TIMEOUT_MS,
+    idleUpstreamMs: settings.IDLE_TIMEOUT_MS,
+    clientBodyMs: settings.CLIENT_BODY_TIMEOUT_MS,
+    leaseTtlMs: settings.LEASE_TTL_MS,
+    leaseMarginMs: Math.min(defaults.leaseMarginMs, settings.LEASE_TTL_MS / 4),
+    unsettledGraceMs: settings.UNSETTLED_GRACE_MS,
+  };
+  const onPoolError = (error: Error) => logger.warn({err: error}, 'a database connection broke');
+  const pool = createPool({
+    databaseUrl: settings.DATABASE_URL,
+    name: 'gateway',
+    connectionsMax: 8,
+    statementTimeoutMs: 5_000,
+    onError: onPoolError,
+  });
+  await refuseSuperuser(pool);
+  const warn = (message: string) => (error: Error) => logger.warn({err: error}, message);
+
+  const principals = createPrincipals({
+    load: createPrincipalLoader(pool),
+    environment: settings.ENVIRONMENT,
+  });
+  const catalogue = createCatalogue({
+    load: createModelLoader(pool, settings.ENVIRONMENT),
+    environment: settings.ENVIRONMENT,
+  });
+  const leaseBook = createLeaseBook({
+    work: createLeaseWork({
+      client: pool,
+      gateway: uuidv7(),
+      environment: settings.ENVIRONMENT,
+      ttlMs: limits.leaseTtlMs,
+    }),
+    ttlMs: limits.leaseTtlMs,
+    marginMs: limits.leaseMarginMs,
+    waitMs: limits.leaseWaitMs,
+    onError: warn('the leases could not be worked on'),
+  });
+  const changes = watchChanges({
+    databaseUrl: settings.DATABASE_URL_DIRECT ?? settings.DATABASE_URL,
+    onChanges: found => {
+      principals.onChanges(found);
+      if (found === 'all' || found.some(({kind}) => kind === 'model')) {
+        catalogue.invalidate();
+      }
+    },
+    onError: warn('the changes could not be read'),
+  });
+  await changes.start();
+  await catalogue.refresh().catch(warn('the models could not be read'));
+
+  const gateway = createGateway({
+    principals,
+    catalogue,
+    leaseBook,
+    changes,
+    log: createOutboxLog({client: pool}),
+    pool,
+    limits,
+    logger,
+    metrics: createMetrics(),
+  });
+  await listen({
+    server: gateway.server,
+    logger,
+    port: settings.PORT,
+    drainMs: limits.requestMs,
+    onDrain: gateway.drain,
+    onClose: async () => {
+      await gateway.close();
+      await changes.close();
+      await pool.end();
+      await stopTracing();
+    },
+  });
+});

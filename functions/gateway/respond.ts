@@ -1,0 +1,31 @@
+/** Respond: errors as OpenAI's clients expect them, and JSON. */
+import type {ServerResponse} from 'node:http';
+import {type SluiceError, toOpenAiError} from '../../events/errors.ts';
+
+export const sendJson = (
+  response: ServerResponse,
+  status: number,
+  value: unknown,
+  headers: Record<string, string> = {},
+) => {
+  if (response.headersSent || response.destroyed) {
+    return;
+  }
+  const body = Buffer.from(JSON.stringify(value));
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    ...headers,
+  });
+  response.end(body);
+};
+
+export const sendError = (response: ServerResponse, error: SluiceError) =>
+  sendJson(response, error.status, toOpenAiError(error), {
+    ...(error.retryAfterSeconds === undefined
+      ? {}
+      : {'retry-after': String(error.retryAfterSeconds)}),
+    ...(error.status === 401 ? {'www-authenticate': 'Bearer'} : {}),
+    // What was not read of the body would be taken for the next request.
+    ...(error.status === 413 || error.status === 408 ? {connection: 'close'} : {}),
+  });

@@ -1,0 +1,204 @@
+/**
+Server: the front of the gateway. Plain `node:http`, because express costs this path more than it gives it.
+
+In: a request. Out: an answer; every refusal an OpenAI error object with the request's id. No input of a client is a 500.
+*/
+import {createServer, type IncomingMessage, type ServerResponse} from 'node:http';
+import {asSluiceError, SluiceError, toOpenAiError} from '../../events/errors.ts';
+import type {Limits} from '../../events/limits.ts';
+import type {Metrics} from '../../events/metrics.ts';
+import type {Logger} from '../../events/telemetry.ts';
+import {bearerOf} from '../auth/bearer.ts';
+import {toError} from '../auth/denial.ts';
+import type {Principal} from '../auth/principal.ts';
+import type {Principals, Verdict} from '../auth/principals.ts';
+import type {Catalogue} from '../registry/catalogue.ts';
+import {type createInference, newRequestId} from './inference.ts';
+import {listModels, showModel} from './list-models.ts';
+import type {OperationName} from './operation.ts';
+import {sendError, sendJson} from './respond.ts';
+
+export type ServerParts = Readonly<{
+  principals: Principals;
+  catalogue: Catalogue;
+  infer: ReturnType<typeof createInference>;
+  limits: Limits;
+  logger: Logger;
+  metrics: Metrics;
+  /** How old the knowledge of revocations is. */
+  staleSinceMs: () => number;
+  /** Throws when this process can serve nothing; otherwise says what is degraded. */
+  health: () => string | undefined;
+  openRequests: () => number;
+}>;
+
+const operations: Readonly<Record<string, OperationName>> = {
+  '/v1/chat/completions': 'chat.completions',
+  '/v1/completions': 'completions',
+  '/v1/embeddings': 'embeddings',
+};
+
+export const createGatewayServer = (parts: ServerParts) => {
+  const {limits, metrics, logger} = parts;
+  const denials = metrics.counter(
+    'sluice_denials_total',
+    'Requests refused before they were sent upstream, by code.',
+  );
+  const server = createServer({
+    maxHeaderSize: limits.headerBytes,
+    requestTimeout: limits.clientBodyMs,
+    headersTimeout: limits.clientBodyMs,
+    connectionsCheckingInterval: Math.min(1_000, limits.clientBodyMs),
+    keepAliveTimeout: 65_000,
+  });
+
+  server.on('request', (request, response) => {
+    const arrivedMs = performance.now();
+    const id = newRequestId();
+    response.setHeader('x-request-id', id);
+    handle(parts, request, response, id, arrivedMs).catch(thrown => {
+      const error = asSluiceError(thrown);
+      denials({code: error.code}).add();
+      if (error.code === 'internal') {
+        logger.error({err: error.cause, request: id}, error.message);
+      }
+      sendError(response, error);
+      logger.info(
+        {
+          request: id,
+          path: pathOf(request),
+          status: error.status,
+          code: error.code,
+          durationMs: Math.round(performance.now() - arrivedMs),
+        },
+        'refused',
+      );
+    });
+  });
+
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const fault = clientFault(error);
+    denials({code: fault.code}).add();
+    const body = JSON.stringify(toOpenAiError(fault));
+    socket.end(
+      `HTTP/1.1 ${fault.status} ${reasons[fault.status]}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
+  });
+  return server;
+};
+
+const reasons: Record<number, string> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+};
+
+const clientFault = ({code}: NodeJS.ErrnoException): SluiceError => {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return new SluiceError('headers_too_large', 'the request headers are over the limit');
+  }
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT'
+    ? new SluiceError('request_timeout', 'the request did not arrive in time')
+    : new SluiceError('bad_request', 'this is not an HTTP request');
+};
+
+const pathOf = ({url = '/'}: IncomingMessage) => {
+  const query = url.indexOf('?');
+  return query < 0 ? url : url.slice(0, query);
+};
+
+const handle = async (
+  parts: ServerParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  id: string,
+  arrivedMs: number,
+): Promise<void> => {
+  const path = pathOf(request);
+  if (!path.startsWith('/v1/')) {
+    return handleOwn(parts, path, response);
+  }
+  const operation = Object.hasOwn(operations, path) ? operations[path] : undefined;
+  const method = operation ? 'POST' : 'GET';
+  if (!operation && path !== '/v1/models' && !path.startsWith('/v1/models/')) {
+    throw new SluiceError('not_found', 'there is no such route');
+  }
+  if (request.method !== method) {
+    response.setHeader('allow', method);
+    throw new SluiceError('method_not_allowed', `this route takes ${method}`);
+  }
+  const principal = await authenticate(parts, request);
+  if (operation) {
+    if (parts.openRequests() >= parts.limits.openRequests) {
+      throw new SluiceError('too_many_requests', 'too many requests are open', {
+        retryAfterSeconds: 1,
+      });
+    }
+    return parts.infer(operation, {request, response, principal, id, arrivedMs});
+  }
+  if (path === '/v1/models') {
+    return sendJson(response, 200, listModels(parts.catalogue.list(), principal));
+  }
+  const model = showModel(
+    parts.catalogue.list(),
+    principal,
+    decode(path.slice('/v1/models/'.length)),
+  );
+  if (!model) {
+    throw new SluiceError('model_not_found', 'there is no model of this name in this environment');
+  }
+  sendJson(response, 200, model);
+};
+
+const decode = (text: string) => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new SluiceError('bad_request', 'the path is not percent-coded UTF-8');
+  }
+};
+
+const authenticate = (
+  parts: ServerParts,
+  request: IncomingMessage,
+): Principal | Promise<Principal> => {
+  if (parts.staleSinceMs() > parts.limits.staleMaxMs) {
+    throw new SluiceError('unavailable', 'revocations cannot be read', {retryAfterSeconds: 1});
+  }
+  const verdict = parts.principals.verify(bearerOf(request.headers.authorization));
+  return verdict instanceof Promise ? verdict.then(principalOf, unreadable) : principalOf(verdict);
+};
+
+const unreadable = (cause: unknown): never => {
+  throw cause instanceof SluiceError
+    ? cause
+    : new SluiceError('unavailable', 'the key could not be read', {retryAfterSeconds: 1, cause});
+};
+
+const principalOf = (verdict: Verdict): Principal => {
+  if ('denied' in verdict) {
+    throw toError(verdict.denied);
+  }
+  return verdict.principal;
+};
+
+const handleOwn = (parts: ServerParts, path: string, response: ServerResponse) => {
+  if (path === '/healthz' || path === '/health') {
+    const degraded = parts.health();
+    return sendJson(response, 200, {
+      status: degraded === undefined ? 'ok' : 'degraded',
+      function: 'gateway',
+      degraded,
+    });
+  }
+  if (path === '/metrics') {
+    response.writeHead(200, {'content-type': 'text/plain; version=0.0.4'});
+    response.end(parts.metrics.text());
+    return;
+  }
+  throw new SluiceError('not_found', 'there is no such route');
+};

@@ -1,0 +1,140 @@
+/**
+Upstream: one call to a model server, on kept-alive connections, with the waits of `limits.ts` as bounds.
+
+undici's dispatch is used bare: its fetch costs four times the processor time of this a call.
+*/
+import {type Dispatcher, Pool} from 'undici';
+import {SluiceError} from '../../events/errors.ts';
+import {limits as defaults, type Limits} from '../../events/limits.ts';
+
+export type UpstreamCall = Readonly<{
+  /** The endpoint's base; a trailing `/v1` is understood. */
+  base: string;
+  /** From `/v1` on. */
+  path: string;
+  headers: Record<string, string>;
+  body: Buffer;
+}>;
+
+export const createUpstream = ({
+  limits = defaults,
+}: {
+  limits?: Pick<Limits, 'firstByteMs' | 'idleUpstreamMs'>;
+} = {}) => {
+  const pools = new Map<string, Pool>();
+
+  const poolOf = (origin: string) => {
+    let pool = pools.get(origin);
+    if (!pool) {
+      pool = new Pool(origin, {
+        pipelining: 1,
+        connect: {timeout: 5_000},
+        headersTimeout: limits.firstByteMs,
+        bodyTimeout: limits.idleUpstreamMs,
+        keepAliveTimeout: 30_000,
+      });
+      pools.set(origin, pool);
+    }
+    return pool;
+  };
+
+  return {
+    send({base, path, headers, body}: UpstreamCall, handler: Dispatcher.DispatchHandler) {
+      const url = new URL(base);
+      const prefix = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
+      poolOf(url.origin).dispatch({method: 'POST', path: prefix + path, headers, body}, handler);
+    },
+    /** A small call that is waited for: counting a prompt's tokens. Undefined when the server cannot. */
+    async countTokens(
+      base: string,
+      request: unknown,
+      timeoutMs = 5_000,
+    ): Promise<number | undefined> {
+      const url = new URL(base);
+      const prefix = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
+      try {
+        const {statusCode, body} = await poolOf(url.origin).request({
+          method: 'POST',
+          path: `${prefix}/tokenize`,
+          headers: {'content-type': 'application/json'},
+          body: JSON.stringify(request),
+          headersTimeout: timeoutMs,
+          bodyTimeout: timeoutMs,
+        });
+        const answer = (await body.json()) as {count?: unknown};
+        return statusCode === 200 &&
+          Number.isSafeInteger(answer.count) &&
+          (answer.count as number) >= 0
+          ? (answer.count as number)
+          : undefined;
+      } catch {
+        return undefined;
+      }
+    },
+    async close() {
+      await Promise.all([...pools.values()].map(pool => pool.destroy()));
+    },
+  };
+};
+
+export type Upstream = ReturnType<typeof createUpstream>;
+
+/** Whether the model server can have done any work: a connection that was never made cost nothing. */
+export const reachedModel = (error: Error) => {
+  const code = (error as {code?: string}).code ?? '';
+  return ![
+    'ECONNREFUSED',
+    'ENOTFOUND',
+    'EAI_AGAIN',
+    'EHOSTUNREACH',
+    'ENETUNREACH',
+    'UND_ERR_CONNECT_TIMEOUT',
+  ].includes(code);
+};
+
+/** What a failed call is to the client. Reasons of the network stay in the log. */
+export const upstreamFault = (error: Error): SluiceError => {
+  if (error instanceof SluiceError) {
+    return error;
+  }
+  const code = (error as {code?: string}).code ?? '';
+  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
+    return new SluiceError('upstream_timeout', 'the model server did not answer in time', {
+      cause: error,
+    });
+  }
+  return reachedModel(error)
+    ? new SluiceError('upstream_error', 'the model server broke the connection', {cause: error})
+    : new SluiceError('upstream_error', 'the model server could not be reached', {cause: error});
+};
+
+/** What an error answer of a model server is to the client: its 400 is about the request, anything else is behind us. */
+export const upstreamRefusal = (status: number, body: Buffer): SluiceError => {
+  if (status === 400 || status === 413 || status === 422) {
+    return new SluiceError(
+      'bad_request',
+      messageOf(body) ?? 'the model server refused the request',
+    );
+  }
+  if (status === 429 || status === 503) {
+    return new SluiceError('unavailable', 'the model server is busy or starting', {
+      retryAfterSeconds: 1,
+    });
+  }
+  return status === 504
+    ? new SluiceError('upstream_timeout', 'the model server did not answer in time')
+    : new SluiceError('upstream_error', `the model server answered ${status}`);
+};
+
+const messageOf = (body: Buffer): string | undefined => {
+  try {
+    const value = JSON.parse(body.toString('utf8')) as {
+      error?: {message?: unknown};
+      message?: unknown;
+    };
+    const message = value.error?.message ?? value.message;
+    return typeof message === 'string' ? message.slice(0, 1_000) : undefined;
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,39 @@
+/**
+Usage: what a model server reported, believed only as far as it can be.
+
+In: a parsed `usage` object. Out: tokens, or undefined when it is no usage: then they are counted and marked estimated.
+*/
+import type {Tokens} from '../budget/cost.ts';
+
+/** More than any model's context times the most answers: a report beyond it is a fault, not usage. */
+const tokensMax = 1_000_000_000;
+
+const isCount = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= tokensMax;
+
+export const readUsage = (value: unknown): Tokens | undefined => {
+  if (typeof value !== 'object' || value === null) {
+    return undefined;
+  }
+  const {
+    prompt_tokens: input,
+    completion_tokens: output = 0,
+    prompt_tokens_details: details,
+  } = value as Record<string, unknown>;
+  const cached = (details as {cached_tokens?: unknown} | null | undefined)?.cached_tokens ?? 0;
+  if (!isCount(input) || !isCount(output ?? 0) || !isCount(cached)) {
+    return undefined;
+  }
+  return {
+    inputTokens: input,
+    cachedInputTokens: Math.min(cached, input),
+    outputTokens: (output as number | null) ?? 0,
+  };
+};
+
+/** Without a report: bytes ÷ 4 of the prompt, and what was seen of the answer. */
+export const estimate = (promptBytes: number, outputTokens: number): Tokens => ({
+  inputTokens: Math.ceil(promptBytes / 4),
+  cachedInputTokens: 0,
+  outputTokens,
+});

@@ -1,0 +1,143 @@
+/**
+Catalogue: the models of one environment as a process knows them. The gateway imports it and asks it at every request.
+
+In: a loader, and the word that something changed. Out: a model by name, at once and without a call. The last good snapshot
+is served while the next is loaded and as long as loading fails (stale-serving): an old price list is better than none, and
+the leases bound what it can cost. Only models that may be routed to are found.
+*/
+import {limits} from '../../events/limits.ts';
+
+export type Environment = 'development' | 'staging' | 'production';
+
+export type EndpointEntry = Readonly<{
+  id: string;
+  /** Without `/v1` and without a slash at its end. */
+  url: string;
+  /** The name under which the server behind the URL knows the model. */
+  upstreamModel: string;
+  /** Where a streamed answer reports usage; `none` also where nobody has found out. */
+  usage: 'every-chunk' | 'last-chunk' | 'none';
+  tokenize: boolean;
+  health: 'unknown' | 'healthy' | 'unhealthy';
+}>;
+
+/** Nano-USD, and for GPU-ms milliseconds, a million tokens. */
+export type PriceEntry = Readonly<{
+  free: boolean;
+  inputPerMillion: number;
+  outputPerMillion: number;
+  cachedInputPerMillion?: number;
+  inputGpuMsPerMillion: number;
+  outputGpuMsPerMillion: number;
+}>;
+
+export type ModelEntry = Readonly<{
+  id: string;
+  name: string;
+  environment: Environment;
+  status: 'registered' | 'ready' | 'disabled';
+  contextLength: number;
+  defaultMaxTokens: number;
+  tokensPerByteMax: number;
+  priceVersion: number;
+  price: PriceEntry;
+  endpoints: readonly EndpointEntry[];
+}>;
+
+/** `loadedAt` is undefined before the first load; `stale` says that what is served may be out of date. */
+export type CatalogueState = Readonly<{loadedAt: number | undefined; stale: boolean}>;
+
+export const createCatalogue = ({
+  load,
+  environment,
+  maxAgeMs = limits.modelCacheMs,
+  retryMs = 1_000,
+  now = Date.now,
+  onError = () => {},
+}: {
+  load: () => Promise<readonly ModelEntry[]>;
+  environment: Environment;
+  maxAgeMs?: number;
+  /** After a load that failed, this long before a look-up starts the next. */
+  retryMs?: number;
+  now?: () => number;
+  onError?: (error: Error) => void;
+}) => {
+  let models: ReadonlyMap<string, ModelEntry> = new Map();
+  let loadedAt: number | undefined;
+  let invalid = true;
+  let retryAt = Number.NEGATIVE_INFINITY;
+  let loading: Promise<void> | undefined;
+  let following: Promise<void> | undefined;
+
+  const loadOnce = async () => {
+    // What is invalidated from here on may be missing in what is read, so it stays invalid.
+    invalid = false;
+    const asked = now();
+    try {
+      const found = await load();
+      models = new Map(
+        found
+          .filter(model => model.environment === environment && model.status === 'ready')
+          .map(model => [model.name, model]),
+      );
+      loadedAt = asked;
+    } catch (error) {
+      invalid = true;
+      retryAt = now() + retryMs;
+      onError(error as Error);
+      throw error;
+    } finally {
+      loading = undefined;
+    }
+  };
+
+  /**
+  Resolves when a snapshot is served that was read after this call began or after the last invalidation; rejects when it
+  could not be read. One load at a time, and at most one behind it.
+  */
+  const refresh = (): Promise<void> => {
+    if (loading && invalid) {
+      following ??= loading
+        .catch(() => {})
+        .then(() => {
+          following = undefined;
+          return refresh();
+        });
+      return following;
+    }
+    loading ??= loadOnce();
+    return loading;
+  };
+
+  /** The failure was given to `onError`; the next look-up tries again. */
+  const refreshBehind = () => void refresh().catch(() => {});
+
+  const isStale = () => invalid || loadedAt === undefined || now() - loadedAt > maxAgeMs;
+
+  const refreshWhenDue = () => {
+    if (!loading && isStale() && now() >= retryAt) {
+      refreshBehind();
+    }
+  };
+
+  return {
+    find(name: string): ModelEntry | undefined {
+      refreshWhenDue();
+      return models.get(name);
+    },
+    list(): ModelEntry[] {
+      refreshWhenDue();
+      return [...models.values()];
+    },
+    /** Something changed: the next snapshot is read at once, this one is served until then. */
+    invalidate() {
+      invalid = true;
+      refreshBehind();
+    },
+    refresh,
+    state: (): CatalogueState => ({loadedAt, stale: isStale()}),
+  };
+};
+
+export type Catalogue = ReturnType<typeof createCatalogue>;

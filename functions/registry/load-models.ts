@@ -1,0 +1,63 @@
+/**
+Load models: the models of an environment that may be routed to, in one statement. Any role that may select them will do.
+*/
+import type {Queryable} from '../../events/database.ts';
+import type {EndpointEntry, Environment, ModelEntry} from './catalogue.ts';
+
+const text = `
+  select m.id, m.name, m.environment, m.status, m.context_length, m.default_max_tokens, m.tokens_per_byte_max,
+         p.version, p.free, p.input_per_million, p.output_per_million, p.cached_input_per_million,
+         p.input_gpu_ms_per_million, p.output_gpu_ms_per_million,
+         coalesce((select jsonb_agg(jsonb_build_object('id', e.id, 'url', e.url, 'upstreamModel', e.upstream_model,
+                                                       'usage', coalesce(e.usage, 'none'), 'tokenize', e.tokenize,
+                                                       'health', e.health) order by e.url)
+                   from endpoints e where e.model_id = m.id), '[]') as endpoints
+  from models m
+  join lateral (select * from prices where model_id = m.id order by version desc limit 1) p on true
+  where m.environment = $1 and m.status = 'ready'
+  order by m.name`;
+
+type Row = {
+  id: string;
+  name: string;
+  environment: Environment;
+  status: ModelEntry['status'];
+  context_length: number;
+  default_max_tokens: number;
+  tokens_per_byte_max: number;
+  version: number;
+  free: boolean;
+  input_per_million: bigint | string;
+  output_per_million: bigint | string;
+  cached_input_per_million: bigint | string | null;
+  input_gpu_ms_per_million: bigint | string;
+  output_gpu_ms_per_million: bigint | string;
+  endpoints: EndpointEntry[];
+};
+
+export const createModelLoader =
+  (client: Queryable, environment: Environment) => async (): Promise<ModelEntry[]> => {
+    const {rows} = await client.query<Row>({name: 'models', text, values: [environment]});
+    return rows.map(row => ({
+      id: row.id,
+      name: row.name,
+      environment: row.environment,
+      status: row.status,
+      contextLength: row.context_length,
+      defaultMaxTokens: row.default_max_tokens,
+      tokensPerByteMax: row.tokens_per_byte_max,
+      priceVersion: row.version,
+      // At most 10^15 by a constraint of the table, so a number holds each exactly.
+      price: {
+        free: row.free,
+        inputPerMillion: Number(row.input_per_million),
+        outputPerMillion: Number(row.output_per_million),
+        ...(row.cached_input_per_million === null
+          ? {}
+          : {cachedInputPerMillion: Number(row.cached_input_per_million)}),
+        inputGpuMsPerMillion: Number(row.input_gpu_ms_per_million),
+        outputGpuMsPerMillion: Number(row.output_gpu_ms_per_million),
+      },
+      endpoints: row.endpoints,
+    }));
+  };

@@ -1,0 +1,108 @@
+/**
+Aggregate: the shell of the usage function. A batch in, one transaction, nothing out.
+
+Repeating a batch does nothing: only records that are really new, or that replace an unsettled one, reach the rollups.
+An event whose data can never be a record becomes a dead letter in the same transaction, so it holds nothing up.
+*/
+import {hash} from 'node:crypto';
+import {toJson} from '../../events/codec.ts';
+import type {Event} from '../../events/event.ts';
+import type {Metrics} from '../../events/metrics.ts';
+import type {BatchHandler} from '../../events/serve.ts';
+import {isUuid} from '../../events/uuid.ts';
+import {foldRecords, isFinal, readRecord, type UsageRecord} from './record.ts';
+import {rollUp} from './rollup.ts';
+import type {DeadLetter, UsageStore} from './store.ts';
+
+const lagBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86_400];
+
+export const aggregate = ({
+  store,
+  metrics,
+  now = Date.now,
+}: {
+  store: UsageStore;
+  metrics: Metrics;
+  now?: () => number;
+}): BatchHandler => {
+  const count = metrics.counter(
+    'sluice_usage_events_total',
+    'Events of the log by what became of them.',
+  );
+  const duration = metrics.histogram(
+    'sluice_usage_batch_duration_seconds',
+    'Duration of a batch.',
+  )();
+  const lag = metrics.histogram(
+    'sluice_usage_lag_seconds',
+    'From the end of a request to its record being committed.',
+    lagBuckets,
+  )();
+  return async function aggregateBatch(events) {
+    const started = now();
+    const {records, letters, ignored} = readAll(events, started);
+    const folded = foldRecords(records);
+    const done = await store.transaction(monthsOf(folded), async transaction => {
+      const added = await transaction.insert(folded);
+      const addedRequests = new Set(added.map(record => record.request));
+      const repeated = folded.filter(
+        record => isFinal(record) && !addedRequests.has(record.request),
+      );
+      const replaced = await transaction.replaceUnsettled(repeated);
+      await transaction.addRollups('hour', rollUp(added, replaced, 'hour'));
+      await transaction.addRollups('day', rollUp(added, replaced, 'day'));
+      await transaction.bury(letters);
+      return {added, replaced: replaced.map(({after}) => after)};
+    });
+    const ended = now();
+    for (const record of [...done.added, ...done.replaced]) {
+      lag.observe(Math.max(0, ended - Date.parse(record.finishedAt)) / 1000);
+    }
+    duration.observe((ended - started) / 1000);
+    count({result: 'added'}).add(done.added.length);
+    count({result: 'replaced'}).add(done.replaced.length);
+    count({result: 'repeated'}).add(records.length - done.added.length - done.replaced.length);
+    count({result: 'ignored'}).add(ignored);
+    count({result: 'refused'}).add(letters.length);
+  };
+};
+
+const readAll = (events: readonly Event[], nowMs: number) => {
+  const records: UsageRecord[] = [];
+  const letters: DeadLetter[] = [];
+  let ignored = 0;
+  for (const event of events) {
+    const reading = readRecord(event, nowMs);
+    if (reading === 'ignored') {
+      ignored += 1;
+    } else if ('record' in reading) {
+      records.push(reading.record);
+    } else {
+      letters.push(toLetter(event, reading.refused));
+    }
+  }
+  return {records, letters, ignored};
+};
+
+const monthsOf = (records: readonly UsageRecord[]) => [
+  ...new Set(records.map(record => record.month)),
+];
+
+/** PostgreSQL keeps no NUL in a text; an event that has one must still be kept. */
+const withoutNul = (text: string) => text.replaceAll('\0', '\u{fffd}').toWellFormed();
+
+const toLetter = (event: Event, reason: string): DeadLetter => ({
+  id: letterId(event),
+  org: isUuid(event.orgid) ? event.orgid : null,
+  source: withoutNul(event.source),
+  eventId: withoutNul(event.id),
+  type: withoutNul(event.type),
+  event: withoutNul(toJson(event)),
+  reason,
+});
+
+/** The same event is the same letter (UUIDv8 of a digest), so a batch that comes again buries it once. */
+const letterId = ({source, id}: Event) => {
+  const digest = hash('sha256', `usage\n${source}\n${id}`);
+  return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
+};

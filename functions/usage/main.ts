@@ -1,0 +1,38 @@
+/** Usage: records and rollups from batches of the log, and the query API over them. */
+import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
+import {createPool, refuseSuperuser} from '../../events/database.ts';
+import {createMetrics} from '../../events/metrics.ts';
+import {runMain, serve} from '../../events/serve.ts';
+import {createLogger} from '../../events/telemetry.ts';
+import {aggregate} from './aggregate.ts';
+import {usageRoutes} from './routes.ts';
+import {createPostgresStore} from './store-postgres.ts';
+
+await runMain(async () => {
+  const settings = readConfig(process.env, {
+    PORT: port,
+    DATABASE_URL: databaseUrl,
+    SOURCE_TOKEN: secret(),
+    ADMIN_KEY: secret(),
+    LOG_LEVEL: string('info'),
+  });
+  const logger = createLogger({name: 'usage', level: settings.LOG_LEVEL});
+  const pool = createPool({
+    databaseUrl: settings.DATABASE_URL,
+    name: 'usage',
+    onError: error => logger.warn({err: error}, 'an idle connection broke'),
+  });
+  await refuseSuperuser(pool);
+  const metrics = createMetrics();
+  const store = createPostgresStore(pool);
+  await serve({
+    name: 'usage',
+    port: settings.PORT,
+    logger,
+    metrics,
+    sourceToken: settings.SOURCE_TOKEN,
+    onBatch: aggregate({store, metrics}),
+    routes: usageRoutes({store, adminKey: settings.ADMIN_KEY}),
+    onClose: () => pool.end(),
+  });
+});

@@ -1,0 +1,126 @@
+/**
+Store in memory: what the contract suite holds PostgreSQL to. Work happens on a copy that replaces the state at its end.
+*/
+import type {Query, Row} from './query.ts';
+import type {UsageRecord} from './record.ts';
+import {
+  addSums,
+  nothing,
+  type Replacement,
+  type Rollup,
+  type Sums,
+  startOf,
+  sumNames,
+  type Unit,
+} from './rollup.ts';
+import type {DeadLetter, UsageStore, UsageTransaction} from './store.ts';
+
+type State = {
+  records: Map<string, UsageRecord>;
+  rollups: Record<Unit, Map<string, Rollup>>;
+  letters: Map<string, DeadLetter>;
+};
+
+export const createMemoryStore = (): UsageStore & {letters(): DeadLetter[]} => {
+  let state: State = {
+    records: new Map(),
+    rollups: {hour: new Map(), day: new Map()},
+    letters: new Map(),
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    transaction(_months, work) {
+      const result = last.then(async () => {
+        const copy = {
+          records: new Map(state.records),
+          rollups: {hour: new Map(state.rollups.hour), day: new Map(state.rollups.day)},
+          letters: new Map(state.letters),
+        };
+        const done = await work(createTransaction(copy));
+        state = copy;
+        return done;
+      });
+      last = result.catch(() => {});
+      return result;
+    },
+    query: async (query, limit) =>
+      queryRollups([...state.rollups.hour.values()], query).slice(0, limit),
+    record: async (org, request) => {
+      const record = state.records.get(request);
+      return record?.org === org ? record : undefined;
+    },
+    letters: () => [...state.letters.values()],
+  };
+};
+
+const createTransaction = (state: State): UsageTransaction => ({
+  async insert(records) {
+    const added = records.filter(record => !state.records.has(record.request));
+    for (const record of added) {
+      state.records.set(record.request, record);
+    }
+    return added;
+  },
+  async replaceUnsettled(records) {
+    const replaced: Replacement[] = [];
+    for (const after of records) {
+      const before = state.records.get(after.request);
+      if (before?.outcome === 'unsettled') {
+        state.records.set(after.request, after);
+        replaced.push({before, after});
+      }
+    }
+    return replaced;
+  },
+  async addRollups(unit, rollups) {
+    for (const rollup of rollups) {
+      const key = JSON.stringify([
+        rollup.start,
+        rollup.org,
+        rollup.project,
+        rollup.key,
+        rollup.model,
+        rollup.environment,
+        rollup.endpoint,
+      ]);
+      state.rollups[unit].set(key, {
+        ...rollup,
+        ...addSums(state.rollups[unit].get(key) ?? nothing, rollup),
+      });
+    }
+  },
+  async bury(letters) {
+    for (const letter of letters) {
+      if (!state.letters.has(letter.id)) {
+        state.letters.set(letter.id, letter);
+      }
+    }
+  },
+});
+
+const queryRollups = (
+  rollups: readonly Rollup[],
+  {org, filters, from, to, groupBy, granularity}: Query,
+): Row[] => {
+  const rows = new Map<string, Row>();
+  for (const rollup of rollups) {
+    const wanted =
+      rollup.org === org &&
+      rollup.start >= from &&
+      rollup.start < to &&
+      Object.entries(filters).every(
+        ([name, value]) => rollup[name as keyof typeof filters] === value,
+      );
+    if (wanted) {
+      const start = granularity === 'total' ? undefined : startOf(rollup.start, granularity);
+      const dimensions = Object.fromEntries(groupBy.map(name => [name, rollup[name]]));
+      const key = JSON.stringify([start ?? '', ...Object.values(dimensions)]);
+      const sums = addSums(rows.get(key)?.sums ?? nothing, onlySums(rollup));
+      rows.set(key, {...(start === undefined ? {} : {start}), dimensions, sums});
+    }
+  }
+  return [...rows.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+};
+
+const onlySums = (rollup: Rollup) =>
+  Object.fromEntries(sumNames.map(name => [name, rollup[name]])) as Sums;

@@ -1,0 +1,40 @@
+/**
+Store: the port to where records and rollups are kept. `store-postgres.ts` and `store-memory.ts` pass one contract suite.
+*/
+import type {Query, Row} from './query.ts';
+import type {UsageRecord} from './record.ts';
+import type {Replacement, Rollup, Unit} from './rollup.ts';
+
+/** An event that can never become a record, with the reason. `id` is made from source and id of the event. */
+export type DeadLetter = Readonly<{
+  id: string;
+  org: string | null;
+  source: string;
+  eventId: string;
+  type: string;
+  /** The event as JSON. */
+  event: string;
+  reason: string;
+}>;
+
+/** What one batch does. Records come folded: one a request, in the order of month and request. */
+export type UsageTransaction = Readonly<{
+  /** Returns those that were not there. */
+  insert(records: readonly UsageRecord[]): Promise<UsageRecord[]>;
+  /** Replaces those whose record is unsettled; returns both. */
+  replaceUnsettled(records: readonly UsageRecord[]): Promise<Replacement[]>;
+  addRollups(unit: Unit, rollups: readonly Rollup[]): Promise<void>;
+  bury(letters: readonly DeadLetter[]): Promise<void>;
+}>;
+
+export type UsageStore = Readonly<{
+  /** All of it or nothing. */
+  transaction<Result>(
+    months: readonly string[],
+    work: (transaction: UsageTransaction) => Promise<Result>,
+  ): Promise<Result>;
+  /** At most `limit` rows, in the order of start and dimensions; those of the query's organisation only. */
+  query(query: Query, limit: number): Promise<Row[]>;
+  /** The record of one request of one organisation. */
+  record(org: string, request: string): Promise<UsageRecord | undefined>;
+}>;

@@ -1,0 +1,89 @@
+/**
+Eventing: the data plane of the local runner. Outbox → relay → subscriptions → HTTP, and replies back.
+
+In: the plan, a pool as `sluice_system` (`installPostgresBroker` has run), where functions listen. Out: the ingress of the
+Brokers, figures, and a close that lets deliveries in flight end.
+*/
+import type {RequestListener} from 'node:http';
+import type pg from 'pg';
+import {Agent} from 'undici';
+import type {Broker} from '../../events/brokers/broker.ts';
+import {createPostgresBroker} from '../../events/brokers/postgres.ts';
+import type {Logger} from '../../events/telemetry.ts';
+import {createBrokerIngress} from './broker-ingress.ts';
+import {keepDeadLettersIn} from './dead-letters.ts';
+import {deliverToTrigger, type UrlOf} from './deliver.ts';
+import {deliverToSource} from './deliver-batch.ts';
+import {createFanOut} from './fan-out.ts';
+import type {Plan} from './plan.ts';
+import {createPost} from './post.ts';
+import {startRelay} from './relay.ts';
+
+export type EventingStats = Readonly<{
+  /** Rows that left the outbox since the start. */
+  relayed: number;
+  /** Events that wait or are in flight, by subscription. */
+  pending: Readonly<Record<string, number>>;
+}>;
+
+export type Eventing = Readonly<{
+  /** Answers POST /<namespace>/<broker>. For a listener that only functions reach. */
+  brokerIngress: RequestListener;
+  stats(): Promise<EventingStats>;
+  close(): Promise<void>;
+}>;
+
+export const startEventing = async ({
+  plan,
+  pools: {system},
+  urlOf,
+  sourceToken,
+  logger,
+  drainMs = 30_000,
+}: {
+  plan: Plan;
+  /** At least 6 connections: two listen, one relays, the others fetch and settle. */
+  pools: Readonly<{system: pg.Pool}>;
+  /** Undefined while the function is away: its events wait. */
+  urlOf: UrlOf;
+  sourceToken: string;
+  logger: Logger;
+  /** A delivery that takes longer at the close is cut, and repeated after the next start. */
+  drainMs?: number;
+}): Promise<Eventing> => {
+  const onError = (error: Error) => logger.error({err: error}, 'eventing: a fault');
+  const keepDeadLetters = keepDeadLettersIn(system);
+  const fanOut = createFanOut(plan);
+  const dispatcher = new Agent({connections: 32});
+  const post = createPost(dispatcher);
+  const broker: Broker = await createPostgresBroker({pool: system, keepDeadLetters, onError});
+  await broker.declare(plan.subscriptions.map(({name}) => name));
+  for (const subscription of plan.subscriptions) {
+    const onBatch =
+      subscription.kind === 'trigger'
+        ? deliverToTrigger({subscription, urlOf, post, fanOut, logger})
+        : deliverToSource({subscription, sourceToken, urlOf, post, logger});
+    const {batchMax, concurrency} = subscription;
+    broker.subscribe(subscription.name, {batchMax, concurrency, onBatch});
+  }
+  const relay = await startRelay({pool: system, broker, fanOut, keepDeadLetters, onError});
+
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    const cut = setTimeout(() => void dispatcher.destroy(), drainMs);
+    await relay.close();
+    await broker.close();
+    clearTimeout(cut);
+    await dispatcher.destroy();
+  };
+  return {
+    brokerIngress: createBrokerIngress({brokers: plan.brokers, broker, fanOut, onError}),
+    async stats() {
+      return {relayed: relay.relayed(), pending: Object.fromEntries(await broker.pending())};
+    },
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+};

@@ -1,0 +1,114 @@
+/**
+Postgres control: runs the embedded PostgreSQL's own programs: start, stop, and who serves a data folder.
+
+In: the account, the programs, the folder. Out: exit codes and what the programs and the server said.
+*/
+import {spawn} from 'node:child_process';
+import {existsSync, readFileSync, rmSync, statSync, truncateSync} from 'node:fs';
+import {dirname, join} from 'node:path';
+import type {Account, Programs} from './postgres-account.ts';
+import {EmbeddedPostgresError} from './postgres-errors.ts';
+
+const logBytesMax = 10 * 1024 * 1024;
+
+export type Run = Readonly<{code: number | null; output: string}>;
+
+export const run = (
+  account: Account | undefined,
+  program: string,
+  args: readonly string[],
+): Promise<Run> =>
+  new Promise((resolveRun, reject) => {
+    const child = spawn(program, args, {
+      // Not the caller's folder: the account may not be allowed to enter it.
+      cwd: dirname(program),
+      env: {PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC'},
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(account ? {uid: account.uid, gid: account.gid} : {}),
+      // A Ctrl-C in the terminal is for us; a server that is half started or half stopped is finished by us.
+      detached: true,
+      windowsHide: true,
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', chunk => {
+        output += chunk;
+      });
+    }
+    child.on('error', reject);
+    child.on('close', code => resolveRun({code, output}));
+  });
+
+export type Control = ReturnType<typeof createControl>;
+
+export const createControl = ({
+  account,
+  programs,
+  directory,
+}: {
+  account: Account | undefined;
+  programs: Programs;
+  directory: string;
+}) => {
+  const logFile = join(directory, 'server.log');
+  const control = (...args: string[]) =>
+    run(account, programs.pg_ctl, [...args, `--pgdata=${directory}`]);
+  const stopBy = async (mode: 'fast' | 'immediate', seconds: number) =>
+    (await control('stop', '--wait', `--mode=${mode}`, `--timeout=${seconds}`)).code === 0;
+  return {
+    start: async (settings: Readonly<Record<string, string | number>>): Promise<Run> => {
+      if (existsSync(logFile) && statSync(logFile).size > logBytesMax) {
+        truncateSync(logFile);
+      }
+      const before = existsSync(logFile) ? statSync(logFile).size : 0;
+      const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`);
+      const {code, output} = await control(
+        'start',
+        '--wait',
+        '--timeout=60',
+        `--log=${logFile}`,
+        `--options=${options.join(' ')}`,
+      );
+      const logged =
+        code !== 0 && existsSync(logFile) ? readFileSync(logFile, 'utf8').slice(before) : '';
+      return {code, output: `${output}${logged}`};
+    },
+    /** Fast breaks off what runs and writes everything; immediate is a crash that the next start repairs. */
+    stop: async () => {
+      if (
+        runningPid(directory) !== undefined &&
+        !(await stopBy('fast', 20)) &&
+        !(await stopBy('immediate', 10))
+      ) {
+        throw new EmbeddedPostgresError(
+          'failed',
+          `PostgreSQL on ${directory} did not stop within 30 seconds`,
+        );
+      }
+    },
+  };
+};
+
+/** The process that serves the folder. A number that some other program has by now is a leftover, and is removed. */
+export const runningPid = (directory: string): number | undefined => {
+  const file = join(directory, 'postmaster.pid');
+  const pid = Number.parseInt(existsSync(file) ? readFileSync(file, 'utf8') : '', 10);
+  if (Number.isNaN(pid) || !isAlive(pid)) {
+    return undefined;
+  }
+  const commandFile = `/proc/${pid}/cmdline`;
+  if (existsSync(commandFile) && !readFileSync(commandFile, 'utf8').includes(directory)) {
+    rmSync(file, {force: true});
+    return undefined;
+  }
+  return pid;
+};
+
+const isAlive = (pid: number) => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+};

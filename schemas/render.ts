@@ -1,0 +1,70 @@
+/**
+Render: `npm run render`, everything that is made from `schemas/` and committed.
+
+In: event schemas, OpenAPI documents. Out: `events/types.ts`, `schemas/events/README.md`, `schemas/http/README.md`. With
+`--check` nothing is written and a file that is not what it would be is named, exit code 1.
+*/
+import {spawnSync} from 'node:child_process';
+import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {dirname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {renderCatalogue} from './render/catalogue.ts';
+import {readEventSchemas} from './render/event-schemas.ts';
+import {renderRoutes} from './render/routes.ts';
+import {renderTypes} from './render/types.ts';
+
+export type Rendered = Readonly<{file: string; text: string}>;
+
+const project = fileURLToPath(new URL('..', import.meta.url));
+
+/** By the formatter that the lint runs, or the lint would complain. */
+const format = (text: string, file: string): string => {
+  const {status, stdout, stderr} = spawnSync(
+    process.execPath,
+    [join(project, 'node_modules/@biomejs/biome/bin/biome'), 'format', `--stdin-file-path=${file}`],
+    {cwd: project, input: text, encoding: 'utf8'},
+  );
+  if (status !== 0) {
+    throw new Error(`${file} cannot be formatted: ${stderr}`);
+  }
+  return stdout;
+};
+
+/** `root` holds `schemas/`; paths are relative to it. */
+export const renderAll = async (root: string): Promise<Rendered[]> => {
+  const schemas = readEventSchemas(join(root, 'schemas/events'));
+  return [
+    {file: 'events/types.ts', text: format(await renderTypes(schemas), 'events/types.ts')},
+    {file: 'schemas/events/README.md', text: renderCatalogue(schemas)},
+    {file: 'schemas/http/README.md', text: renderRoutes(join(root, 'schemas/http'))},
+  ];
+};
+
+export const findStale = (root: string, rendered: readonly Rendered[]): string[] =>
+  rendered
+    .filter(
+      ({file, text}) =>
+        !existsSync(join(root, file)) || readFileSync(join(root, file), 'utf8') !== text,
+    )
+    .map(({file}) => file);
+
+export const write = (root: string, rendered: readonly Rendered[]) => {
+  for (const {file, text} of rendered) {
+    mkdirSync(dirname(join(root, file)), {recursive: true});
+    writeFileSync(join(root, file), text);
+  }
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const rendered = await renderAll(project);
+  const stale = findStale(project, rendered);
+  if (!process.argv.includes('--check')) {
+    write(
+      project,
+      rendered.filter(({file}) => stale.includes(file)),
+    );
+  } else if (stale.length > 0) {
+    console.error(`stale: ${stale.join(', ')}; run npm run render`);
+    process.exitCode = 1;
+  }
+}

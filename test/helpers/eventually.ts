@@ -1,0 +1,25 @@
+/**
+Eventually: waits for a condition instead of for a time.
+
+In: an assertion of `node:assert` that throws until it holds (one of AVA's would fail the test at its first try). Out: what it returned; after `timeoutMs`, the last error it threw.
+*/
+import {setTimeout as wait} from 'node:timers/promises';
+
+export const eventually = async <Value>(
+  assertion: () => Value | Promise<Value>,
+  {timeoutMs = 10_000, intervalMs = 20}: {timeoutMs?: number; intervalMs?: number} = {},
+): Promise<Value> => {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await assertion();
+    } catch (error) {
+      if (performance.now() > end) {
+        throw new Error(`not true within ${timeoutMs} ms: ${(error as Error).message ?? error}`, {
+          cause: error,
+        });
+      }
+    }
+    await wait(intervalMs);
+  }
+};

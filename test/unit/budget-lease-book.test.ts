@@ -1,0 +1,234 @@
+import test from 'ava';
+import type {Price} from '../../functions/budget/cost.ts';
+import {
+  createLeaseBook,
+  type Demand,
+  type LeaseAnswer,
+  type LeaseWork,
+  type Refusal,
+  type Taken,
+} from '../../functions/budget/lease-book.ts';
+
+const price: Price = {
+  free: false,
+  inputPerMillion: 1_000_000,
+  outputPerMillion: 1_000_000,
+  inputGpuMsPerMillion: 0,
+  outputGpuMsPerMillion: 0,
+};
+const demand = (tokens: number, more: Partial<Demand> = {}): Demand => ({
+  budgets: [{id: 'b', unit: 'usd'}],
+  price,
+  promptTokens: 0,
+  copies: 1,
+  maxTokens: tokens,
+  minTokens: 1,
+  ...more,
+});
+
+/** A store of one window a budget, with one nano-USD a token, so that tokens and money read alike. */
+const createStore = (limits: Record<string, number>) => {
+  const windows = new Map(
+    Object.entries(limits).map(([id, limit]) => [
+      id,
+      {limit, charged: 0, leased: 0, lease: 0, granted: 0, returned: 0},
+    ]),
+  );
+  const state = {away: false, works: [] as LeaseWork[], void: false};
+  const work = async (todo: LeaseWork): Promise<LeaseAnswer> => {
+    state.works.push(todo);
+    if (state.away) {
+      throw new Error('away');
+    }
+    for (const {lease, total} of todo.returns) {
+      const window = windows.get(lease.split('/')[0] as string);
+      if (window) {
+        window.leased -= total - window.returned;
+        window.returned = total;
+      }
+    }
+    return {
+      grants: todo.grants.map(({budget, slice}) => {
+        const window = windows.get(budget) as NonNullable<ReturnType<typeof windows.get>>;
+        const amount = Math.min(slice, window.limit - window.charged - window.leased);
+        window.leased += amount;
+        window.granted += amount;
+        return {
+          budget,
+          window: `w-${budget}`,
+          lease: window.granted > 0 ? `${budget}/${window.lease}` : null,
+          granted: window.granted > 0 ? window.granted : null,
+          limit: window.limit,
+          charged: window.charged,
+          available: window.limit - window.charged - window.leased,
+          endsInMs: null,
+        };
+      }),
+      renewals: state.void
+        ? []
+        : todo.renewals.map(lease => ({
+            lease,
+            granted: windows.get(lease.split('/')[0] as string)?.granted ?? 0,
+            recalled: false,
+          })),
+      gateways: 1,
+    };
+  };
+  return {work, windows, state};
+};
+
+const createBook = (
+  t: {teardown(work: () => Promise<void>): void},
+  limits: Record<string, number>,
+  options = {},
+) => {
+  const store = createStore(limits);
+  const clock = {monotonicMs: 1_000, wallMs: 1_000_000};
+  const book = createLeaseBook({
+    work: store.work,
+    clocks: () => ({...clock}),
+    ttlMs: 60_000,
+    marginMs: 5_000,
+    waitMs: 300,
+    tickMs: 1,
+    sliceMax: {usd: 100, tokens: 100, gpu_ms: 100},
+    ...options,
+  });
+  t.teardown(() => book.close());
+  return {book, store, clock};
+};
+
+const taken = async (outcome: Taken | Promise<Taken | Refusal>): Promise<Taken> => {
+  const found = await outcome;
+  if ('refused' in found) {
+    throw new Error(`refused: ${found.refused}`);
+  }
+  return found;
+};
+const refused = async (outcome: Taken | Promise<Taken | Refusal>) => {
+  const found = await outcome;
+  return 'refused' in found ? found.refused : 'taken';
+};
+
+test('the first request waits for a lease, the next takes from it at once', async t => {
+  const {book, store} = createBook(t, {b: 1_000});
+  const first = book.acquire(demand(10));
+  t.true(first instanceof Promise);
+  t.is((await taken(first)).holds[0]?.hold, 10);
+  t.false(book.acquire(demand(10)) instanceof Promise);
+  t.is(store.state.works.filter(({grants}) => grants.length > 0).length, 1);
+});
+
+test('a request that touches several budgets takes all holds or none', async t => {
+  const {book} = createBook(t, {a: 1_000, b: 5});
+  const both = demand(10, {
+    budgets: [
+      {id: 'a', unit: 'usd'},
+      {id: 'b', unit: 'usd'},
+    ],
+    minTokens: 10,
+  });
+  t.is(await refused(book.acquire(both)), 'exhausted');
+  t.is(
+    (await taken(book.acquire(demand(100, {budgets: [{id: 'a', unit: 'usd'}]})))).holds[0]?.hold,
+    100,
+    'nothing of a is held',
+  );
+});
+
+test('what is left uncharged decides between spent and busy', async t => {
+  const {book, store} = createBook(t, {b: 10});
+  const running = await taken(book.acquire(demand(10)));
+  t.is(await refused(book.acquire(demand(10))), 'busy');
+  running.settle([10]);
+  (store.windows.get('b') as {charged: number; leased: number}).charged = 10;
+  (store.windows.get('b') as {charged: number; leased: number}).leased = 0;
+  t.is(await refused(book.acquire(demand(10))), 'exhausted');
+});
+
+test('where the money does not cover the bound, the answer is clamped to what it covers', async t => {
+  const {book} = createBook(t, {b: 7});
+  const found = await taken(book.acquire(demand(10)));
+  t.is(found.maxTokens, 7);
+  t.is(found.holds[0]?.hold, 7);
+});
+
+test('an answer is never clamped below its minimum', async t => {
+  const {book} = createBook(t, {b: 7});
+  t.is(await refused(book.acquire(demand(10, {minTokens: 8}))), 'exhausted');
+});
+
+test('what a request did not need is free again once it is settled, and not before', async t => {
+  const {book} = createBook(t, {b: 10});
+  const first = await taken(book.acquire(demand(10)));
+  t.is(await refused(book.acquire(demand(6))), 'busy');
+  first.settle([4]);
+  first.settle([0]);
+  t.is((await taken(book.acquire(demand(6)))).holds[0]?.hold, 6);
+});
+
+test('a thousand requests at once take no more than the limit', async t => {
+  const {book} = createBook(t, {b: 95}, {waitMs: 2_000});
+  const outcomes = await Promise.all(
+    Array.from({length: 1_000}, () => book.acquire(demand(10, {minTokens: 10}))),
+  );
+  const held = outcomes
+    .flatMap(outcome => ('holds' in outcome ? outcome.holds : []))
+    .reduce((sum, {hold}) => sum + hold, 0);
+  t.is(held, 90);
+});
+
+test('a lease is unusable when either clock says that its life is over, or the wall clock stepped back', async t => {
+  for (const step of [
+    {monotonicMs: 55_000, wallMs: 0},
+    {monotonicMs: 0, wallMs: 55_000},
+    {monotonicMs: 10, wallMs: -1},
+  ]) {
+    const {book, clock} = createBook(t, {b: 1_000});
+    const found = await taken(book.acquire(demand(10)));
+    t.true(found.usable());
+    clock.monotonicMs += step.monotonicMs;
+    clock.wallMs += step.wallMs;
+    t.false(found.usable());
+    t.true(book.acquire(demand(1)) instanceof Promise, 'a new hold needs a new lease');
+  }
+});
+
+test('a lease that the store no longer renews gives no more holds', async t => {
+  const {book, store, clock} = createBook(t, {b: 1_000});
+  const found = await taken(book.acquire(demand(10)));
+  store.state.void = true;
+  clock.monotonicMs += 30_000;
+  clock.wallMs += 30_000;
+  await book.tick();
+  t.false(found.usable());
+});
+
+test('a renewal keeps a lease alive', async t => {
+  const {book, clock} = createBook(t, {b: 1_000});
+  const found = await taken(book.acquire(demand(10)));
+  for (let step = 0; step < 5; step += 1) {
+    clock.monotonicMs += 30_000;
+    clock.wallMs += 30_000;
+    await book.tick();
+  }
+  t.true(found.usable());
+});
+
+test('while the store is away, leases go on, and who needs a new one is told so', async t => {
+  const {book, store} = createBook(t, {b: 1_000, c: 1_000});
+  await taken(book.acquire(demand(10)));
+  store.state.away = true;
+  t.false(book.acquire(demand(10)) instanceof Promise);
+  t.is(await refused(book.acquire(demand(10, {budgets: [{id: 'c', unit: 'usd'}]}))), 'away');
+});
+
+test('closing gives back everything that nothing holds, and the rest when it is settled', async t => {
+  const {book, store} = createBook(t, {b: 1_000});
+  const found = await taken(book.acquire(demand(10)));
+  await book.close();
+  t.is(store.windows.get('b')?.leased, 10);
+  found.settle([4]);
+  await book.tick();
+  t.is(store.windows.get('b')?.leased, 4, 'the cost stays leased until it is debited');
+});
