@@ -6,10 +6,14 @@ usage.implausible, budget.threshold.reached, budget.exhausted.
 */
 import {makeEvent} from '../../events/event.ts';
 import type {OutboxRow} from '../../events/outbox.ts';
-import type {LedgerEntry, OpenRequest, Result, WindowRow} from './store.ts';
 import type {Estimate} from './policy.ts';
+import type {LedgerEntry, OpenRequest, Result, WindowRow} from './store.ts';
 
-export const unsettled = (request: OpenRequest, {policy, inputTokens, costNanos}: Estimate, time: Date): OutboxRow => {
+export const unsettled = (
+  request: OpenRequest,
+  {policy, inputTokens, costNanos}: Estimate,
+  time: Date,
+): OutboxRow => {
   const {deadline, promptBytes, unsettledPolicy, budgets, ...about} = request.intent;
   return {
     destination: 'log:sluice.usage',
@@ -53,7 +57,11 @@ export const corrected = (result: Result, correction: LedgerEntry, time: Date): 
 };
 
 /** A model server reported more than the request could have used. */
-export const implausible = (result: Result, traceparent: string | undefined, time: Date): OutboxRow | undefined => {
+export const implausible = (
+  result: Result,
+  traceparent: string | undefined,
+  time: Date,
+): OutboxRow | undefined => {
   const charges = result.budgets.filter(({amount, hold}) => amount > hold);
   return charges.length === 0
     ? undefined
@@ -78,11 +86,18 @@ const whole = 100;
 The shares of its limit that a window's charges newly reached, each once a window. The whole limit is always one of them,
 whether or not it is announced as a threshold: it is what `budget.exhausted` goes by.
 */
-export const thresholds = (window: WindowRow, time: Date): {window: WindowRow; rows: OutboxRow[]} => {
+export const thresholds = (
+  window: WindowRow,
+  time: Date,
+): {window: WindowRow; rows: OutboxRow[]} => {
   const charged = window.spent + window.overage;
   const isReached = (share: number) =>
-    share > window.thresholdReached && charged > 0n && charged * 100n >= BigInt(share) * window.limit;
-  const reached = window.thresholds.filter(share => share >= 1 && share <= whole && isReached(share));
+    share > window.thresholdReached &&
+    charged > 0n &&
+    charged * 100n >= BigInt(share) * window.limit;
+  const reached = window.thresholds.filter(
+    share => share >= 1 && share <= whole && isReached(share),
+  );
   const exhausted = isReached(whole);
   const highest = Math.max(window.thresholdReached, ...reached, exhausted ? whole : 0);
   if (highest === window.thresholdReached) {
@@ -108,7 +123,14 @@ export const thresholds = (window: WindowRow, time: Date): {window: WindowRow; r
       }),
     );
   const last = exhausted
-    ? [makeEvent({...made, type: 'dev.sluice.budget.exhausted.v1', id: `${path}/exhausted`, data: about})]
+    ? [
+        makeEvent({
+          ...made,
+          type: 'dev.sluice.budget.exhausted.v1',
+          id: `${path}/exhausted`,
+          data: about,
+        }),
+      ]
     : [];
   return {
     window: {...window, thresholdReached: highest},

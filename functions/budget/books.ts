@@ -5,7 +5,6 @@ must be written. A request that opens and settles within one batch leaves nothin
 import type {OutboxRow} from '../../events/outbox.ts';
 import type {
   Changes,
-  Charge,
   DeadLetter,
   LeaseRow,
   LedgerEntry,
@@ -84,6 +83,3 @@ export const openBooks = (loaded: Loaded) => {
 };
 
 export type Books = ReturnType<typeof openBooks>;
-
-/** What of `charges` nothing covered. */
-export const overageOf = (charges: readonly Charge[]) => charges.reduce((sum, charge) => sum + charge.overage, 0n);

@@ -25,12 +25,16 @@ export const debit = ({
 }) =>
   async function debitBatch(events: readonly Event[]): Promise<void> {
     const {messages, deadLetters} = readMessages(events);
-    const months = new Set(messages.flatMap(message => ('month' in message ? [message.month] : [])));
+    const months = new Set(
+      messages.flatMap(message => ('month' in message ? [message.month] : [])),
+    );
     const closedMonths = await store.openMonths([...months]);
     const usable = messages.filter(message => {
       const isOpen = !('month' in message) || !closedMonths.has(message.month);
       if (!isOpen) {
-        deadLetters.push(toDeadLetter(message.event, "the month of the request's id is too far from now"));
+        deadLetters.push(
+          toDeadLetter(message.event, "the month of the request's id is too far from now"),
+        );
       }
       return isOpen;
     });
@@ -38,7 +42,9 @@ export const debit = ({
       return;
     }
     const time = new Date(now());
-    const outcome = await store.transaction(keysOf(usable), loaded => settleBatch(loaded, usable, deadLetters, time));
+    const outcome = await store.transaction(keysOf(usable), loaded =>
+      settleBatch(loaded, usable, deadLetters, time),
+    );
     onOutcome(outcome, events);
   };
 

@@ -21,7 +21,9 @@ export type Message = About &
     | Readonly<{kind: 'due'; beforeMs: number}>
   );
 
-export const readMessages = (events: readonly Event[]): {messages: Message[]; deadLetters: DeadLetter[]} => {
+export const readMessages = (
+  events: readonly Event[],
+): {messages: Message[]; deadLetters: DeadLetter[]} => {
   const messages: Message[] = [];
   const deadLetters: DeadLetter[] = [];
   for (const event of events) {
@@ -48,12 +50,22 @@ const read = (event: Event): Message | string | undefined => {
     case 'dev.sluice.lease.fenced.v1': {
       const data = event.data as {lease: string; window: string};
       const complaint = fencedShape(data) ?? complainOf(event, `${data.lease}/fenced`);
-      return complaint ?? {kind: 'fence', event, org: org as string, lease: data.lease, window: data.window};
+      return (
+        complaint ?? {
+          kind: 'fence',
+          event,
+          org: org as string,
+          lease: data.lease,
+          window: data.window,
+        }
+      );
     }
     case 'dev.sluice.settlement.due.v1': {
       const data = event.data as {dueBefore: string};
       const complaint = dueShape(data) ?? (isUuid(org) ? undefined : 'orgid is not a UUID');
-      return complaint ?? {kind: 'due', event, org: org as string, beforeMs: Date.parse(data.dueBefore)};
+      return (
+        complaint ?? {kind: 'due', event, org: org as string, beforeMs: Date.parse(data.dueBefore)}
+      );
     }
     default:
       return 'not a type that the debit knows';
@@ -79,7 +91,13 @@ const readInference = (event: Event): Message | string => {
     return misnamed;
   }
   const traceparent = isText(event.traceparent, 1, 128) ? event.traceparent : undefined;
-  const message = {event, org: data.orgid, data, month, ...(traceparent === undefined ? {} : {traceparent})};
+  const message = {
+    event,
+    org: data.orgid,
+    data,
+    month,
+    ...(traceparent === undefined ? {} : {traceparent}),
+  };
   return started
     ? {...message, kind: 'intent', deadlineMs: Date.parse(data.deadline)}
     : {...message, kind: 'result'};
@@ -120,7 +138,8 @@ const boolean: Check = value => typeof value === 'boolean';
 const instantPattern = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 const lastInstant = Date.UTC(9999, 11, 31);
 const instant: Check = value => {
-  const time = typeof value === 'string' && instantPattern.test(value) ? Date.parse(value) : Number.NaN;
+  const time =
+    typeof value === 'string' && instantPattern.test(value) ? Date.parse(value) : Number.NaN;
   return time >= 0 && time < lastInstant;
 };
 
@@ -151,11 +170,13 @@ const shape = (required: Record<string, Check>, optional: Record<string, Check> 
 };
 
 /** One budget once: two holds on one window could not be told apart. */
-const listOf = (isItem: (data: unknown) => string | undefined): Check => value =>
-  Array.isArray(value) &&
-  value.length <= 16 &&
-  value.every(item => isItem(item) === undefined) &&
-  value.every((item, index) => value.findIndex(other => other.window === item.window) === index);
+const listOf =
+  (isItem: (data: unknown) => string | undefined): Check =>
+  value =>
+    Array.isArray(value) &&
+    value.length <= 16 &&
+    value.every(item => isItem(item) === undefined) &&
+    value.every((item, index) => value.findIndex(other => other.window === item.window) === index);
 
 const hold = {
   budget: isUuid,
@@ -214,7 +235,8 @@ const finishedShape = shape(
 const fencedShape = shape({lease: isUuid, window: isUuid});
 const dueShape = shape({dueBefore: instant});
 
-const storable = (value: unknown) => String(value).replaceAll('\0', '\ufffd').toWellFormed().slice(0, 1_000);
+const storable = (value: unknown) =>
+  String(value).replaceAll('\0', '\ufffd').toWellFormed().slice(0, 1_000);
 
 export const toDeadLetter = (event: Event, reason: string): DeadLetter => {
   const json = toJson(event);

@@ -20,7 +20,8 @@ export type Estimate = Readonly<{
 const bytesPerToken = 4;
 
 export const estimate = (intent: Intent, price: Price | undefined): Estimate => {
-  const policy = intent.unsettledPolicy === 'prompt' && price === undefined ? 'hold' : intent.unsettledPolicy;
+  const policy =
+    intent.unsettledPolicy === 'prompt' && price === undefined ? 'hold' : intent.unsettledPolicy;
   if (policy === 'waive') {
     return {policy, inputTokens: 0, costNanos: 0, amounts: intent.budgets.map(() => 0)};
   }
@@ -45,7 +46,9 @@ export const estimate = (intent: Intent, price: Price | undefined): Estimate => 
     inputTokens,
     costNanos,
     amounts: intent.budgets.map(({unit, hold}) =>
-      unit === 'usd' ? costNanos : Math.min(price === undefined ? 0 : costOf(unit, price, tokens), hold),
+      unit === 'usd'
+        ? costNanos
+        : Math.min(price === undefined ? 0 : costOf(unit, price, tokens), hold),
     ),
   };
 };

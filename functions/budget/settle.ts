@@ -14,7 +14,15 @@ import * as announce from './announce.ts';
 import type {Books} from './books.ts';
 import type {Message} from './messages.ts';
 import {estimate} from './policy.ts';
-import {type Charge, type Intent, type LedgerEntry, type OpenRequest, priceKey, type Result, type WindowRow} from './store.ts';
+import {
+  type Charge,
+  type Intent,
+  type LedgerEntry,
+  type OpenRequest,
+  priceKey,
+  type Result,
+  type WindowRow,
+} from './store.ts';
 import {type Cover, correct, covers, fence, openHold, settle} from './window.ts';
 
 /** What somebody should look at, though nothing is wrong with the books. */
@@ -46,7 +54,10 @@ const misplaced = (books: Books, org: string, budgets: readonly Named[]): string
     const row = books.window(window);
     return row?.org !== org || row.budget !== budget || row.unit !== unit;
   });
-  return wrong && `window ${wrong.window} is not one of budget ${wrong.budget} in ${wrong.unit} of this organisation`;
+  return (
+    wrong &&
+    `window ${wrong.window} is not one of budget ${wrong.budget} in ${wrong.unit} of this organisation`
+  );
 };
 
 const applyIntent = ({books}: Context, message: Message & {kind: 'intent'}) => {
@@ -70,7 +81,8 @@ const applyIntent = ({books}: Context, message: Message & {kind: 'intent'}) => {
   return undefined;
 };
 
-const traced = (traceparent: string | undefined) => (traceparent === undefined ? {} : {traceparent});
+const traced = (traceparent: string | undefined) =>
+  traceparent === undefined ? {} : {traceparent};
 
 const applyResult = (context: Context, message: Message & {kind: 'result'}) => {
   const {books, time} = context;
@@ -93,8 +105,16 @@ const applyResult = (context: Context, message: Message & {kind: 'result'}) => {
     books.enter(entry);
     books.send(announce.corrected(data, entry, time));
   } else {
-    const charges = request ? chargeKnown(context, request, data) : chargeUnannounced(context, data.budgets);
-    books.enter({...entryOf(data, month), ...usageOf(data), ...traced(traceparent), entry: 'result', charges});
+    const charges = request
+      ? chargeKnown(context, request, data)
+      : chargeUnannounced(context, data.budgets);
+    books.enter({
+      ...entryOf(data, month),
+      ...usageOf(data),
+      ...traced(traceparent),
+      entry: 'result',
+      charges,
+    });
   }
   books.close(data.request);
   books.send(announce.implausible(data, traceparent, time));
@@ -114,7 +134,14 @@ const entryOf = (about: Intent | Result, month: string) => ({
   at: about.startedAt,
 });
 
-const usageOf = ({inputTokens, cachedInputTokens, outputTokens, costNanos, estimated, outcome}: Result) => ({
+const usageOf = ({
+  inputTokens,
+  cachedInputTokens,
+  outputTokens,
+  costNanos,
+  estimated,
+  outcome,
+}: Result) => ({
   inputTokens,
   cachedInputTokens,
   outputTokens,
@@ -124,13 +151,23 @@ const usageOf = ({inputTokens, cachedInputTokens, outputTokens, costNanos, estim
 });
 
 /** The intent's holds are the ones that were counted, so they are the ones that end, even one that the result forgot. */
-const chargeKnown = (context: Context, request: OpenRequest, {budgets}: Pick<Result, 'budgets'>): Charge[] => {
+const chargeKnown = (
+  context: Context,
+  request: OpenRequest,
+  {budgets}: Pick<Result, 'budgets'>,
+): Charge[] => {
   const amounts = new Map(budgets.map(({window, lease, amount}) => [`${window}/${lease}`, amount]));
   const known = request.intent.budgets.map((budget, index) => {
     const path = `${budget.window}/${budget.lease}`;
     const amount = amounts.get(path) ?? 0;
     amounts.delete(path);
-    return charge(context, budget, budget.hold, amount, request.covered[index] ? 'intent' : 'nobody');
+    return charge(
+      context,
+      budget,
+      budget.hold,
+      amount,
+      request.covered[index] ? 'intent' : 'nobody',
+    );
   });
   const others = budgets.filter(({window, lease}) => amounts.has(`${window}/${lease}`));
   return [...known, ...chargeUnannounced(context, others)];
@@ -138,11 +175,19 @@ const chargeKnown = (context: Context, request: OpenRequest, {budgets}: Pick<Res
 
 const chargeUnannounced = (context: Context, budgets: Result['budgets']): Charge[] =>
   budgets.map(budget => {
-    const cover = covers(context.books.lease(budget.lease, budget.window)) ? 'unannounced' : 'nobody';
+    const cover = covers(context.books.lease(budget.lease, budget.window))
+      ? 'unannounced'
+      : 'nobody';
     return charge(context, budget, budget.hold, budget.amount, cover);
   });
 
-const charge = ({books, notes}: Context, named: Named, hold: number, amount: number, cover: Cover): Charge => {
+const charge = (
+  {books, notes}: Context,
+  named: Named,
+  hold: number,
+  amount: number,
+  cover: Cover,
+): Charge => {
   const window = books.window(named.window) as WindowRow;
   const lease = books.lease(named.lease, named.window);
   const after = settle(lease, window, {hold: BigInt(hold), amount: BigInt(amount), cover});
@@ -167,8 +212,15 @@ const correction = (books: Books, data: Result, before: LedgerEntry): LedgerEntr
     differences.set(charge.window, {named: charge, hold: charge.hold, difference: -charge.amount});
   }
   for (const budget of data.budgets) {
-    const charged = differences.get(budget.window) ?? {named: budget, hold: BigInt(budget.hold), difference: 0n};
-    differences.set(budget.window, {...charged, difference: charged.difference + BigInt(budget.amount)});
+    const charged = differences.get(budget.window) ?? {
+      named: budget,
+      hold: BigInt(budget.hold),
+      difference: 0n,
+    };
+    differences.set(budget.window, {
+      ...charged,
+      difference: charged.difference + BigInt(budget.amount),
+    });
   }
   const charges = [...differences.values()].map(({named, hold, difference}) => {
     const window = books.window(named.window) as WindowRow;
@@ -189,7 +241,10 @@ const correction = (books: Books, data: Result, before: LedgerEntry): LedgerEntr
   };
 };
 
-const applyFence = ({books, notes}: Context, {lease: id, window: place, org}: Message & {kind: 'fence'}) => {
+const applyFence = (
+  {books, notes}: Context,
+  {lease: id, window: place, org}: Message & {kind: 'fence'},
+) => {
   const lease = books.lease(id, place);
   const window = books.window(place);
   if (lease?.state === 'fenced') {
@@ -207,7 +262,9 @@ const applyFence = ({books, notes}: Context, {lease: id, window: place, org}: Me
 
 const applyDue = (context: Context, {org, beforeMs}: Message & {kind: 'due'}) => {
   const {books, time} = context;
-  const due = [...books.requests()].filter(request => request.org === org && request.deadlineMs < beforeMs);
+  const due = [...books.requests()].filter(
+    request => request.org === org && request.deadlineMs < beforeMs,
+  );
   for (const request of due) {
     books.close(request.id);
     // The row outlived its settlement when two debits met without a window in common; the ledger is right.
@@ -216,7 +273,10 @@ const applyDue = (context: Context, {org, beforeMs}: Message & {kind: 'due'}) =>
     }
     const {intent} = request;
     const guess = estimate(intent, books.price(priceKey(intent.modelId, intent.priceVersion)));
-    const budgets = intent.budgets.map((budget, index) => ({...budget, amount: guess.amounts[index] ?? 0}));
+    const budgets = intent.budgets.map((budget, index) => ({
+      ...budget,
+      amount: guess.amounts[index] ?? 0,
+    }));
     books.enter({
       ...entryOf(intent, monthOf(request.id) as string),
       ...traced(request.traceparent),

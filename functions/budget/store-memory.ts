@@ -40,8 +40,12 @@ export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) =
   const load = (keys: Keys): Loaded => {
     const found = new Map(pick(requests, keys.requests));
     for (const {org, beforeMs} of keys.due) {
-      const due = [...requests.values()].filter(row => row.org === org && row.deadlineMs < beforeMs);
-      for (const row of due.sort((one, other) => one.deadlineMs - other.deadlineMs).slice(0, dueMax)) {
+      const due = [...requests.values()].filter(
+        row => row.org === org && row.deadlineMs < beforeMs,
+      );
+      for (const row of due
+        .sort((one, other) => one.deadlineMs - other.deadlineMs)
+        .slice(0, dueMax)) {
         found.set(row.id, row);
       }
     }
@@ -74,7 +78,15 @@ export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) =
   };
 
   const marker = (org: string, type: string, id: string, data: object) =>
-    send({specversion: '1.0', source: '/functions/budget', id, type, orgid: org, partitionkey: org, data});
+    send({
+      specversion: '1.0',
+      source: '/functions/budget',
+      id,
+      type,
+      orgid: org,
+      partitionkey: org,
+      data,
+    });
 
   const store: BudgetStore = {
     async openMonths(months) {
@@ -82,7 +94,9 @@ export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) =
     },
     async transaction(keys, work) {
       const outcome = work(load(keys));
-      const before = Object.values(state).map(table => [table as Map<string, unknown>, [...table]] as const);
+      const before = Object.values(state).map(
+        table => [table as Map<string, unknown>, [...table]] as const,
+      );
       try {
         write(outcome);
       } catch (error) {
@@ -119,14 +133,33 @@ export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) =
   };
 
   /** As `lease_work` grants: what is wanted or what there is; undefined when that is nothing. */
-  const grant = ({id, window: place, amount, ttlMs = limits.leaseTtlMs}: {id: string; window: string; amount: bigint; ttlMs?: number}) => {
+  const grant = ({
+    id,
+    window: place,
+    amount,
+    ttlMs = limits.leaseTtlMs,
+  }: {
+    id: string;
+    window: string;
+    amount: bigint;
+    ttlMs?: number;
+  }) => {
     const window = windows.get(place) as WindowRow;
     const available = window.limit - window.spent - window.leased - window.overage;
     const granted = amount < available ? amount : available;
     if (granted <= 0n) {
       return undefined;
     }
-    const fresh = {id, org: window.org, window: place, state: 'open', granted: 0n, settled: 0n, returned: 0n, open: 0n} as const;
+    const fresh = {
+      id,
+      org: window.org,
+      window: place,
+      state: 'open',
+      granted: 0n,
+      settled: 0n,
+      returned: 0n,
+      open: 0n,
+    } as const;
     const lease = leases.get(id) ?? fresh;
     windows.set(place, checkedWindow({...window, leased: window.leased + granted}));
     leases.set(id, checkedLease({...lease, granted: lease.granted + granted}));
@@ -139,7 +172,10 @@ export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) =
     const lease = leases.get(id) as LeaseRow;
     const window = windows.get(lease.window) as WindowRow;
     const returned = total > lease.returned ? total : lease.returned;
-    if ((lease.state === 'open' || lease.state === 'closed') && lease.settled + returned <= lease.granted) {
+    if (
+      (lease.state === 'open' || lease.state === 'closed') &&
+      lease.settled + returned <= lease.granted
+    ) {
       const leased = window.leased - (returned - lease.returned);
       const needed = window.spent + leased;
       const ceiling = window.limit > needed ? window.limit : needed;
@@ -151,7 +187,10 @@ export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) =
   const beginFence = (id: string) => {
     const lease = leases.get(id) as LeaseRow;
     leases.set(id, {...lease, state: 'fencing'});
-    marker(lease.org, 'dev.sluice.lease.fenced.v1', `${id}/fenced`, {lease: id, window: lease.window});
+    marker(lease.org, 'dev.sluice.lease.fenced.v1', `${id}/fenced`, {
+      lease: id,
+      window: lease.window,
+    });
   };
 
   return {...store, state, grant, giveBack, beginFence};
@@ -176,7 +215,8 @@ const settlementsOf = (entries: Iterable<LedgerEntry>) => {
 
 /** The bounds of `open_month`. */
 const isNear = (month: string, now: Date) => {
-  const bound = (months: number) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months, now.getUTCDate()));
+  const bound = (months: number) =>
+    new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months, now.getUTCDate()));
   return Date.parse(month) >= bound(-26).getTime() && Date.parse(month) <= bound(2).getTime();
 };
 
@@ -190,7 +230,9 @@ const absent = <Row>(rows: ReadonlyMap<string, unknown>, key: string, row: Row):
 const checkedWindow = (window: WindowRow): WindowRow => {
   const {ceiling, spent, leased, overage} = window;
   if (spent < 0n || leased < 0n || overage < 0n || spent + leased > ceiling) {
-    throw new Error(`window ${window.id}: spent ${spent}, leased ${leased}, ceiling ${ceiling}, overage ${overage}`);
+    throw new Error(
+      `window ${window.id}: spent ${spent}, leased ${leased}, ceiling ${ceiling}, overage ${overage}`,
+    );
   }
   return window;
 };
@@ -198,7 +240,9 @@ const checkedWindow = (window: WindowRow): WindowRow => {
 const checkedLease = (lease: LeaseRow): LeaseRow => {
   const {granted, settled, returned, open} = lease;
   if (settled < 0n || returned < 0n || open < 0n || settled + returned > granted) {
-    throw new Error(`lease ${lease.id}: settled ${settled}, returned ${returned}, granted ${granted}, open ${open}`);
+    throw new Error(
+      `lease ${lease.id}: settled ${settled}, returned ${returned}, granted ${granted}, open ${open}`,
+    );
   }
   return lease;
 };

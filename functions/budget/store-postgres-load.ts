@@ -29,16 +29,31 @@ export const load = async (client: Queryable, keys: Keys): Promise<Loaded> => {
     ...[...requests.values()].flatMap(request => request.intent.budgets),
     ...[...settlements.values()].flatMap(({unsettled}) => unsettled?.charges ?? []),
   ];
-  const windows = await loadWindows(client, idsOf(keys.windows, named.map(({window}) => window)));
-  const leases = await loadLeases(client, idsOf(keys.leases, named.map(({lease}) => lease)));
+  const windows = await loadWindows(
+    client,
+    idsOf(
+      keys.windows,
+      named.map(({window}) => window),
+    ),
+  );
+  const leases = await loadLeases(
+    client,
+    idsOf(
+      keys.leases,
+      named.map(({lease}) => lease),
+    ),
+  );
   const prices = keys.due.length > 0 ? await loadPrices(client, keys, requests) : new Map();
   return {windows, leases, requests, settlements, prices};
 };
 
-const idsOf = (...lists: readonly string[][] | readonly (readonly string[])[]) => [...new Set(lists.flat())];
+const idsOf = (...lists: readonly string[][] | readonly (readonly string[])[]) => [
+  ...new Set(lists.flat()),
+];
 
 /** The last 8 bytes of an id as the lock's number: random, and negative, so that it meets nobody else's number. */
-const lockNumberOf = (org: string) => BigInt.asIntN(64, BigInt(`0x${org.slice(19, 23)}${org.slice(24)}`));
+const lockNumberOf = (org: string) =>
+  BigInt.asIntN(64, BigInt(`0x${org.slice(19, 23)}${org.slice(24)}`));
 
 const lockOrganisations = async (client: Queryable, orgs: readonly string[]) => {
   const numbers = [...new Set(orgs.map(lockNumberOf))].sort((one, other) => (one < other ? -1 : 1));
@@ -118,9 +133,15 @@ type LedgerColumns = {
 };
 
 /** Month and id both, so that only the partitions of these months are looked at. */
-const loadSettlements = async (client: Queryable, keys: Keys, requests: ReadonlyMap<string, OpenRequest>) => {
+const loadSettlements = async (
+  client: Queryable,
+  keys: Keys,
+  requests: ReadonlyMap<string, OpenRequest>,
+) => {
   const ids = idsOf(keys.requests, [...requests.keys()]);
-  const months = idsOf(keys.months, [...new Set([...requests.keys()].map(id => monthOf(id) as string))]);
+  const months = idsOf(keys.months, [
+    ...new Set([...requests.keys()].map(id => monthOf(id) as string)),
+  ]);
   const found = new Map<string, Settlement>();
   if (ids.length === 0) {
     return found;
@@ -220,7 +241,11 @@ type PriceColumns = {
   output_gpu_ms_per_million: bigint;
 };
 
-const loadPrices = async (client: Queryable, keys: Keys, requests: ReadonlyMap<string, OpenRequest>) => {
+const loadPrices = async (
+  client: Queryable,
+  keys: Keys,
+  requests: ReadonlyMap<string, OpenRequest>,
+) => {
   const wanted = new Map(keys.prices.map(price => [priceKey(price.modelId, price.version), price]));
   for (const {intent} of requests.values()) {
     const {modelId, priceVersion: version} = intent;
@@ -240,7 +265,9 @@ const toPrice = (row: PriceColumns): Price => ({
   free: row.free,
   inputPerMillion: Number(row.input_per_million),
   outputPerMillion: Number(row.output_per_million),
-  ...(row.cached_input_per_million === null ? {} : {cachedInputPerMillion: Number(row.cached_input_per_million)}),
+  ...(row.cached_input_per_million === null
+    ? {}
+    : {cachedInputPerMillion: Number(row.cached_input_per_million)}),
   inputGpuMsPerMillion: Number(row.input_gpu_ms_per_million),
   outputGpuMsPerMillion: Number(row.output_gpu_ms_per_million),
 });

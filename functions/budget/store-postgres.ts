@@ -8,15 +8,21 @@ functions of the gateways lock windows before leases too, so nobody waits in a c
 import type pg from 'pg';
 import type {Queryable} from '../../events/database.ts';
 import {transactionOn} from '../../events/database.ts';
+import type {BudgetStore} from './store.ts';
 import {load} from './store-postgres-load.ts';
 import {write} from './store-postgres-write.ts';
-import type {BudgetStore} from './store.ts';
 
 /** Deadlock, serialization failure; and a key that another debit wrote in the meantime, which the repetition will see. */
 const passing = new Set(['40P01', '40001', '23505']);
 const codeOf = (error: unknown) => (error as {code?: string}).code ?? '';
 
-export const createPostgresStore = ({pool, attempts = 4}: {pool: pg.Pool; attempts?: number}): BudgetStore => {
+export const createPostgresStore = ({
+  pool,
+  attempts = 4,
+}: {
+  pool: pg.Pool;
+  attempts?: number;
+}): BudgetStore => {
   const transaction = transactionOn(pool);
   const openedMonths = new Set<string>();
 

@@ -123,9 +123,14 @@ export type BudgetStore = Readonly<{
   /** Makes months writable. Out: those that are too far from now to be. */
   openMonths(months: readonly string[]): Promise<ReadonlySet<string>>;
   /** All of `work`'s changes or none. */
-  transaction<Outcome extends Changes>(keys: Keys, work: (loaded: Loaded) => Outcome): Promise<Outcome>;
+  transaction<Outcome extends Changes>(
+    keys: Keys,
+    work: (loaded: Loaded) => Outcome,
+  ): Promise<Outcome>;
   /** Sends the markers that are due: how long past its end a lease, past its deadline a request must be. */
-  reconcile(past: Readonly<{leaseMs: number; requestMs: number}>): Promise<{fences: number; settlements: number}>;
+  reconcile(
+    past: Readonly<{leaseMs: number; requestMs: number}>,
+  ): Promise<{fences: number; settlements: number}>;
 }>;
 
 export const priceKey = (modelId: string, version: number) => `${modelId}/${version}`;

@@ -57,7 +57,10 @@ export const covers = (lease: Lease | undefined): lease is Lease =>
   lease !== undefined && lease.state !== 'fenced';
 
 /** An intent was read: its hold is open until the request is settled. */
-export const openHold = (lease: Lease, hold: bigint): Lease => ({...lease, open: lease.open + hold});
+export const openHold = (lease: Lease, hold: bigint): Lease => ({
+  ...lease,
+  open: lease.open + hold,
+});
 
 /**
 A cost moves from `leased` to `spent` as far as its hold and its lease cover it. The rest is overage, because the money is
@@ -85,7 +88,8 @@ export const settle = (
     {...window, spent: window.spent + covered, leased: window.leased - covered},
     amount - covered,
   );
-  const after = lease.state === 'fenced' ? release(settled, charged) : {lease: settled, window: sunk(charged)};
+  const after =
+    lease.state === 'fenced' ? release(settled, charged) : {lease: settled, window: sunk(charged)};
   return {...after, covered, overage: amount - covered, short: wanted - covered};
 };
 
@@ -111,12 +115,19 @@ export const fence = (lease: Lease, window: Window): {lease: Lease; window: Wind
 A settled request turns out to have cost more or less. Less comes out of overage first, then of what was spent; more is
 spent as far as nobody else has the room, the rest is overage. No lease takes part: its holder settled it otherwise.
 */
-export const correct = (window: Window, difference: bigint): {window: Window; covered: bigint; overage: bigint} => {
+export const correct = (
+  window: Window,
+  difference: bigint,
+): {window: Window; covered: bigint; overage: bigint} => {
   if (difference >= 0n) {
     const room = most(window.limit - window.spent - window.leased - window.overage, 0n);
     const covered = least(difference, room);
     const overage = difference - covered;
-    return {window: withOverage(sunk({...window, spent: window.spent + covered}), overage), covered, overage};
+    return {
+      window: withOverage(sunk({...window, spent: window.spent + covered}), overage),
+      covered,
+      overage,
+    };
   }
   const overage = least(-difference, window.overage);
   const spent = least(-difference - overage, window.spent);

@@ -92,7 +92,8 @@ export const createGather = ({
     async flush(timeoutMs: number): Promise<boolean> {
       const until = performance.now() + timeoutMs;
       while ((waiting.length > 0 || sending) && performance.now() < until) {
-        await Promise.race([sending, new Promise(resolve => setTimeout(resolve, lingerMs))]);
+        // A timer in every turn: a promise that is already kept would never let the timers run.
+        await new Promise(resolve => setTimeout(resolve, lingerMs));
       }
       return waiting.length === 0 && !sending;
     },

@@ -14,6 +14,8 @@ import {readUsage} from './usage.ts';
 const usageKey = Buffer.from('"usage"');
 const noChoices = /"choices"\s*:\s*\[\s*\]/;
 const indexPattern = /"index"\s*:\s*(\d{1,4})/;
+/** The chunk that names the role, or ends a choice, has no token in it. */
+const noContent = Buffer.from('"content":""');
 const done = Buffer.from('[DONE]');
 const empty = Buffer.alloc(0);
 
@@ -42,7 +44,7 @@ export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
     if (at < 0) {
       if (event.includes(done)) {
         finished = true;
-      } else if (event[0] === 0x64) {
+      } else if (event[0] === 0x64 && !event.includes(noContent)) {
         chunks += 1;
       }
       return event;

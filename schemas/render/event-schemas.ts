@@ -36,7 +36,7 @@ const complaintsOf = (name: string, schema: Partial<EventSchema>): string[] => {
   const wanted: [boolean, string][] = [
     [schema['x-type'] === type, `x-type is ${type}, as the file's name says`],
     [schema.$id === `${home}${name}`, `$id is ${home}${name}`],
-    [/^[A-Z][A-Za-z]*$/.test(schema.title ?? ''), 'title is a TypeScript type name'],
+    [/^[A-Z][A-Za-z0-9]*$/.test(schema.title ?? ''), 'title is a TypeScript type name'],
     [Boolean(schema.description), 'description says when the event is sent'],
     [
       Boolean(schema['x-producer']) && Boolean(schema['x-carrier']),
@@ -58,7 +58,7 @@ export const readEventSchemas = (folder: string): EventSchema[] => {
   const schemas = names.map(name => {
     const schema = JSON.parse(readFileSync(join(folder, name), 'utf8'));
     complaints.push(
-      ...(/^[a-z]+(\.[a-z]+)+\.v\d+\.json$/.test(name)
+      ...(/^[a-z][a-z0-9]*(\.[a-z][a-z0-9]*)+\.v\d+\.json$/.test(name)
         ? complaintsOf(name, schema)
         : [`${name}: expected <noun>.<participle>.v<N>.json`]),
     );

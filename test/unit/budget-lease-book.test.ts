@@ -3,11 +3,10 @@ import type {Price} from '../../functions/budget/cost.ts';
 import {
   createLeaseBook,
   type Demand,
-  type LeaseAnswer,
-  type LeaseWork,
   type Refusal,
   type Taken,
 } from '../../functions/budget/lease-book.ts';
+import {createMemoryLeases} from '../helpers/memory-leases.ts';
 
 const price: Price = {
   free: false,
@@ -26,63 +25,12 @@ const demand = (tokens: number, more: Partial<Demand> = {}): Demand => ({
   ...more,
 });
 
-/** A store of one window a budget, with one nano-USD a token, so that tokens and money read alike. */
-const createStore = (limits: Record<string, number>) => {
-  const windows = new Map(
-    Object.entries(limits).map(([id, limit]) => [
-      id,
-      {limit, charged: 0, leased: 0, lease: 0, granted: 0, returned: 0},
-    ]),
-  );
-  const state = {away: false, works: [] as LeaseWork[], void: false};
-  const work = async (todo: LeaseWork): Promise<LeaseAnswer> => {
-    state.works.push(todo);
-    if (state.away) {
-      throw new Error('away');
-    }
-    for (const {lease, total} of todo.returns) {
-      const window = windows.get(lease.split('/')[0] as string);
-      if (window) {
-        window.leased -= total - window.returned;
-        window.returned = total;
-      }
-    }
-    return {
-      grants: todo.grants.map(({budget, slice}) => {
-        const window = windows.get(budget) as NonNullable<ReturnType<typeof windows.get>>;
-        const amount = Math.min(slice, window.limit - window.charged - window.leased);
-        window.leased += amount;
-        window.granted += amount;
-        return {
-          budget,
-          window: `w-${budget}`,
-          lease: window.granted > 0 ? `${budget}/${window.lease}` : null,
-          granted: window.granted > 0 ? window.granted : null,
-          limit: window.limit,
-          charged: window.charged,
-          available: window.limit - window.charged - window.leased,
-          endsInMs: null,
-        };
-      }),
-      renewals: state.void
-        ? []
-        : todo.renewals.map(lease => ({
-            lease,
-            granted: windows.get(lease.split('/')[0] as string)?.granted ?? 0,
-            recalled: false,
-          })),
-      gateways: 1,
-    };
-  };
-  return {work, windows, state};
-};
-
 const createBook = (
   t: {teardown(work: () => Promise<void>): void},
   limits: Record<string, number>,
   options = {},
 ) => {
-  const store = createStore(limits);
+  const store = createMemoryLeases(limits);
   const clock = {monotonicMs: 1_000, wallMs: 1_000_000};
   const book = createLeaseBook({
     work: store.work,
@@ -141,8 +89,8 @@ test('what is left uncharged decides between spent and busy', async t => {
   const running = await taken(book.acquire(demand(10)));
   t.is(await refused(book.acquire(demand(10))), 'busy');
   running.settle([10]);
-  (store.windows.get('b') as {charged: number; leased: number}).charged = 10;
-  (store.windows.get('b') as {charged: number; leased: number}).leased = 0;
+  store.windowOf('b').charged = 10;
+  store.windowOf('b').leased = 0;
   t.is(await refused(book.acquire(demand(10))), 'exhausted');
 });
 
@@ -227,8 +175,8 @@ test('closing gives back everything that nothing holds, and the rest when it is 
   const {book, store} = createBook(t, {b: 1_000});
   const found = await taken(book.acquire(demand(10)));
   await book.close();
-  t.is(store.windows.get('b')?.leased, 10);
+  t.is(store.windowOf('b').leased, 10);
   found.settle([4]);
   await book.tick();
-  t.is(store.windows.get('b')?.leased, 4, 'the cost stays leased until it is debited');
+  t.is(store.windowOf('b').leased, 4, 'the cost stays leased until it is debited');
 });

@@ -1,0 +1,27 @@
+/**
+API key: `sk-<publicId>-<secret>`. The public id finds the key and may be logged; of the secret only a hash is stored.
+
+256 random bits need no slow hash: nobody can try them all, and a slow one would be the dearest step of the hot path.
+*/
+import {hash, randomBytes} from 'node:crypto';
+
+export type ApiKey = Readonly<{publicId: string; secret: string}>;
+
+const pattern = /^sk-([a-z2-7]{16})-([A-Za-z0-9_-]{43})$/;
+const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
+
+/** `text` is shown once, to who asked for the key. */
+export const makeApiKey = (random: (bytes: number) => Buffer = randomBytes): ApiKey & {text: string} => {
+  const publicId = Array.from(random(16), byte => alphabet[byte % 32]).join('');
+  const secret = random(32).toString('base64url');
+  return {publicId, secret, text: `sk-${publicId}-${secret}`};
+};
+
+/** Undefined when the text is no key of ours. */
+export const parseApiKey = (text: string): ApiKey | undefined => {
+  const found = pattern.exec(text);
+  return found ? {publicId: found[1] as string, secret: found[2] as string} : undefined;
+};
+
+/** SHA-256 of the secret. */
+export const hashSecret = (secret: string): Buffer => hash('sha256', secret, 'buffer');

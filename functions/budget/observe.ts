@@ -1,0 +1,69 @@
+/** Observe: what the debit counts. In: a metrics page. Out: a function that a batch's outcome and duration are told to. */
+import type {Event} from '../../events/event.ts';
+import type {Metrics} from '../../events/metrics.ts';
+import type {Logger} from '../../events/telemetry.ts';
+import type {Outcome} from './debit.ts';
+
+export const observer = ({metrics, logger}: {metrics: Metrics; logger: Logger}) => {
+  const debited = metrics.counter(
+    'sluice_budget_events_total',
+    'Events of batches that were committed, by type; repeated deliveries included.',
+  );
+  const entries = metrics.counter(
+    'sluice_budget_ledger_entries_total',
+    'Ledger entries written, by entry.',
+  );
+  const overage = metrics.counter(
+    'sluice_budget_overage_total',
+    "Amounts that no lease covered, in the budget's unit.",
+  );
+  const short = metrics.counter(
+    'sluice_budget_short_total',
+    'Holds that their lease could no longer cover. Not 0: a gateway breaks the protocol.',
+  );
+  const dead = metrics.counter(
+    'sluice_budget_dead_letters_total',
+    'Events that can never be handled.',
+  );
+  const voided = metrics.counter(
+    'sluice_budget_void_markers_total',
+    'Markers of fences that nobody began.',
+  );
+  const duration = metrics.histogram(
+    'sluice_budget_batch_seconds',
+    'Duration of a batch, from its arrival to its commit.',
+  );
+
+  return {
+    outcome(outcome: Outcome, events: readonly Event[]) {
+      const types = new Map<string, number>();
+      for (const {type} of events) {
+        const name = type.startsWith('dev.sluice.') ? type : 'other';
+        types.set(name, (types.get(name) ?? 0) + 1);
+      }
+      for (const [type, count] of types) {
+        debited({type}).add(count);
+      }
+      for (const entry of outcome.entries) {
+        entries({entry: entry.entry}).add();
+        for (const charge of entry.charges) {
+          // A counter only rises; what a correction gives back shows in the windows.
+          overage({unit: charge.unit}).add(Number(charge.overage > 0n ? charge.overage : 0n));
+        }
+      }
+      short().add(outcome.short);
+      dead().add(outcome.deadLetters.length);
+      voided().add(outcome.voidMarkers.length);
+      for (const letter of outcome.deadLetters) {
+        logger.warn(
+          {event: letter.eventId, type: letter.type, reason: letter.reason},
+          'a dead letter',
+        );
+      }
+      for (const lease of outcome.voidMarkers) {
+        logger.warn({lease}, 'a marker of a fence that nobody began');
+      }
+    },
+    duration: (seconds: number) => duration().observe(seconds),
+  };
+};

@@ -1,0 +1,35 @@
+/** Registry: which models there are, where they are served, what they cost and whether they answer. */
+import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
+import {createPool, refuseSuperuser} from '../../events/database.ts';
+import {runMain, serve} from '../../events/serve.ts';
+import {createLogger} from '../../events/telemetry.ts';
+import {createProbe} from './probe.ts';
+import {createRegistry} from './registry.ts';
+import {registryRoutes} from './routes.ts';
+import {createPostgresStore} from './store-postgres.ts';
+import {onSuspected} from './suspected.ts';
+
+await runMain(async () => {
+  const settings = readConfig(process.env, {
+    PORT: port,
+    DATABASE_URL: databaseUrl,
+    ADMIN_KEY: secret(),
+    LOG_LEVEL: string('info'),
+  });
+  const logger = createLogger({name: 'registry', level: settings.LOG_LEVEL});
+  const pool = createPool({
+    databaseUrl: settings.DATABASE_URL,
+    name: 'registry',
+    onError: error => logger.warn({err: error}, 'an idle connection broke'),
+  });
+  await refuseSuperuser(pool);
+  const registry = createRegistry({store: createPostgresStore(pool), probe: createProbe()});
+  await serve({
+    name: 'registry',
+    port: settings.PORT,
+    logger,
+    onEvent: onSuspected(registry),
+    routes: registryRoutes({registry, adminKey: settings.ADMIN_KEY}),
+    onClose: () => pool.end(),
+  });
+});

@@ -1,0 +1,125 @@
+/**
+Routes: the registry's HTTP API, for who holds the admin key.
+*/
+import type {Request, Response, Router} from 'express';
+import {SluiceError} from '../../events/errors.ts';
+import {formatUsd} from '../../events/money.ts';
+import {readJson, requireBearer} from '../../events/serve.ts';
+import {isUuid} from '../../events/uuid.ts';
+import {type Model, obstacleOf, type Price, type Status} from './model.ts';
+import {environmentOf, parseRegistration} from './registration.ts';
+import type {Registry} from './registry.ts';
+import type {Filter} from './store.ts';
+
+const base = '/admin/v1/models';
+const statuses: readonly string[] = ['registered', 'ready', 'disabled'] satisfies Status[];
+
+export const registryRoutes = ({
+  registry,
+  adminKey,
+  modelsMax = 1_000,
+}: {
+  registry: Registry;
+  adminKey: string;
+  modelsMax?: number;
+}) =>
+  function addRoutes(router: Router) {
+    router.use(base, (request, _response, next) => {
+      requireBearer(request, adminKey);
+      next();
+    });
+    router.post(base, async (request, response) => {
+      const {model, replaced} = await registry.register(parseRegistration(readJson(request)));
+      response
+        .status(replaced ? 200 : 201)
+        .location(`${base}/${model.id}`)
+        .json(toView(model));
+    });
+    router.get(base, async (request, response) => {
+      const found = await registry.list(filterOf(request.query), modelsMax + 1);
+      const truncated = found.length > modelsMax ? {truncated: true} : {};
+      response.json({data: found.slice(0, modelsMax).map(toView), ...truncated});
+    });
+    const answer =
+      (act: (id: string) => Promise<Model>) => async (request: Request, response: Response) => {
+        response.json(toView(await act(idOf(request))));
+      };
+    router.get(`${base}/:id`, answer(registry.find));
+    router.post(`${base}/:id/enable`, answer(registry.enable));
+    router.post(`${base}/:id/disable`, answer(registry.disable));
+    router.post(`${base}/:id/probe`, answer(registry.probe));
+    router.delete(`${base}/:id`, async (request, response) => {
+      await registry.deregister(idOf(request));
+      response.status(204).end();
+    });
+  };
+
+const idOf = (request: Request): string => {
+  const id = String(request.params.id).toLowerCase();
+  if (!isUuid(id)) {
+    throw new SluiceError(
+      'not_found',
+      'a model is named by its id, a UUID; GET /admin/v1/models lists them',
+      {parameter: 'id'},
+    );
+  }
+  return id;
+};
+
+const filterOf = (parameters: Request['query']): Filter => {
+  const unknown = Object.keys(parameters).find(name => !['environment', 'status'].includes(name));
+  if (unknown !== undefined) {
+    throw new SluiceError(
+      'bad_request',
+      `${unknown.slice(0, 64)}: expected environment or status`,
+      {parameter: unknown.slice(0, 64)},
+    );
+  }
+  const {environment, status} = parameters;
+  if (status !== undefined && !statuses.includes(status as string)) {
+    throw new SluiceError('bad_request', `status: expected one of ${statuses.join(', ')}`, {
+      parameter: 'status',
+    });
+  }
+  return {
+    ...(environment === undefined ? {} : {environment: environmentOf(environment)}),
+    ...(status === undefined ? {} : {status: status as Status}),
+  };
+};
+
+/** `reason` says why a model is not ready, or what keeps a disabled one from being enabled. */
+const toView = (model: Model) => {
+  const {id, name, environment, status, contextLength, defaultMaxTokens, priceVersion} = model;
+  const reason = obstacleOf(model);
+  return {
+    id,
+    name,
+    environment,
+    status,
+    ...(reason === undefined ? {} : {reason}),
+    contextLength,
+    defaultMaxTokens,
+    price: priceView(model.price),
+    priceVersion,
+    endpoints: model.endpoints,
+    namespace: model.namespace,
+    metadata: model.metadata,
+  };
+};
+
+const priceView = (price: Price) =>
+  price.free
+    ? 'free'
+    : {
+        inputPerMillion: formatUsd(price.inputPerMillion),
+        outputPerMillion: formatUsd(price.outputPerMillion),
+        ...(price.cachedInputPerMillion === null
+          ? {}
+          : {cachedInputPerMillion: formatUsd(price.cachedInputPerMillion)}),
+        ...(price.inputGpuMsPerMillion + price.outputGpuMsPerMillion === 0n
+          ? {}
+          : {
+              inputGpuMsPerMillion: Number(price.inputGpuMsPerMillion),
+              outputGpuMsPerMillion: Number(price.outputGpuMsPerMillion),
+            }),
+      };

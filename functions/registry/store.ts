@@ -1,0 +1,28 @@
+/**
+Store: the port to where models are kept. `store-postgres.ts` and `store-memory.ts` pass one contract suite.
+*/
+import type {Event} from '../../events/event.ts';
+import type {Environment, Model, Status} from './model.ts';
+
+export type Filter = Readonly<{environment?: Environment; status?: Status}>;
+
+export type RegistryTransaction = Readonly<{
+  /** The model, locked until the transaction ends. By name also the absence of one is locked. */
+  lock(by: {id: string} | {name: string; environment: Environment}): Promise<Model | undefined>;
+  /** The whole model: its endpoints become those given, a price version that is new is added. */
+  save(model: Model): Promise<void>;
+  remove(id: string): Promise<void>;
+  /** The number of the last change; after a save that changed something, of that. */
+  revision(): Promise<bigint>;
+  /** Sent when the transaction is done, never else; an id that was sent before is not sent again. */
+  emit(events: readonly Event[]): Promise<void>;
+}>;
+
+export type RegistryStore = Readonly<{
+  /** By environment and name. */
+  list(filter: Filter, limit: number): Promise<Model[]>;
+  find(id: string): Promise<Model | undefined>;
+  findByEndpoint(endpoint: string): Promise<Model | undefined>;
+  /** All of it or nothing. */
+  change<Result>(work: (transaction: RegistryTransaction) => Promise<Result>): Promise<Result>;
+}>;

@@ -1,0 +1,101 @@
+/**
+Run: one start of Sluice on this machine, from an empty folder to an open front door.
+
+In: options, the environment, where to say what. Out: what a ready start tells. Each thing that was begun is added to `parts`
+in the order in which it depends on the ones before, so that the end is the same list backwards: front door and gateway
+first, then events until none is left, then who handles them, PostgreSQL and the lock last.
+*/
+import {fileURLToPath} from 'node:url';
+import {prepareDemo} from './demo.ts';
+import {programOf} from './functions.ts';
+import {openIngress} from './ingress.ts';
+import {readManifests} from './manifests.ts';
+import type {Ready} from './output.ts';
+import {settleAll} from './parts.ts';
+import {makePlan, type Plan} from './plan.ts';
+import {StartError} from './problems.ts';
+import {findClashes} from './routes.ts';
+import {
+  endRequests,
+  openBrokerPort,
+  type Start,
+  startDatabase,
+  startEvents,
+  startFunctions,
+  startModel,
+} from './stages.ts';
+import {openState} from './state.ts';
+import {type Found, findUpstreams} from './upstream.ts';
+
+const manifestFolder = fileURLToPath(new URL('..', import.meta.url));
+
+export const run = async (start: Start): Promise<Ready & {found: readonly Found[]}> => {
+  const {options, parts, signal} = start;
+  const state = await openState({folder: options.dataFolder});
+  parts.add({name: 'the lock of the data folder', stop: state.release});
+  const ingress = await openIngress(options);
+  parts.add({name: 'the front door', stop: ingress.close});
+  const plan = await readPlan();
+
+  const [urlOfRole, upstream, found] = await settleAll([
+    startDatabase(start, state),
+    options.upstream === undefined ? startModel(start, state) : Promise.resolve(options.upstream),
+    options.upstream === undefined ? findUpstreams() : Promise.resolve([]),
+  ]);
+  signal.throwIfAborted();
+
+  const brokers = await openBrokerPort(parts);
+  const children = await startFunctions({start, plan, state, urlOfRole, brokerUrl: brokers.url});
+  const urlOf = (name: string) => children.get(name)?.url();
+  const databaseUrl = urlOfRole('sluice_system');
+  const eventing = await startEvents({start, plan, state, databaseUrl, urlOf});
+  brokers.handle(eventing.brokerIngress);
+  endRequests({parts, ingress, gateway: children.get('gateway')});
+  const routes = routesOf(plan);
+  ingress.open({
+    routes,
+    urlOf,
+    names: plan.functions.map(({name}) => name),
+    about: {
+      name: 'sluice',
+      paths: Object.fromEntries(routes.map(({prefix, name}) => [prefix, name])),
+      health: '/healthz',
+    },
+  });
+  signal.throwIfAborted();
+
+  const environment = start.environment.ENVIRONMENT || 'development';
+  const {adminKey} = state.secrets;
+  const {price} = options;
+  const demo = await prepareDemo({
+    state,
+    url: ingress.url,
+    environment,
+    upstream,
+    price: options.upstream === undefined ? 'demo' : (price ?? 'free'),
+  });
+  const ready: Ready = {
+    url: ingress.url,
+    apiKey: demo.apiKey,
+    adminKey,
+    model: demo.model,
+    environment,
+  };
+  await state.write('dev.json', ready);
+  return {...ready, found};
+};
+
+const readPlan = async (): Promise<Plan> => {
+  const plan = makePlan(await readManifests(manifestFolder));
+  const clashes = findClashes(routesOf(plan));
+  if (clashes.length > 0) {
+    throw new StartError(clashes.join('\n'));
+  }
+  for (const one of plan.functions) {
+    programOf(one);
+  }
+  return plan;
+};
+
+const routesOf = (plan: Plan) =>
+  plan.functions.flatMap(({name, paths}) => paths.map(prefix => ({prefix, name})));
