@@ -1,6 +1,25 @@
-/** Lease work: the lease book's one statement, on PostgreSQL. The rules of a grant are those of the SQL function. */
+/** Lease work: what the lease book asks of the store, all of it at once; and that statement on PostgreSQL. */
 import type {Queryable} from '../../events/database.ts';
-import type {LeaseAnswer, LeaseWork} from './lease-book.ts';
+
+export type LeaseWork = Readonly<{
+  returns: ReadonlyArray<{lease: string; total: number}>;
+  renewals: readonly string[];
+  grants: ReadonlyArray<{budget: string; slice: number}>;
+}>;
+export type LeaseAnswer = Readonly<{
+  grants: ReadonlyArray<{
+    budget: string;
+    window: string;
+    lease: string | null;
+    granted: number | null;
+    limit: number;
+    charged: number;
+    available: number;
+    endsInMs: number | null;
+  }>;
+  renewals: ReadonlyArray<{lease: string; granted: number; recalled: boolean}>;
+  gateways: number;
+}>;
 
 export const createLeaseWork =
   ({

@@ -22,7 +22,6 @@ export type Lease = {
   since: Clocks;
   /** Monotonic instant of its window's end. */
   windowEndsMs: number;
-  lastUsedMs: number;
 };
 
 export const freeOf = (lease: Lease) => lease.granted - lease.held - lease.settled - lease.returned;

@@ -6,13 +6,13 @@ drains, the second breaks off what is in hand, the third leaves at once. Status 
 off; 2: the command line is wrong.
 */
 import {relative} from 'node:path';
+import {pino} from 'pino';
 import {
   ConfigError,
   oneOf,
   readConfig,
   environment as readEnvironment,
 } from '../../events/config.ts';
-import {createLogger} from '../../events/telemetry.ts';
 import {createLogView} from './logs.ts';
 import {ManifestError} from './manifests.ts';
 import {helpText, OptionError, type Options, readOptions} from './options.ts';
@@ -124,7 +124,14 @@ try {
     signal: starting.signal,
     say,
     onLine,
-    logger: createLogger({name: 'eventing', level: settings.LOG_LEVEL}),
+    logger: pino(
+      {
+        level: settings.LOG_LEVEL,
+        base: {function: 'eventing'},
+        formatters: {level: label => ({level: label})},
+      },
+      {write: line => onLine('eventing', line.trimEnd())},
+    ),
   });
   starting.signal.throwIfAborted();
   ready = true;

@@ -48,7 +48,9 @@ export const settleAll = async <Values extends readonly unknown[]>(
   promises: readonly [...{[Index in keyof Values]: Promise<Values[Index]>}],
 ): Promise<Values> => {
   const results = await Promise.allSettled(promises);
-  const failed = results.find(result => result.status === 'rejected');
+  const failed = (results as PromiseSettledResult<unknown>[]).find(
+    result => result.status === 'rejected',
+  );
   if (failed) {
     throw failed.reason;
   }

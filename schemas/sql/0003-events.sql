@@ -61,6 +61,7 @@ create policy dead_letters_system on dead_letters to sluice_system using (true) 
 
 grant insert on outbox to sluice_tenant, sluice_gateway;
 grant select, insert, delete on outbox to sluice_system;
+grant update (id) on outbox to sluice_system;  -- what FOR UPDATE asks for; an identity cannot be changed by it
 grant select, insert, update, delete on inbox to sluice_system;
 grant select on dead_letters to sluice_tenant;
 grant select, insert, update, delete on dead_letters to sluice_system;

@@ -27,7 +27,8 @@ export const runAva = async ({
     if (outcome === 'failed') {
       say(text);
     } else if (verbose) {
-      say(`${outcome === 'passed' ? 'ok' : outcome}  ${title}`);
+      const logs = text.split('\n').slice(1);
+      say([`${outcome === 'passed' ? 'ok' : outcome}  ${title}`, ...logs].join('\n'));
     }
   };
   const reader = createTapReader(show);

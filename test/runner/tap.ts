@@ -59,11 +59,9 @@ export const createTapReader = (onTest: (test: TapTest) => void = () => {}) => {
       reportedFailures = Math.max(reportedFailures, Number(summary?.[1] ?? 0));
       return;
     }
-    if (line.startsWith('#')) {
-      finishTest();
-      return;
+    if (!/^# (tests|pass|skip|todo) \d+$/.test(line) && line !== '') {
+      current?.lines.push(line);
     }
-    current?.lines.push(line);
   };
 
   const end = (exitCode: number | null): TapResult => {
@@ -75,15 +73,15 @@ export const createTapReader = (onTest: (test: TapTest) => void = () => {}) => {
     if (unseen > 0) {
       failures.push(`${unseen} test(s) did not run to their end`);
     }
-    if (!planned) {
+    const nothing = count('passed') + failures.length === 0;
+    if (nothing) {
+      failures.push(`no test was executed (exit code ${exitCode}): is there such a file or title?`);
+    } else if (!planned) {
       failures.push(`AVA ended in the middle of the run (exit code ${exitCode})`);
     } else if (exitCode !== 0 && failures.length === 0) {
       failures.push(
         `AVA failed with exit code ${exitCode}, though no test did: did a test file not end by itself?`,
       );
-    }
-    if (count('passed') + failures.length === 0) {
-      failures.push('no test was executed');
     }
     const failed = Math.max(failures.length + Math.max(unseen - 1, 0), 0);
     return {passed: count('passed'), failed, skipped: count('skipped'), failures};

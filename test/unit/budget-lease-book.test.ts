@@ -1,11 +1,7 @@
 import test from 'ava';
+import type {Demand, Taken} from '../../functions/budget/account.ts';
 import type {Price} from '../../functions/budget/cost.ts';
-import {
-  createLeaseBook,
-  type Demand,
-  type Refusal,
-  type Taken,
-} from '../../functions/budget/lease-book.ts';
+import {createLeaseBook, type Refusal} from '../../functions/budget/lease-book.ts';
 import {createMemoryLeases} from '../helpers/memory-leases.ts';
 
 const price: Price = {

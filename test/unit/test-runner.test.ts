@@ -19,10 +19,10 @@ test('passing tests are counted', t => {
 
 test('a failing test keeps everything that was said about it, and nothing of the next', t => {
   const {failures, failed, passed} = read(
-    `not ok 1 - a › one\n  ---\n    message: no\n  ...\nok 2 - a › two\n  extra\n${finish(2, 1)}`,
+    `not ok 1 - a › one\n#   a log\n  ---\n    message: no\n  ...\nok 2 - a › two\n  extra\n${finish(2, 1)}`,
     1,
   );
-  t.deepEqual(failures, ['not ok 1 - a › one\n  ---\n    message: no\n  ...']);
+  t.deepEqual(failures, ['not ok 1 - a › one\n#   a log\n  ---\n    message: no\n  ...']);
   t.is(failed, 1);
   t.is(passed, 1);
 });

@@ -39,7 +39,10 @@ try {
   const stop = () => model.close().then(() => process.exit(0));
   process.once('SIGTERM', stop);
   process.on('SIGINT', process.channel ? () => {} : stop);
-  if (process.channel) process.once('disconnect', stop);
+  if (process.channel) {
+    process.once('disconnect', stop);
+    process.send?.({listening: model.port});
+  }
   console.log(`Simulated model server on ${model.url}`);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -1,0 +1,93 @@
+/**
+Account: what this process knows of one budget, and the holds that one request takes from several.
+
+In: amounts. Out: what is left, and the handle by which a request's holds are checked and settled.
+*/
+import {holdOf, type Price, type Unit} from './cost.ts';
+import type {Lease} from './lease.ts';
+
+export type BudgetRef = Readonly<{id: string; unit: Unit}>;
+export type Hold = Readonly<{
+  budget: string;
+  window: string;
+  lease: string;
+  unit: Unit;
+  hold: number;
+}>;
+
+/** What a request can cost: a prompt, and `copies` answers of at most `maxTokens` each. */
+export type Demand = Readonly<{
+  budgets: readonly BudgetRef[];
+  price: Price;
+  promptTokens: number;
+  copies: number;
+  maxTokens: number;
+  /** An answer shorter than this is refused instead of clamped. */
+  minTokens: number;
+}>;
+
+export type Taken = Readonly<{
+  holds: readonly Hold[];
+  /** The demand's, or less where the money covers only less. */
+  maxTokens: number;
+  usable(): boolean;
+  /** The result is durable: costs in the order of `holds`. */
+  settle(amounts: readonly number[]): void;
+}>;
+
+export type Account = {
+  readonly id: string;
+  readonly unit: Unit;
+  lease: Lease | undefined;
+  limit: number | undefined;
+  charged: number;
+  /** Acknowledged costs since `charged` was read. */
+  settledSince: number;
+  /** Ask for this much in the next tick; 0 = nothing. */
+  wanted: number;
+  usedMs: number;
+};
+
+export type Part = Readonly<{account: Account; lease: Lease; amount: number}>;
+
+export const isTaken = (outcome: Taken | Account): outcome is Taken => 'holds' in outcome;
+
+/** Limit less what was charged as far as this process knows; undefined before the first answer. */
+export const remainingOf = ({limit, charged, settledSince}: Account) =>
+  limit === undefined ? undefined : Math.max(limit - charged - settledSince, 0);
+
+/** The hold of a demand's prompt and of answers of so many tokens. */
+export const demandedHold = ({price, promptTokens, copies}: Demand, unit: Unit, tokens: number) =>
+  holdOf(unit, price, {inputTokens: promptTokens, outputTokens: copies * tokens});
+
+/** The holds of one request. `stillUsable`: whether a lease may still grant. */
+export const takenOf = (
+  parts: readonly Part[],
+  maxTokens: number,
+  stillUsable: (lease: Lease) => boolean,
+): Taken => {
+  let isOpen = true;
+  return {
+    holds: parts.map(({account: {id, unit}, lease, amount}) => ({
+      budget: id,
+      window: lease.window,
+      lease: lease.id,
+      unit,
+      hold: amount,
+    })),
+    maxTokens,
+    usable: () => parts.every(({account, lease}) => account.lease === lease && stillUsable(lease)),
+    settle(amounts) {
+      if (!isOpen) {
+        return;
+      }
+      isOpen = false;
+      for (const [index, {account, lease, amount}] of parts.entries()) {
+        const cost = amounts[index] ?? amount;
+        lease.held -= amount;
+        lease.settled += Math.min(cost, amount);
+        account.settledSince += cost;
+      }
+    },
+  };
+};
