@@ -11,7 +11,9 @@ const pattern = /^sk-([a-z2-7]{16})-([A-Za-z0-9_-]{43})$/;
 const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
 
 /** `text` is shown once, to who asked for the key. */
-export const makeApiKey = (random: (bytes: number) => Buffer = randomBytes): ApiKey & {text: string} => {
+export const makeApiKey = (
+  random: (bytes: number) => Buffer = randomBytes,
+): ApiKey & {text: string} => {
   const publicId = Array.from(random(16), byte => alphabet[byte % 32]).join('');
   const secret = random(32).toString('base64url');
   return {publicId, secret, text: `sk-${publicId}-${secret}`};

@@ -5,14 +5,13 @@ In: a name, handlers, routes. Out: a server that answers as Knative's data plane
 CloudEvent, never another body on success; 400 and 422 for what can never be handled, 409, 429 and 5xx for what may later.
 */
 import {hash, timingSafeEqual} from 'node:crypto';
-import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
-import type {AddressInfo} from 'node:net';
+import {createServer, type IncomingMessage} from 'node:http';
 import express, {type NextFunction, type Request, type Response, type Router} from 'express';
 import {readHttp, toBinary} from './codec.ts';
-import {ConfigError} from './config.ts';
 import {asSluiceError, SluiceError, toProblem} from './errors.ts';
 import type {Event} from './event.ts';
 import {limits} from './limits.ts';
+import {listen, type Serving} from './listen.ts';
 import {createMetrics, type Metrics} from './metrics.ts';
 import {continueTrace, createLogger, type Logger, traceIdOf} from './telemetry.ts';
 
@@ -40,8 +39,6 @@ export type ServeOptions = Readonly<{
   logger?: Logger;
   metrics?: Metrics;
 }>;
-
-export type Serving = Readonly<{url: string; port: number; close(): Promise<void>}>;
 
 export const serve = async (options: ServeOptions): Promise<Serving> => {
   const logger = options.logger ?? createLogger({name: options.name});
@@ -239,92 +236,4 @@ const fromExpress = (thrown: unknown): unknown => {
     return new SluiceError('payload_too_large', 'the body is over the limit');
   }
   return status < 500 ? new SluiceError('bad_request', (thrown as Error).message) : thrown;
-};
-
-/**
-Listens, and closes on SIGTERM, SIGINT or when a parent that holds an IPC channel is gone. Closing stops new connections,
-lets running requests end within `drainMs`, then closes what the function holds.
-*/
-export const listen = async ({
-  server,
-  logger,
-  port,
-  host = '0.0.0.0',
-  drainMs = 30_000,
-  onDrain = () => {},
-  onClose = async () => {},
-}: {
-  server: Server<typeof IncomingMessage, typeof ServerResponse>;
-  logger: Logger;
-  port: number;
-  host?: string;
-  drainMs?: number;
-  /** Called first: a function with streams tells them to end. */
-  onDrain?: () => void;
-  onClose?: () => Promise<void>;
-}): Promise<Serving> => {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => resolve());
-  });
-  const address = server.address() as AddressInfo;
-  let closing: Promise<void> | undefined;
-  const close = () => {
-    closing ??= drain({server, drainMs, onDrain, onClose});
-    return closing;
-  };
-  const closeAndExit = (reason: string) => {
-    logger.info({reason}, 'draining');
-    close().then(
-      () => process.exit(0),
-      error => {
-        logger.error({err: error}, 'the drain failed');
-        process.exit(1);
-      },
-    );
-  };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => closeAndExit(signal));
-  }
-  if (process.channel) {
-    process.once('disconnect', () => closeAndExit('the parent is gone'));
-    process.channel.unref();
-    process.send?.({listening: address.port});
-  }
-  logger.info({port: address.port}, 'listening');
-  return {url: `http://127.0.0.1:${address.port}`, port: address.port, close};
-};
-
-const drain = async ({
-  server,
-  drainMs,
-  onDrain,
-  onClose,
-}: {
-  server: Server;
-  drainMs: number;
-  onDrain: () => void;
-  onClose: () => Promise<void>;
-}) => {
-  onDrain();
-  const ended = new Promise<void>(resolve => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const idle = setInterval(() => server.closeIdleConnections(), 100);
-  const hard = setTimeout(() => server.closeAllConnections(), drainMs);
-  await ended;
-  clearInterval(idle);
-  clearTimeout(hard);
-  await onClose();
-};
-
-/** Runs a main file: a configuration fault is told plainly and exits 2, any other failed start exits 1. */
-export const runMain = async (main: () => Promise<void>) => {
-  try {
-    await main();
-  } catch (error) {
-    process.stderr.write(
-      `${error instanceof ConfigError ? error.message : String((error as Error).stack ?? error)}\n`,
-    );
-    process.exit(error instanceof ConfigError ? 2 : 1);
-  }
 };

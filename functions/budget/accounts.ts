@@ -233,9 +233,15 @@ export const createAccounts = ({
         slice(account, Math.max(lacking, 1)),
       );
     },
-    isWanting: () => {
+    /** Whether a tick has something to do before the next upkeep. */
+    isDue() {
       for (const {wanted} of accounts.values()) {
         if (wanted > 0) {
+          return true;
+        }
+      }
+      for (const lease of retired.values()) {
+        if (returnable(lease) > lease.returned) {
           return true;
         }
       }

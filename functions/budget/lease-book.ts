@@ -60,8 +60,8 @@ export const createLeaseBook = ({
   let nextTickMs = Number.NEGATIVE_INFINITY;
   let closed = false;
 
-  const scheduleIfWanting = () => {
-    if (!timer && !ticking && !closed && accounts.isWanting()) {
+  const scheduleIfDue = () => {
+    if (!timer && !ticking && !closed && accounts.isDue()) {
       timer = setTimeout(
         () => {
           timer = undefined;
@@ -75,7 +75,7 @@ export const createLeaseBook = ({
   const tick = (): Promise<void> => {
     ticking ??= tickOnce().finally(() => {
       ticking = undefined;
-      scheduleIfWanting();
+      scheduleIfDue();
     });
     return ticking;
   };
@@ -180,14 +180,14 @@ export const createLeaseBook = ({
     acquire(demand: Demand): Taken | Promise<Taken | Refusal> {
       const outcome = accounts.take(demand, demand.maxTokens, clocks());
       if (isTaken(outcome)) {
-        scheduleIfWanting();
+        scheduleIfDue();
         return outcome;
       }
       if (waiters.size >= waitersMax || closed) {
         return Promise.resolve({refused: 'away', budget: outcome.id});
       }
       accounts.want(outcome, demand);
-      scheduleIfWanting();
+      scheduleIfDue();
       return wait(demand, outcome);
     },
     /** Limit less what was charged as far as this process knows; undefined before the first answer. */

@@ -2,8 +2,9 @@
 import {databaseUrl, integer, port, readConfig, secret, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {limits} from '../../events/limits.ts';
+import {runMain} from '../../events/listen.ts';
 import {createMetrics} from '../../events/metrics.ts';
-import {requireBearer, runMain, serve} from '../../events/serve.ts';
+import {requireBearer, serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {debit} from './debit.ts';
 import {observer} from './observe.ts';

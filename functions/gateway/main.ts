@@ -16,9 +16,9 @@ import {
 } from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {limits as defaults} from '../../events/limits.ts';
+import {listen, runMain} from '../../events/listen.ts';
 import {createMetrics} from '../../events/metrics.ts';
 import {createOutboxLog} from '../../events/outbox.ts';
-import {listen, runMain} from '../../events/serve.ts';
 import {createLogger, startTracing} from '../../events/telemetry.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {createPrincipalLoader} from '../auth/load-principal.ts';

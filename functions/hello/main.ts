@@ -1,6 +1,7 @@
 /** Hello: the function to begin with. Wiring only; the rule is in greeting.ts. */
 import {port, readConfig, string} from '../../events/config.ts';
-import {runMain, serve} from '../../events/serve.ts';
+import {runMain} from '../../events/listen.ts';
+import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {greetRequested, routes} from './handle.ts';
 

@@ -1,7 +1,8 @@
 /** Registry: which models there are, where they are served, what they cost and whether they answer. */
 import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
-import {runMain, serve} from '../../events/serve.ts';
+import {runMain} from '../../events/listen.ts';
+import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {createProbe} from './probe.ts';
 import {createRegistry} from './registry.ts';

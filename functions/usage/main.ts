@@ -1,8 +1,9 @@
 /** Usage: records and rollups from batches of the log, and the query API over them. */
 import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
+import {runMain} from '../../events/listen.ts';
 import {createMetrics} from '../../events/metrics.ts';
-import {runMain, serve} from '../../events/serve.ts';
+import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {aggregate} from './aggregate.ts';
 import {usageRoutes} from './routes.ts';

@@ -1,6 +1,7 @@
 /** World: the second function of the first chain. Wiring only; the rule is in greeting.ts. */
 import {port, readConfig, string} from '../../events/config.ts';
-import {runMain, serve} from '../../events/serve.ts';
+import {runMain} from '../../events/listen.ts';
+import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {greetAfterHello, routes} from './handle.ts';
 

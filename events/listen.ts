@@ -1,0 +1,99 @@
+/**
+Listen: the life of a function's process: it starts, says where it listens, drains and ends.
+
+In: a server, what to close. Out: its address; an exit when it is told to go, or when the start failed.
+*/
+import type {IncomingMessage, Server, ServerResponse} from 'node:http';
+import type {AddressInfo} from 'node:net';
+import {ConfigError} from './config.ts';
+import type {Logger} from './telemetry.ts';
+
+export type Serving = Readonly<{url: string; port: number; close(): Promise<void>}>;
+
+/**
+Listens, and closes on SIGTERM, SIGINT or when a parent that holds an IPC channel is gone. Closing stops new connections,
+lets running requests end within `drainMs`, then closes what the function holds.
+*/
+export const listen = async ({
+  server,
+  logger,
+  port,
+  host = '0.0.0.0',
+  drainMs = 30_000,
+  onDrain = () => {},
+  onClose = async () => {},
+}: {
+  server: Server<typeof IncomingMessage, typeof ServerResponse>;
+  logger: Logger;
+  port: number;
+  host?: string;
+  drainMs?: number;
+  /** Called first: a function with streams tells them to end. */
+  onDrain?: () => void;
+  onClose?: () => Promise<void>;
+}): Promise<Serving> => {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => resolve());
+  });
+  const address = server.address() as AddressInfo;
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= drain({server, drainMs, onDrain, onClose});
+    return closing;
+  };
+  const closeAndExit = (reason: string) => {
+    logger.info({reason}, 'draining');
+    close().then(
+      () => process.exit(0),
+      error => {
+        logger.error({err: error}, 'the drain failed');
+        process.exit(1);
+      },
+    );
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => closeAndExit(signal));
+  }
+  if (process.channel) {
+    process.once('disconnect', () => closeAndExit('the parent is gone'));
+    process.channel.unref();
+    process.send?.({listening: address.port});
+  }
+  logger.info({port: address.port}, 'listening');
+  return {url: `http://127.0.0.1:${address.port}`, port: address.port, close};
+};
+
+const drain = async ({
+  server,
+  drainMs,
+  onDrain,
+  onClose,
+}: {
+  server: Server;
+  drainMs: number;
+  onDrain: () => void;
+  onClose: () => Promise<void>;
+}) => {
+  onDrain();
+  const ended = new Promise<void>(resolve => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const idle = setInterval(() => server.closeIdleConnections(), 100);
+  const hard = setTimeout(() => server.closeAllConnections(), drainMs);
+  await ended;
+  clearInterval(idle);
+  clearTimeout(hard);
+  await onClose();
+};
+
+/** Runs a main file: a configuration fault is told plainly and exits 2, any other failed start exits 1. */
+export const runMain = async (main: () => Promise<void>) => {
+  try {
+    await main();
+  } catch (error) {
+    process.stderr.write(
+      `${error instanceof ConfigError ? error.message : String((error as Error).stack ?? error)}\n`,
+    );
+    process.exit(error instanceof ConfigError ? 2 : 1);
+  }
+};

@@ -1,0 +1,120 @@
+/**
+Sluice: a whole `npm start` for one test, on a free port and with a data folder of its own.
+
+In: the test, more arguments, more environment. Out: what the JSON line says, the process, and ways to end it. When the test
+ends it is stopped, its PostgreSQL too when it was killed, and the folder removed unless the test brought it.
+*/
+import {type ChildProcess, spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {readFileSync} from 'node:fs';
+import {chmod, mkdtemp, rm} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {createInterface} from 'node:readline';
+import {fileURLToPath} from 'node:url';
+import type {ExecutionContext} from 'ava';
+
+export type Sluice = Readonly<{
+  url: string;
+  apiKey: string;
+  adminKey: string;
+  model: string;
+  environment: string;
+  dataFolder: string;
+  process: ChildProcess;
+  /** Every line of standard error so far. */
+  lines: readonly string[];
+  /** SIGTERM; resolves with the exit status. */
+  stop(): Promise<number | null>;
+  /** SIGKILL of the runner alone; resolves when it is gone. */
+  kill(): Promise<void>;
+}>;
+
+type Options = Readonly<{
+  args?: readonly string[];
+  env?: Readonly<Record<string, string>>;
+  dataFolder?: string;
+  timeoutMs?: number;
+}>;
+
+type Teardown = Pick<ExecutionContext, 'teardown'>;
+
+const program = fileURLToPath(new URL('../../knative/local/main.ts', import.meta.url));
+
+/** Fast enough for a test, and settled soon. */
+const testEnvironment = {FIRST_TOKEN_DELAY_MS: '0', TOKEN_DELAY_MS: '0', SLUICE_LEASH_MS: '2000'};
+
+export const makeDataFolder = async (t: Teardown): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-start-'));
+  // As root PostgreSQL runs under another account, which must get to its data.
+  await chmod(folder, 0o755);
+  t.teardown(async () => {
+    endPostgres(folder);
+    await rm(folder, {recursive: true, force: true, maxRetries: 20, retryDelay: 100});
+  });
+  return join(folder, 'data');
+};
+
+/** What a killed runner leaves behind: PostgreSQL, until the next start on its folder. */
+const endPostgres = (folder: string) => {
+  try {
+    const file = readFileSync(join(folder, 'data', 'postgres', 'postmaster.pid'), 'utf8');
+    process.kill(Number.parseInt(file, 10), 'SIGQUIT');
+  } catch {
+    // It was stopped, or never started.
+  }
+};
+
+/** Starts the program without waiting for anything: for starts that are meant to fail. */
+export const spawnSluice = (t: Teardown, args: readonly string[], env: Options['env'] = {}) => {
+  const child = spawn(process.execPath, [program, ...args], {
+    env: {...process.env, ...testEnvironment, ...env},
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  t.teardown(async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM');
+      const hard = setTimeout(() => child.kill('SIGKILL'), 20_000);
+      await once(child, 'exit');
+      clearTimeout(hard);
+    }
+  });
+  const lines: string[] = [];
+  const output: string[] = [];
+  createInterface({input: child.stderr}).on('line', line => lines.push(line));
+  createInterface({input: child.stdout}).on('line', line => output.push(line));
+  const ended = once(child, 'close').then(([status]) => status as number | null);
+  return {child, lines, output, ended};
+};
+
+export const startSluice = async (
+  t: Teardown,
+  {args = [], env = {}, dataFolder, timeoutMs = 60_000}: Options = {},
+): Promise<Sluice> => {
+  const folder = dataFolder ?? (await makeDataFolder(t));
+  const started = spawnSluice(t, ['--json', '--port', '0', '--data', folder, ...args], env);
+  const {child, lines, ended} = started;
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const first = once(createInterface({input: child.stdout}), 'line', {signal: timeout});
+  const line = await Promise.race([first.then(([text]) => String(text)), ended.then(() => undefined)]).catch(
+    () => undefined,
+  );
+  first.catch(() => {});
+  if (line === undefined) {
+    throw new Error(`Sluice did not start:\n${lines.slice(-20).join('\n')}`);
+  }
+  return {
+    ...(JSON.parse(line) as Pick<Sluice, 'url' | 'apiKey' | 'adminKey' | 'model' | 'environment'>),
+    dataFolder: folder,
+    process: child,
+    lines,
+    async stop() {
+      child.kill('SIGTERM');
+      return ended;
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+};
