@@ -18,7 +18,8 @@ export const listen = async ({
   server,
   logger,
   port,
-  host = '0.0.0.0',
+  // A child of the local runner: only its front door, on this machine, may come in.
+  host = process.channel ? '127.0.0.1' : '0.0.0.0',
   drainMs = 30_000,
   onDrain = () => {},
   onClose = async () => {},

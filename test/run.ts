@@ -15,7 +15,11 @@ import {summarise} from './runner/tap.ts';
 const timeoutMs = 30 * 60_000;
 
 const stages: readonly Stage[] = [
-  {name: 'lint', script: 'node_modules/@biomejs/biome/bin/biome', args: ['ci', '.']},
+  {
+    name: 'lint',
+    script: 'node_modules/@biomejs/biome/bin/biome',
+    args: ['ci', '--colors=off', '.'],
+  },
   {name: 'types', script: 'node_modules/typescript/bin/tsc', args: []},
   {name: 'renders', script: 'schemas/render.ts', args: ['--check']},
 ];

@@ -65,14 +65,16 @@ export const createCatalogue = ({
 }) => {
   let models: ReadonlyMap<string, ModelEntry> = new Map();
   let loadedAt: number | undefined;
-  let invalid = true;
+  /** Grows with every invalidation; what was asked for before the last one may miss what it was about. */
+  let generation = 0;
+  let loadedGeneration = -1;
+  let loadingGeneration = -1;
   let retryAt = Number.NEGATIVE_INFINITY;
   let loading: Promise<void> | undefined;
   let following: Promise<void> | undefined;
 
   const loadOnce = async () => {
-    // What is invalidated from here on may be missing in what is read, so it stays invalid.
-    invalid = false;
+    loadingGeneration = generation;
     const asked = now();
     try {
       const found = await load();
@@ -82,8 +84,8 @@ export const createCatalogue = ({
           .map(model => [model.name, model]),
       );
       loadedAt = asked;
+      loadedGeneration = loadingGeneration;
     } catch (error) {
-      invalid = true;
       retryAt = now() + retryMs;
       onError(error as Error);
       throw error;
@@ -97,7 +99,7 @@ export const createCatalogue = ({
   could not be read. One load at a time, and at most one behind it.
   */
   const refresh = (): Promise<void> => {
-    if (loading && invalid) {
+    if (loading && loadingGeneration !== generation) {
       following ??= loading
         .catch(() => {})
         .then(() => {
@@ -113,7 +115,8 @@ export const createCatalogue = ({
   /** The failure was given to `onError`; the next look-up tries again. */
   const refreshBehind = () => void refresh().catch(() => {});
 
-  const isStale = () => invalid || loadedAt === undefined || now() - loadedAt > maxAgeMs;
+  const isStale = () =>
+    loadedAt === undefined || loadedGeneration !== generation || now() - loadedAt > maxAgeMs;
 
   const refreshWhenDue = () => {
     if (!loading && isStale() && now() >= retryAt) {
@@ -132,7 +135,7 @@ export const createCatalogue = ({
     },
     /** Something changed: the next snapshot is read at once, this one is served until then. */
     invalidate() {
-      invalid = true;
+      generation += 1;
       refreshBehind();
     },
     refresh,

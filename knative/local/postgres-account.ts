@@ -5,9 +5,9 @@ PostgreSQL refuses to run as root. In: the folders it needs. Out: uid and gid to
 a path to its programs that this user can run. Where they lie below a private folder they are copied beside the data.
 */
 import {spawnSync} from 'node:child_process';
-import {chownSync, cpSync, existsSync, renameSync, rmSync} from 'node:fs';
+import {chownSync, existsSync, renameSync, rmSync} from 'node:fs';
 import {basename, dirname, join, parse} from 'node:path';
-import {EmbeddedPostgresError} from './postgres-errors.ts';
+import {EmbeddedPostgresError, explain} from './postgres-errors.ts';
 
 export type Account = Readonly<{name: string; uid: number; gid: number}>;
 export type Programs = Readonly<{initdb: string; pg_ctl: string; postgres: string}>;
@@ -86,7 +86,16 @@ export const reachablePrograms = (
   if (!existsSync(copy)) {
     const draft = `${copy}.${process.pid}`;
     rmSync(draft, {recursive: true, force: true});
-    cpSync(tree, draft, {recursive: true, verbatimSymlinks: true});
+    // By another process: a program that this one still has open for writing, or a child of it, cannot be run.
+    for (const [command, ...args] of [
+      ['cp', '-Rp', tree, draft],
+      ['chmod', '-R', 'a+rX', draft],
+    ] as const) {
+      const {status, stderr} = spawnSync(command, args, {encoding: 'utf8'});
+      if (status !== 0) {
+        throw explain(command, directory, stderr);
+      }
+    }
     renameSync(draft, copy);
   }
   const moved = (program: string) => join(copy, 'bin', basename(program));

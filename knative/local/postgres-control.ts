@@ -6,6 +6,7 @@ In: the account, the programs, the folder. Out: exit codes and what the programs
 import {spawn} from 'node:child_process';
 import {existsSync, readFileSync, rmSync, statSync, truncateSync} from 'node:fs';
 import {dirname, join} from 'node:path';
+import {setTimeout as wait} from 'node:timers/promises';
 import type {Account, Programs} from './postgres-account.ts';
 import {EmbeddedPostgresError} from './postgres-errors.ts';
 
@@ -53,8 +54,18 @@ export const createControl = ({
   const logFile = join(directory, 'server.log');
   const control = (...args: string[]) =>
     run(account, programs.pg_ctl, [...args, `--pgdata=${directory}`]);
-  const stopBy = async (mode: 'fast' | 'immediate', seconds: number) =>
-    (await control('stop', '--wait', `--mode=${mode}`, `--timeout=${seconds}`)).code === 0;
+  /** Not pg_ctl's own wait: it waits for a dead process that nobody has reaped, as in a container without an init. */
+  const stopBy = async (mode: 'fast' | 'immediate', waitMs: number) => {
+    await control('stop', '--no-wait', `--mode=${mode}`);
+    const end = performance.now() + waitMs;
+    while (runningPid(directory) !== undefined) {
+      if (performance.now() > end) {
+        return false;
+      }
+      await wait(20);
+    }
+    return true;
+  };
   return {
     start: async (settings: Readonly<Record<string, string | number>>): Promise<Run> => {
       if (existsSync(logFile) && statSync(logFile).size > logBytesMax) {
@@ -77,8 +88,8 @@ export const createControl = ({
     stop: async () => {
       if (
         runningPid(directory) !== undefined &&
-        !(await stopBy('fast', 20)) &&
-        !(await stopBy('immediate', 10))
+        !(await stopBy('fast', 20_000)) &&
+        !(await stopBy('immediate', 10_000))
       ) {
         throw new EmbeddedPostgresError(
           'failed',

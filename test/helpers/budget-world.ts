@@ -140,11 +140,18 @@ export const createWorld = (limits: readonly number[]) => {
         start(held, 1 + (share % 50), policy);
       }
     },
-    finish(which: number, amount: number, lie: number) {
+    finish(which: number, amount: number) {
       const request = running[which % Math.max(running.length, 1)];
       if (request) {
-        happened.implausible ||= lie % 20 === 0;
-        finish(request, lie % 20 === 0 ? request.hold + amount + 1 : amount % (request.hold + 1));
+        finish(request, amount % (request.hold + 1));
+      }
+    },
+    /** A model server that reports more than the request could have used. */
+    lie(which: number, amount: number) {
+      const request = running[which % Math.max(running.length, 1)];
+      if (request) {
+        happened.implausible = true;
+        finish(request, request.hold + amount + 1);
       }
     },
     giveBack(which: number) {

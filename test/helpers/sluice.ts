@@ -6,7 +6,7 @@ ends it is stopped, its PostgreSQL too when it was killed, and the folder remove
 */
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {readFileSync} from 'node:fs';
+import {readdirSync, readFileSync} from 'node:fs';
 import {chmod, mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -28,6 +28,8 @@ export type Sluice = Readonly<{
   stop(): Promise<number | null>;
   /** SIGKILL of the runner alone; resolves when it is gone. */
   kill(): Promise<void>;
+  /** SIGKILL of the runner, of everything it started and of PostgreSQL, as a machine that loses power. */
+  killAll(): Promise<void>;
 }>;
 
 type Options = Readonly<{
@@ -65,6 +67,25 @@ const endPostgres = (folder: string) => {
   }
 };
 
+const postmasterOf = (folder: string) => {
+  const pid = Number.parseInt(readFileSync(join(folder, 'postgres', 'postmaster.pid'), 'utf8'), 10);
+  return [pid, ...childrenOf(pid)];
+};
+
+/** From the kernel's own list, so that nothing has to be told who is killed. */
+const childrenOf = (parent: number): number[] =>
+  readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+    .filter(pid => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === parent;
+      } catch {
+        return false;
+      }
+    });
+
 /** Starts the program without waiting for anything: for starts that are meant to fail. */
 export const spawnSluice = (t: Teardown, args: readonly string[], env: Options['env'] = {}) => {
   const child = spawn(process.execPath, [program, ...args], {
@@ -82,9 +103,9 @@ export const spawnSluice = (t: Teardown, args: readonly string[], env: Options['
   const lines: string[] = [];
   const output: string[] = [];
   createInterface({input: child.stderr}).on('line', line => lines.push(line));
-  createInterface({input: child.stdout}).on('line', line => output.push(line));
+  const stdout = createInterface({input: child.stdout}).on('line', line => output.push(line));
   const ended = once(child, 'close').then(([status]) => status as number | null);
-  return {child, lines, output, ended};
+  return {child, lines, output, stdout, ended};
 };
 
 export const startSluice = async (
@@ -93,13 +114,10 @@ export const startSluice = async (
 ): Promise<Sluice> => {
   const folder = dataFolder ?? (await makeDataFolder(t));
   const started = spawnSluice(t, ['--json', '--port', '0', '--data', folder, ...args], env);
-  const {child, lines, ended} = started;
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const first = once(createInterface({input: child.stdout}), 'line', {signal: timeout});
-  const line = await Promise.race([first.then(([text]) => String(text)), ended.then(() => undefined)]).catch(
-    () => undefined,
-  );
-  first.catch(() => {});
+  const {child, lines, output, stdout, ended} = started;
+  const signal = AbortSignal.timeout(timeoutMs);
+  await Promise.race([once(stdout, 'line', {signal}).catch(() => {}), ended]);
+  const [line] = output;
   if (line === undefined) {
     throw new Error(`Sluice did not start:\n${lines.slice(-20).join('\n')}`);
   }
@@ -114,6 +132,17 @@ export const startSluice = async (
     },
     async kill() {
       child.kill('SIGKILL');
+      await ended;
+    },
+    async killAll() {
+      const all = [
+        child.pid as number,
+        ...childrenOf(child.pid as number),
+        ...postmasterOf(folder),
+      ];
+      for (const pid of all) {
+        process.kill(pid, 'SIGKILL');
+      }
       await ended;
     },
   };

@@ -34,7 +34,13 @@ export const runAva = async ({
   const reader = createTapReader(show);
   const child = spawn(
     process.execPath,
-    ['node_modules/ava/entrypoints/cli.mjs', '--tap', ...args],
+    [
+      '--import',
+      './test/runner/mend-tap.ts',
+      'node_modules/ava/entrypoints/cli.mjs',
+      '--tap',
+      ...args,
+    ],
     {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],

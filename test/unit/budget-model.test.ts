@@ -3,13 +3,13 @@ import test from 'ava';
 import fc from 'fast-check';
 import {createWorld, type World} from '../helpers/budget-world.ts';
 
-const weights = {grant: 8, start: 16, finish: 14, read: 8, readAgain: 2, giveBack: 2, fence: 2, wait: 2, settleDue: 2, startLate: 1, kill: 1};
+const weights = {grant: 8, start: 16, finish: 14, read: 8, readAgain: 2, giveBack: 2, fence: 2, wait: 2, settleDue: 2, startLate: 1, lie: 1, kill: 1};
 type Name = keyof typeof weights;
 type Step = readonly [name: Name, ...numbers: [number, number, number]];
 
-/** `wait` makes results late, `startLate` is a process that froze. */
+/** `wait` makes results late, `startLate` is a process that froze, `lie` a model server that does. */
 const all = Object.keys(weights) as Name[];
-const orderly = all.filter(name => name !== 'wait' && name !== 'settleDue' && name !== 'startLate');
+const orderly = all.filter(name => !['wait', 'settleDue', 'startLate', 'lie'].includes(name));
 
 const steps = (allowed: readonly Name[]) =>
   fc.array(
@@ -66,6 +66,10 @@ const checkEnd = ({store: {state}, log, results}: World) => {
     assert.match(kinds, results.has(request) ? /^(result|unsettled correction)$/ : /^unsettled$/);
     const cost = entries.reduce((total, entry) => total + entry.costNanos, 0);
     assert.equal(cost, results.get(request) ?? cost, 'a request costs what its result says');
+    const amounts = Map.groupBy(entries.flatMap(({charges}) => charges), charge => charge.window);
+    for (const charges of amounts.values()) {
+      assert.equal(sum(charges.map(charge => charge.amount)), BigInt(cost), 'and every budget is charged that');
+    }
   }
 };
 
@@ -82,7 +86,6 @@ const holds = async (allowed: readonly Name[], numRuns: number) => {
       checkWindows(world);
       checkOverage(world);
       checkEnd(world);
-      if (process.env.TALLY) console.log(world.log.length, world.store.state.ledger.size, [...world.store.state.ledger.values()].map(e=>e.entry[0]).join(''), world.happened, isExplained(world));
     }),
     {numRuns},
   );
