@@ -161,3 +161,9 @@ export const asSluiceError = (error: unknown): SluiceError =>
     : new SluiceError('internal', 'an unexpected fault; see the log under the request id', {
         cause: error,
       });
+
+/** Where JSON.parse stopped. Its own message quotes the text it fell over, which may be a prompt or a secret. */
+export const whereInJson = (error: unknown): string => {
+  const place = /position \d+/.exec((error as Error).message)?.[0];
+  return `unexpected content at ${place ?? 'its end'}`;
+};

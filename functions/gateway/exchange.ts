@@ -6,20 +6,18 @@ whatever way it ends: `finish` is the only end, and works once. The intent is on
 acknowledgement is waited for before the first byte goes to the client.
 */
 import type {ServerResponse} from 'node:http';
-import type {Dispatcher} from 'undici';
-import {asSluiceError, SluiceError, toOpenAiError} from '../../events/errors.ts';
+import {SluiceError, toOpenAiError} from '../../events/errors.ts';
 import type {Limits} from '../../events/limits.ts';
 import type {Logger} from '../../events/telemetry.ts';
 import type {Taken} from '../budget/account.ts';
-import {costOf, type Tokens} from '../budget/cost.ts';
-import {amountsOf} from '../budget/lease-book.ts';
-import {type Answer, type Charge, createStreamAnswer, createWholeAnswer} from './answer.ts';
-import {type Ending, type Facts, intentOf, type Outcome, resultOf} from './facts.ts';
+import type {Charge} from './answer.ts';
+import {byPolicy, nothing, settle} from './ending.ts';
+import {type Ending, type Facts, intentOf, type Outcome} from './facts.ts';
 import type {Gather} from './gather.ts';
 import type {Operation} from './operation.ts';
+import {relayOf, type State} from './relay.ts';
 import {sendError} from './respond.ts';
-import {reachedModel, type Upstream, upstreamFault, upstreamRefusal} from './upstream.ts';
-import {estimate} from './usage.ts';
+import type {Upstream} from './upstream.ts';
 
 export type Exchange = Readonly<{
   facts: Facts;
@@ -43,9 +41,6 @@ export type ExchangeParts = Readonly<{
   onEnd: (exchange: Exchange, ending: Ending, error: SluiceError | undefined) => void;
   onEndpointFailed: (exchange: Exchange, error: Error) => void;
 }>;
-
-const none: Tokens = {inputTokens: 0, cachedInputTokens: 0, outputTokens: 0};
-const nothing: Charge = {tokens: none, estimated: false};
 
 export const createExchanges = (parts: ExchangeParts) =>
   function runExchange(exchange: Exchange): void {
@@ -135,189 +130,9 @@ export const createExchanges = (parts: ExchangeParts) =>
         headers: exchange.headers,
         body: exchange.body,
       },
-      handlerOf(parts, exchange, state, finish, fail),
+      relayOf(parts, exchange, state, finish, fail),
     );
   };
-
-type State = {
-  answer: Answer | undefined;
-  controller: Dispatcher.DispatchController | undefined;
-  ended: boolean;
-  /** Headers went to the client. */
-  sent: boolean;
-  acknowledged: boolean;
-  firstMs: number | undefined;
-  /** An error answer of the model server, being collected. */
-  refusal: {status: number; parts: Buffer[]; size: number} | undefined;
-  /** The model server may have worked for this. */
-  reached: boolean;
-};
-
-const handlerOf = (
-  parts: ExchangeParts,
-  exchange: Exchange,
-  state: State,
-  finish: (outcome: Outcome, error: SluiceError | undefined, charge: Charge | undefined) => void,
-  fail: (outcome: Outcome, error: SluiceError) => void,
-): Dispatcher.DispatchHandler => {
-  const {operation, response, facts} = exchange;
-
-  const write = (bytes: Buffer) => {
-    if (bytes.length === 0 || state.ended) {
-      return;
-    }
-    if (!state.sent) {
-      state.sent = true;
-      state.firstMs = performance.now() - exchange.arrivedMs;
-      response.writeHead(200, {
-        'content-type': state.answer?.contentType ?? 'application/json',
-        ...(operation.stream ? {'cache-control': 'no-cache', 'x-accel-buffering': 'no'} : {}),
-      });
-    }
-    if (!response.write(bytes)) {
-      state.controller?.pause();
-      response.once('drain', () => state.controller?.resume());
-    }
-  };
-
-  /** Whatever fails in here is the answer's fault or ours, never the connection's. */
-  const guarded = (work: () => void) => {
-    try {
-      work();
-    } catch (error) {
-      const fault = asSluiceError(error);
-      if (fault.code === 'internal') {
-        parts.logger.error({err: fault.cause, request: facts.request}, 'the exchange failed');
-      }
-      // Nobody got anything of an answer that is none.
-      finish('upstream_error', fault, state.sent ? state.answer?.charge() : nothing);
-    }
-  };
-
-  return {
-    onRequestStart(controller) {
-      state.controller = controller;
-      state.reached = true;
-      if (state.ended) {
-        controller.abort(new Error('the request ended before it was sent'));
-      }
-    },
-    onResponseStart(controller, status, headers) {
-      if (status >= 100 && status < 200) {
-        return;
-      }
-      if (status !== 200) {
-        state.refusal = {status, parts: [], size: 0};
-      } else if (operation.stream && !/json/.test(String(headers['content-type'] ?? ''))) {
-        state.answer = createStreamAnswer(facts.promptBytes, {
-          keepFinal: operation.streamOptions?.include_usage === true,
-          keepEvery: operation.streamOptions?.continuous_usage_stats === true,
-        });
-      } else {
-        state.answer = createWholeAnswer(facts.promptBytes);
-      }
-      if (!state.acknowledged) {
-        controller.pause();
-      }
-    },
-    onResponseData(_controller, chunk) {
-      guarded(() => {
-        if (state.refusal) {
-          state.refusal.size += chunk.length;
-          if (state.refusal.size <= 65_536) {
-            state.refusal.parts.push(chunk);
-          }
-          return;
-        }
-        write((state.answer as Answer).push(chunk));
-      });
-    },
-    onResponseEnd() {
-      guarded(() => {
-        if (state.refusal) {
-          const error = upstreamRefusal(state.refusal.status, Buffer.concat(state.refusal.parts));
-          if (error.status >= 500) {
-            parts.onEndpointFailed(exchange, error);
-          }
-          finish(error.status < 500 ? 'refused_upstream' : 'upstream_error', error, nothing);
-          return;
-        }
-        write((state.answer as Answer).end());
-        response.end();
-        finish('completed', undefined, state.answer?.charge());
-      });
-    },
-    onResponseError(_controller, error) {
-      if (state.ended) {
-        return;
-      }
-      state.reached = reachedModel(error);
-      parts.onEndpointFailed(exchange, error);
-      fail('upstream_error', upstreamFault(error));
-    },
-  };
-};
-
-/** What an answer costs of which nothing is known: the project's policy, never more than was admitted. */
-const byPolicy = ({facts, operation, bounds, taken}: Exchange): Charge => {
-  switch (facts.principal.unsettledPolicy) {
-    case 'waive':
-      return {tokens: none, estimated: true};
-    case 'hold':
-      return {
-        tokens: {
-          inputTokens: bounds.promptTokens,
-          cachedInputTokens: 0,
-          outputTokens: operation.copies * taken.maxTokens,
-        },
-        estimated: true,
-      };
-    case 'prompt':
-      return {
-        tokens: estimate(Math.min(facts.promptBytes, bounds.promptTokens * 4), 0),
-        estimated: true,
-      };
-  }
-};
-
-const settle = (
-  parts: ExchangeParts,
-  exchange: Exchange,
-  {
-    outcome,
-    charge,
-    firstMs,
-    error,
-  }: {
-    outcome: Outcome;
-    charge: Charge;
-    firstMs: number | undefined;
-    error: SluiceError | undefined;
-  },
-) => {
-  const {facts, taken} = exchange;
-  const amounts = amountsOf(facts.holds, facts.model.price, charge.tokens);
-  const ending: Ending = {
-    outcome,
-    status: error && firstMs === undefined ? error.status : firstMs === undefined ? undefined : 200,
-    ...charge,
-    costNanos: costOf('usd', facts.model.price, charge.tokens),
-    amounts,
-    finishedAt: new Date(),
-    latencyMs: Math.round(performance.now() - exchange.arrivedMs),
-    timeToFirstTokenMs: firstMs === undefined ? undefined : Math.round(firstMs),
-  };
-  // The hold goes back into the lease only when the result is durable: until then a reader of the log may not know of it.
-  parts.results.add(resultOf(facts, ending)).then(
-    () => taken.settle(amounts),
-    cause =>
-      parts.logger.error(
-        {err: cause, request: facts.request},
-        'the result was not recorded; the reconciler settles it',
-      ),
-  );
-  parts.onEnd(exchange, ending, error);
-};
 
 const endWithError = (
   response: ServerResponse,

@@ -89,8 +89,6 @@ export const createCatalogue = ({
       retryAt = now() + retryMs;
       onError(error as Error);
       throw error;
-    } finally {
-      loading = undefined;
     }
   };
 
@@ -108,7 +106,9 @@ export const createCatalogue = ({
         });
       return following;
     }
-    loading ??= loadOnce();
+    loading ??= loadOnce().finally(() => {
+      loading = undefined;
+    });
     return loading;
   };
 

@@ -43,13 +43,14 @@ create table projects (
   -- What a request costs whose result never came: prompt = bytes ÷ 4 as input, hold = all of it, waive = nothing.
   unsettled_policy text not null default 'prompt' check (unsettled_policy in ('prompt', 'hold', 'waive')),
   created_at timestamptz not null default now(),
-  unique (org_id, name)
+  unique (org_id, name),
+  unique (id, org_id)
 );
 
 create table keys (
   id uuid primary key,
   org_id uuid not null references orgs (id),
-  project_id uuid not null references projects (id),
+  project_id uuid not null,
   public_id text not null unique,
   secret_hash bytea not null check (length(secret_hash) = 32),
   name text not null check (length(name) between 1 and 200),
@@ -57,7 +58,10 @@ create table keys (
   environments text[],
   expires_at timestamptz,
   revoked_at timestamptz,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  unique (id, org_id),
+  -- With the organisation: a foreign key is checked past every policy, so it would take another tenant's project.
+  foreign key (project_id, org_id) references projects (id, org_id)
 );
 create index keys_project on keys (project_id);
 
@@ -129,3 +133,14 @@ $$;
 revoke all on function org_of(text, uuid) from public;
 grant execute on function org_of(text, uuid) to sluice_tenant, sluice_system;
 revoke all on function record_change() from public;
+
+-- The operator's list of organisations, in the order of their ids. Arguments: an exact name or null for all, the id to
+-- start after or null, the most rows. No policy lets a tenant's query see more than one organisation, so this is a function.
+create function list_orgs(only_name text, after uuid, rows_max integer) returns setof orgs
+language sql stable security definer set search_path = public as $$
+  select * from orgs
+  where (only_name is null or name = only_name) and (after is null or id > after)
+  order by id limit least(rows_max, 1001)
+$$;
+revoke all on function list_orgs(text, uuid, integer) from public;
+grant execute on function list_orgs(text, uuid, integer) to sluice_tenant;

@@ -7,8 +7,8 @@
 create table budgets (
   id uuid primary key,
   org_id uuid not null references orgs (id),
-  project_id uuid references projects (id),
-  key_id uuid references keys (id),
+  project_id uuid,
+  key_id uuid,
   unit text not null check (unit in ('usd', 'tokens', 'gpu_ms')),
   "limit" bigint not null check ("limit" between 0 and 9000000000000000000),
   period text not null check (period in ('day', 'week', 'month', 'none')),
@@ -17,7 +17,9 @@ create table budgets (
   thresholds smallint[] not null default '{50,80,100}',
   paused_at timestamptz,
   created_at timestamptz not null default now(),
-  check (project_id is null or key_id is null)
+  check (project_id is null or key_id is null),
+  foreign key (project_id, org_id) references projects (id, org_id),
+  foreign key (key_id, org_id) references keys (id, org_id)
 );
 create index budgets_org on budgets (org_id);
 create trigger budgets_change after insert or update or delete on budgets
@@ -129,6 +131,25 @@ grant select on budgets, gateways to sluice_system;
 grant select, insert, update on windows, leases to sluice_system;
 grant select, insert, delete on requests to sluice_system;
 grant select, insert on ledger to sluice_system;
+
+-- The same as in 0001, with budgets.
+create or replace function org_of(kind text, subject uuid) returns uuid
+language sql stable security definer set search_path = public as $$
+  select case kind
+    when 'org' then (select id from orgs where id = subject)
+    when 'project' then (select org_id from projects where id = subject)
+    when 'key' then (select org_id from keys where id = subject)
+    when 'budget' then (select org_id from budgets where id = subject)
+  end
+$$;
+
+-- Which organisation was charged for a request. Arguments: the month of its id's time, its id. Null when nobody was.
+create function org_of_request(request_month date, subject uuid) returns uuid
+language sql stable security definer set search_path = public as $$
+  select org_id from ledger where month = request_month and request = subject limit 1
+$$;
+revoke all on function org_of_request(date, uuid) from public;
+grant execute on function org_of_request(date, uuid) to sluice_tenant;
 
 -- Makes the partitions of one month. The debit calls it when it meets a month that this process has not seen.
 create function open_month(day date) returns void language plpgsql security definer set search_path = public as $$
@@ -254,6 +275,7 @@ declare
   lease leases;
   amount bigint;
   available bigint;
+  paused boolean;
   grants jsonb := '[]';
   renewals jsonb;
 begin
@@ -264,6 +286,9 @@ begin
   perform from windows where id in (
     select l.window_id from leases l
     join jsonb_array_elements(coalesce(work -> 'returns', '[]')) r on l.id = (r ->> 'lease')::uuid
+    union
+    select l.window_id from leases l
+    join jsonb_array_elements_text(coalesce(work -> 'renewals', '[]')) as r (lease) on l.id = r.lease::uuid
     union
     select w.id from jsonb_array_elements(coalesce(work -> 'grants', '[]')) g
     join budgets b on b.id = (g ->> 'budget')::uuid
@@ -298,7 +323,8 @@ begin
   loop
     place := current_window((item ->> 'budget')::uuid);
     available := greatest(place."limit" - place.spent - place.leased - place.overage, 0);
-    if exists (select from budgets where id = place.budget_id and paused_at is not null) then available := 0; end if;
+    paused := exists (select from budgets where id = place.budget_id and paused_at is not null);
+    if paused then available := 0; end if;
     amount := least((item ->> 'slice')::bigint, available);
     if amount > 0 then
       insert into leases (org_id, window_id, gateway_id, granted, expires_at)
@@ -317,7 +343,7 @@ begin
     end if;
     grants := grants || jsonb_build_object(
       'budget', place.budget_id, 'window', place.id, 'lease', lease.id, 'granted', lease.granted,
-      'limit', place."limit", 'charged', place.spent + place.overage, 'available', available - amount,
+      'limit', place."limit", 'charged', place.spent + place.overage, 'available', available - amount, 'paused', paused,
       'endsInMs', case when place.ends_at = 'infinity' then null
                        else floor(extract(epoch from place.ends_at - now()) * 1000)::bigint end);
     lease := null;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'ava';
-import OpenAI from 'openai';
+import OpenAI, {type APIError} from 'openai';
 import {parseUsd} from '../../events/money.ts';
 import {
   type Admin,
@@ -119,7 +119,7 @@ test('a spent budget is refused as the OpenAI client expects it, and never overs
     ),
   );
   const refusals = outcomes.flatMap(outcome =>
-    outcome.status === 'rejected' ? [outcome.reason as OpenAI.APIError] : [],
+    outcome.status === 'rejected' ? [outcome.reason as APIError] : [],
   );
   t.true(refusals.length > 0 && refusals.length < 60);
   t.deepEqual(
@@ -134,8 +134,8 @@ test('a spent budget is refused as the OpenAI client expects it, and never overs
       .create({model: sluice.model, messages, max_tokens: 40})
       .then(
         () => undefined,
-        (reason: OpenAI.APIError) => reason,
-      )) as OpenAI.APIError | undefined;
+        (reason: APIError) => reason,
+      )) as APIError | undefined;
     assert.equal(refused?.status, 402);
     return refused;
   });

@@ -1,4 +1,4 @@
-import test from 'ava';
+import test, {type ExecutionContext} from "ava";
 import {OptionError, readOptions} from '../../knative/local/options.ts';
 
 test('without arguments the front door is on 8080 of this machine and the data in .sluice', t => {
@@ -36,7 +36,7 @@ test('a price is two amounts for a million tokens', t => {
 });
 
 const refuses = test.macro({
-  exec(t, args: string[], expected: RegExp) {
+  exec(t: ExecutionContext, args: string[], expected: RegExp) {
     const error = t.throws(() => readOptions(args), {instanceOf: OptionError});
     t.regex(error.message, expected);
   },

@@ -148,3 +148,17 @@ test('a refresh that somebody waits for tells them that it failed', async t => {
   await fail();
   await refused;
 });
+
+test('a loader that throws before it returns a promise is a load that failed', async t => {
+  const errors: string[] = [];
+  const catalogue = createCatalogue({
+    environment: 'production',
+    load: () => {
+      throw new Error('at once');
+    },
+    onError: error => errors.push(error.message),
+  });
+  await t.throwsAsync(catalogue.refresh(), {message: 'at once'});
+  await t.throwsAsync(catalogue.refresh(), {message: 'at once'});
+  t.deepEqual(errors, ['at once', 'at once']);
+});

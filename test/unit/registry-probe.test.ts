@@ -4,7 +4,7 @@ import {createHttpTestServer} from '../helpers/http.ts';
 import {startModel} from '../helpers/simulated-model.ts';
 
 const upstreamModel = 'simulated-chat';
-const probe = createProbe({stepMs: 500});
+const probe = createProbe();
 
 for (const usage of ['every-chunk', 'last-chunk', 'none'] as const) {
   test(`a server that reports usage ${usage} is found out`, async t => {
@@ -58,7 +58,8 @@ unwell({faults: ['huge-chunk']}, /answered more than 1048576 bytes$/);
 
 test('a server too slow to answer a request is ill until it has answered one, later it is busy', async t => {
   const {url} = await startModel(t, {faults: ['hang']});
-  const reason = '/v1/chat/completions: no answer within 0.5 s';
+  const probe = createProbe({stepMs: 1_500});
+  const reason = '/v1/chat/completions: no answer within 1.5 s';
   t.like(await probe({url, upstreamModel, known: false}), {
     health: 'unhealthy',
     reason,

@@ -1,0 +1,138 @@
+/**
+Budgets: creates, lists, shows and changes budgets. What they count is the budget function's; here it is only read.
+*/
+import type {Router} from 'express';
+import type pg from 'pg';
+import {SluiceError} from '../../events/errors.ts';
+import {readJson} from '../../events/serve.ts';
+import {parseAmount, type Unit} from './amount.ts';
+import {type BudgetRow, toBudgetView} from './budget.ts';
+import type {Dependencies} from './dependencies.ts';
+import {type PageQuery, toPage} from './page.ts';
+import {idIn, type Kind} from './tenancy.ts';
+
+type NewBudget = Readonly<{
+  org?: string;
+  project?: string;
+  key?: string;
+  unit: 'usd' | 'tokens';
+  limit: string | number;
+  period: string;
+  timeZone?: string;
+  thresholds?: readonly number[];
+}>;
+type Change = Readonly<{limit?: string | number; paused?: boolean}>;
+
+const base = '/admin/v1/budgets';
+const insertText = `
+  insert into budgets (id, org_id, project_id, key_id, unit, "limit", period, time_zone, thresholds)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
+/** A window that is not brought to a changed limit yet has the old one, so the budget's counts. */
+const selectText = `
+  select b.id, b.org_id, b.project_id, b.key_id, b.unit, b.period, b.time_zone, b.thresholds,
+         b.paused_at is not null as paused, b.created_at, b."limit" + coalesce(w.topped_up, 0) as "limit",
+         coalesce(w.spent, 0) as spent, coalesce(w.overage, 0) as overage, coalesce(w.leased, 0) as leased,
+         w.id as window_id, w.starts_at, w.ends_at
+  from budgets b
+  cross join lateral window_bounds(b.period, b.time_zone, now()) bounds
+  left join windows w on w.budget_id = b.id and w.starts_at = bounds.starts_at`;
+const findText = `${selectText} where b.id = $1`;
+const listText = `
+  ${selectText} where b.org_id = $1 and ($2::uuid is null or b.id > $2) order by b.id limit $3`;
+const changeText = `
+  update budgets
+  set "limit" = coalesce($2, "limit"),
+      paused_at = case when $3::boolean is null then paused_at when $3 then coalesce(paused_at, now()) end
+  where id = $1`;
+
+export const budgetRoutes = ({contract, tenancy, newId}: Dependencies) =>
+  function addBudgetRoutes(router: Router) {
+    router.post(base, async (request, response) => {
+      const wanted = contract.body<NewBudget>('createBudget', readJson(request));
+      const limit = parseAmount(wanted.unit, wanted.limit, 'limit');
+      const {timeZone = 'UTC', thresholds = [50, 80, 100]} = wanted;
+      checkTimeZone(timeZone);
+      const [kind, owner] = ownerOf(wanted);
+      const id = newId();
+      const view = await tenancy
+        .owning(kind, owner, async (client, org) => {
+          await client.query(insertText, [
+            id,
+            org,
+            wanted.project,
+            wanted.key,
+            wanted.unit,
+            limit,
+            wanted.period,
+            timeZone,
+            thresholds.toSorted((a, b) => a - b),
+          ]);
+          return show(client, id);
+        })
+        .catch(refuseTimeZone);
+      response.status(201).location(`${base}/${id}`).json(view);
+    });
+
+    router.get(base, async (request, response) => {
+      const query = contract.query<PageQuery & {org: string}>('listBudgets', request.query);
+      const {rows} = await tenancy.owning('org', query.org, (client, org) =>
+        client.query<BudgetRow>(listText, [org, query.after, query.limit + 1]),
+      );
+      response.json(toPage(rows.map(toBudgetView), query.limit));
+    });
+
+    router.get(`${base}/:id`, async (request, response) => {
+      contract.query('getBudget', request.query);
+      const id = idIn(request, 'id');
+      response.json(await tenancy.owning('budget', id, client => show(client, id)));
+    });
+
+    router.patch(`${base}/:id`, async (request, response) => {
+      const {limit, paused} = contract.body<Change>('changeBudget', readJson(request));
+      const id = idIn(request, 'id');
+      const view = await tenancy.owning('budget', id, async client => {
+        const {rows} = await client.query<{unit: Unit}>('select unit from budgets where id = $1', [
+          id,
+        ]);
+        const {unit} = rows[0] as {unit: Unit};
+        const amount = limit === undefined ? undefined : parseAmount(unit, limit, 'limit');
+        await client.query(changeText, [id, amount, paused]);
+        return show(client, id);
+      });
+      response.json(view);
+    });
+  };
+
+const show = async (client: pg.PoolClient, id: string) => {
+  const {rows} = await client.query<BudgetRow>(findText, [id]);
+  return toBudgetView(rows[0] as BudgetRow);
+};
+
+/** The contract lets exactly one through. */
+const ownerOf = ({org, project, key}: NewBudget): [Kind, string] => {
+  if (org !== undefined) {
+    return ['org', org];
+  }
+  return project === undefined ? ['key', key as string] : ['project', project];
+};
+
+const timeZoneError = (cause?: unknown) =>
+  new SluiceError(
+    'bad_request',
+    'timeZone: expected a name of the IANA time zone database, such as Europe/Berlin',
+    {parameter: 'timeZone', cause},
+  );
+
+/** PostgreSQL alone would take "Anything+3" as a POSIX zone, with the sign the other way round. */
+const checkTimeZone = (timeZone: string) => {
+  try {
+    new Intl.DateTimeFormat('en', {timeZone});
+  } catch (error) {
+    throw timeZoneError(error);
+  }
+};
+
+/** A zone that we know and the database does not (22023): its list may be older. */
+const refuseTimeZone = (error: unknown): never => {
+  throw (error as {code?: unknown}).code === '22023' ? timeZoneError(error) : error;
+};

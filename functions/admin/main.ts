@@ -1,0 +1,33 @@
+/** Admin: organisations, projects, keys, budgets and the ledger over HTTP. Wiring only. */
+import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
+import {createPool, refuseSuperuser} from '../../events/database.ts';
+import {runMain, serve} from '../../events/serve.ts';
+import {createLogger} from '../../events/telemetry.ts';
+import {adminRoutes} from './routes.ts';
+
+/** The largest body is a key that may use a thousand models. */
+const bodyBytes = 256 * 1024;
+
+await runMain(async () => {
+  const settings = readConfig(process.env, {
+    PORT: port,
+    DATABASE_URL: databaseUrl,
+    ADMIN_KEY: secret(),
+    LOG_LEVEL: string('info'),
+  });
+  const logger = createLogger({name: 'admin', level: settings.LOG_LEVEL});
+  const pool = createPool({
+    databaseUrl: settings.DATABASE_URL,
+    name: 'admin',
+    onError: error => logger.warn({err: error}, 'an idle connection broke'),
+  });
+  await refuseSuperuser(pool);
+  await serve({
+    name: 'admin',
+    port: settings.PORT,
+    logger,
+    bodyBytes,
+    routes: adminRoutes({pool, adminKey: settings.ADMIN_KEY}),
+    onClose: () => pool.end(),
+  });
+});

@@ -1,0 +1,57 @@
+/**
+Projects: creates and lists the projects of an organisation. In: a name, what an unsettled request costs. Out: the project.
+*/
+import type {Router} from 'express';
+import {readJson} from '../../events/serve.ts';
+import type {Dependencies} from './dependencies.ts';
+import {type PageQuery, toPage} from './page.ts';
+import {refuseTaken} from './taken.ts';
+import {idIn} from './tenancy.ts';
+
+type UnsettledPolicy = 'prompt' | 'hold' | 'waive';
+type NewProject = Readonly<{name: string; unsettledPolicy?: UnsettledPolicy}>;
+type Row = {
+  id: string;
+  org_id: string;
+  name: string;
+  unsettled_policy: UnsettledPolicy;
+  created_at: Date;
+};
+
+const path = '/admin/v1/orgs/:org/projects';
+const insertText = `
+  insert into projects (id, org_id, name, unsettled_policy) values ($1, $2, $3, $4) returning *`;
+const listText = `
+  select * from projects where org_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`;
+
+export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
+  function addProjectRoutes(router: Router) {
+    router.post(path, async (request, response) => {
+      const {name, unsettledPolicy = 'prompt'} = contract.body<NewProject>(
+        'createProject',
+        readJson(request),
+      );
+      const {rows} = await tenancy
+        .owning('org', idIn(request, 'org'), (client, org) =>
+          client.query<Row>(insertText, [newId(), org, name, unsettledPolicy]),
+        )
+        .catch(refuseTaken(`the organisation has a project ${JSON.stringify(name)} already`));
+      response.status(201).json(toView(rows[0] as Row));
+    });
+
+    router.get(path, async (request, response) => {
+      const {after, limit} = contract.query<PageQuery>('listProjects', request.query);
+      const {rows} = await tenancy.owning('org', idIn(request, 'org'), (client, org) =>
+        client.query<Row>(listText, [org, after, limit + 1]),
+      );
+      response.json(toPage(rows.map(toView), limit));
+    });
+  };
+
+const toView = (row: Row) => ({
+  id: row.id,
+  org: row.org_id,
+  name: row.name,
+  unsettledPolicy: row.unsettled_policy,
+  createdAt: row.created_at,
+});

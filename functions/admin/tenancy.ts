@@ -1,0 +1,69 @@
+/**
+Tenancy: from the id in an operator's path to the organisation that it belongs to.
+
+Everything after that runs as this organisation, so that row-level security and not our SQL decides what is seen.
+*/
+import type {Request} from 'express';
+import type pg from 'pg';
+import {asTenant} from '../../events/database.ts';
+import {SluiceError} from '../../events/errors.ts';
+import {isUuid, monthOf} from '../../events/uuid.ts';
+
+export type Kind = 'org' | 'project' | 'key' | 'budget';
+
+export type Tenancy = Readonly<{
+  /** Runs work as the organisation that owns `id`; `not_found` when nobody does. */
+  owning<Result>(
+    kind: Kind,
+    id: string,
+    work: (client: pg.PoolClient, org: string) => Promise<Result>,
+  ): Promise<Result>;
+  as<Result>(org: string, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result>;
+  /** The organisation that was charged for a request; undefined when none was. */
+  orgOfRequest(request: string): Promise<string | undefined>;
+}>;
+
+const nouns: Readonly<Record<Kind, string>> = {
+  org: 'organisation',
+  project: 'project',
+  key: 'key',
+  budget: 'budget',
+};
+
+export const createTenancy = (pool: pg.Pool): Tenancy => {
+  const as = asTenant(pool);
+  return {
+    as,
+    async owning(kind, id, work) {
+      const {rows} = await pool.query<{org: string | null}>({
+        name: 'org-of',
+        text: 'select org_of($1, $2) as org',
+        values: [kind, id],
+      });
+      const org = rows[0]?.org;
+      if (!org) {
+        throw new SluiceError('not_found', `there is no ${nouns[kind]} ${id}`, {parameter: kind});
+      }
+      return as(org, client => work(client, org));
+    },
+    async orgOfRequest(request) {
+      const {rows} = await pool.query<{org: string | null}>({
+        name: 'org-of-request',
+        text: 'select org_of_request($1, $2) as org',
+        values: [monthOf(request), request],
+      });
+      return rows[0]?.org ?? undefined;
+    },
+  };
+};
+
+/** The id in a path. What cannot be an id is refused here and never reaches the database. */
+export const idIn = (request: Request, name: string): string => {
+  const id = request.params[name];
+  if (!isUuid(id)) {
+    throw new SluiceError('bad_request', `${name}: expected an id, a UUID in lower case`, {
+      parameter: name,
+    });
+  }
+  return id;
+};

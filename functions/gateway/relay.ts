@@ -1,0 +1,131 @@
+/**
+Relay: the model server's answer, passed on as it comes, as fast as the client takes it.
+
+In: undici's events of one call. Out: bytes for the client; `finish` or `fail` of the exchange when the answer ends.
+*/
+import type {Dispatcher} from 'undici';
+import {asSluiceError, type SluiceError} from '../../events/errors.ts';
+import {type Answer, type Charge, createStreamAnswer, createWholeAnswer} from './answer.ts';
+import {nothing} from './ending.ts';
+import type {Exchange, ExchangeParts} from './exchange.ts';
+import type {Outcome} from './facts.ts';
+import {reachedModel, upstreamFault, upstreamRefusal} from './upstream.ts';
+
+export type State = {
+  answer: Answer | undefined;
+  controller: Dispatcher.DispatchController | undefined;
+  ended: boolean;
+  /** Headers went to the client. */
+  sent: boolean;
+  acknowledged: boolean;
+  firstMs: number | undefined;
+  /** An error answer of the model server, being collected. */
+  refusal: {status: number; parts: Buffer[]; size: number} | undefined;
+  /** The model server may have worked for this. */
+  reached: boolean;
+};
+
+export const relayOf = (
+  parts: ExchangeParts,
+  exchange: Exchange,
+  state: State,
+  finish: (outcome: Outcome, error: SluiceError | undefined, charge: Charge | undefined) => void,
+  fail: (outcome: Outcome, error: SluiceError) => void,
+): Dispatcher.DispatchHandler => {
+  const {operation, response, facts} = exchange;
+
+  const write = (bytes: Buffer) => {
+    if (bytes.length === 0 || state.ended) {
+      return;
+    }
+    if (!state.sent) {
+      state.sent = true;
+      state.firstMs = performance.now() - exchange.arrivedMs;
+      response.writeHead(200, {
+        'content-type': state.answer?.contentType ?? 'application/json',
+        ...(operation.stream ? {'cache-control': 'no-cache', 'x-accel-buffering': 'no'} : {}),
+      });
+    }
+    if (!response.write(bytes)) {
+      state.controller?.pause();
+      response.once('drain', () => state.controller?.resume());
+    }
+  };
+
+  /** Whatever fails in here is the answer's fault or ours, never the connection's. */
+  const guarded = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      const fault = asSluiceError(error);
+      if (fault.code === 'internal') {
+        parts.logger.error({err: fault.cause, request: facts.request}, 'the exchange failed');
+      }
+      // Nobody got anything of an answer that is none.
+      finish('upstream_error', fault, state.sent ? state.answer?.charge() : nothing);
+    }
+  };
+
+  return {
+    onRequestStart(controller) {
+      state.controller = controller;
+      state.reached = true;
+      if (state.ended) {
+        controller.abort(new Error('the request ended before it was sent'));
+      }
+    },
+    onResponseStart(controller, status, headers) {
+      if (status >= 100 && status < 200) {
+        return;
+      }
+      if (status !== 200) {
+        state.refusal = {status, parts: [], size: 0};
+      } else if (operation.stream && !/json/.test(String(headers['content-type'] ?? ''))) {
+        state.answer = createStreamAnswer(facts.promptBytes, {
+          keepFinal: operation.streamOptions?.include_usage === true,
+          keepEvery: operation.streamOptions?.continuous_usage_stats === true,
+        });
+      } else {
+        state.answer = createWholeAnswer(facts.promptBytes);
+      }
+      if (!state.acknowledged) {
+        controller.pause();
+      }
+    },
+    onResponseData(_controller, chunk) {
+      guarded(() => {
+        if (state.refusal) {
+          state.refusal.size += chunk.length;
+          if (state.refusal.size <= 65_536) {
+            state.refusal.parts.push(chunk);
+          }
+          return;
+        }
+        write((state.answer as Answer).push(chunk));
+      });
+    },
+    onResponseEnd() {
+      guarded(() => {
+        if (state.refusal) {
+          const error = upstreamRefusal(state.refusal.status, Buffer.concat(state.refusal.parts));
+          if (error.status >= 500) {
+            parts.onEndpointFailed(exchange, error);
+          }
+          finish(error.status < 500 ? 'refused_upstream' : 'upstream_error', error, nothing);
+          return;
+        }
+        write((state.answer as Answer).end());
+        response.end();
+        finish('completed', undefined, state.answer?.charge());
+      });
+    },
+    onResponseError(_controller, error) {
+      if (state.ended) {
+        return;
+      }
+      state.reached = reachedModel(error);
+      parts.onEndpointFailed(exchange, error);
+      fail('upstream_error', upstreamFault(error));
+    },
+  };
+};
