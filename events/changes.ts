@@ -52,11 +52,19 @@ export const watchChanges = ({
     });
     fresh.on('error', error => {
       onError(error);
-      disconnect();
+      // A connection that was given up before must not take its successor along.
+      if (client === fresh) {
+        disconnect();
+      }
     });
     fresh.on('notification', () => void read());
-    await fresh.connect();
-    await fresh.query('listen sluice_changes');
+    try {
+      await fresh.connect();
+      await fresh.query('listen sluice_changes');
+    } catch (error) {
+      fresh.end().catch(() => {});
+      throw error;
+    }
     client = fresh;
   };
 
@@ -83,20 +91,14 @@ export const watchChanges = ({
              from revision r left join changes c on c.revision > $1 order by c.revision limit 10000`,
       values: [last ?? Number.MAX_SAFE_INTEGER],
     });
-    readAt = asked;
     const newest = Number(rows[0]?.newest ?? 0);
-    if (last === undefined || newest < last) {
-      last = newest;
-      onChanges('all');
-      return;
-    }
     const found = rows.filter(row => row.revision !== null);
-    const first = Number(found[0]?.revision ?? newest);
-    if (newest > last && (found.length === 0 || first !== last + 1)) {
-      last = newest;
+    const reached = Number(found.at(-1)?.revision ?? newest);
+    // Told first, remembered then: what its receiver threw over is told again.
+    if (last === undefined || newest < last || reached !== last + found.length) {
       onChanges('all');
+      last = newest;
     } else if (found.length > 0) {
-      last = Number(found.at(-1)?.revision);
       onChanges(
         found.map(row => ({
           revision: Number(row.revision),
@@ -105,12 +107,17 @@ export const watchChanges = ({
           orgId: row.org_id,
         })),
       );
+      last = reached;
       again ||= last < newest;
     }
+    readAt = asked;
   };
 
   /** One read at a time; a wish during a read is kept, so that a NOTIFY never falls between two reads. */
   const read = (): Promise<void> => {
+    if (closed) {
+      return Promise.resolve();
+    }
     if (reading) {
       again = true;
       return reading;

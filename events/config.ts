@@ -78,8 +78,9 @@ export const secret =
 export const integer =
   ({min, max, defaultValue}: {min: number; max: number; defaultValue?: number}): Reader<number> =>
   text => {
-    const value = Number(text);
-    return text !== undefined && Number.isSafeInteger(value) && value >= min && value <= max
+    // Number() would take spaces for 0 and 0x10 for 16.
+    const value = text !== undefined && /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
+    return Number.isSafeInteger(value) && value >= min && value <= max
       ? value
       : fallback(text, defaultValue, `a whole number from ${min} to ${max}`);
   };

@@ -70,10 +70,19 @@ export const transactionOn =
   async work => {
     const client = await pool.connect();
     let broken: Error | undefined;
+    // A connection that is cut while it is lent says so by an event, and one that nobody hears ends the process.
+    const onCut = (error: Error) => {
+      broken = error;
+    };
+    client.on('error', onCut);
     try {
       await client.query('begin');
       const result = await work(client);
-      await client.query('commit');
+      const {command} = await client.query('commit');
+      // PostgreSQL answers the commit of a failed transaction with a rollback, and calls that no error.
+      if (command !== 'COMMIT') {
+        throw new Error('the transaction was rolled back: one of its statements had failed');
+      }
       return result;
     } catch (error) {
       // A connection that cannot even roll back is thrown away with its transaction.
@@ -82,6 +91,7 @@ export const transactionOn =
       });
       throw error;
     } finally {
+      client.off('error', onCut);
       client.release(broken);
     }
   };

@@ -164,6 +164,9 @@ export const asSluiceError = (error: unknown): SluiceError =>
 
 /** Where JSON.parse stopped. Its own message quotes the text it fell over, which may be a prompt or a secret. */
 export const whereInJson = (error: unknown): string => {
-  const place = /position \d+/.exec((error as Error).message)?.[0];
-  return `unexpected content at ${place ?? 'its end'}`;
+  const {message} = error as Error;
+  const place = /position \d+/.exec(message)?.[0];
+  return message.includes('end of JSON')
+    ? 'it ends too early'
+    : `unexpected content${place ? ` at ${place}` : ''}`;
 };

@@ -32,8 +32,9 @@ export const createMetrics = () => {
       const key = JSON.stringify(labels);
       let cell = byLabels.get(key);
       if (!cell) {
-        if (byLabels.size >= cellsMax) {
-          return at(Object.fromEntries(Object.keys(labels).map(name => [name, 'other'])));
+        const other = Object.fromEntries(Object.keys(labels).map(name => [name, 'other']));
+        if (byLabels.size >= cellsMax && key !== JSON.stringify(other)) {
+          return at(other);
         }
         cell = {labels, value: make()};
         byLabels.set(key, cell);

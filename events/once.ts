@@ -5,6 +5,7 @@ The inbox row, the effects and the stored reply are one transaction. A second de
 waits for it as long as `lock_timeout`, then answers 409, which Knative retries; one that arrives later gets the same reply.
 */
 import type pg from 'pg';
+import {readObject, toJson} from './codec.ts';
 import type {Transaction} from './database.ts';
 import {SluiceError} from './errors.ts';
 import type {Event} from './event.ts';
@@ -27,17 +28,18 @@ export const onceInTransaction = ({
         await client.query(`select set_config('lock_timeout', $1, true)`, [`${lockTimeoutMs}ms`]);
         const {rowCount} = await claim(client, consumer, event);
         if (rowCount === 0) {
-          const {rows} = await client.query<{reply: Event | null}>(
+          const {rows} = await client.query<{reply: unknown}>(
             'select reply from inbox where consumer = $1 and source = $2 and event_id = $3',
             [consumer, event.source, event.id],
           );
-          return rows[0]?.reply ?? undefined;
+          const reply = rows[0]?.reply ?? undefined;
+          return reply === undefined ? undefined : readObject(reply);
         }
         const reply = await handler(event, client);
         if (reply !== undefined) {
           await client.query(
             'update inbox set reply = $4 where consumer = $1 and source = $2 and event_id = $3',
-            [consumer, event.source, event.id, JSON.stringify(reply)],
+            [consumer, event.source, event.id, toJson(reply)],
           );
         }
         return reply;

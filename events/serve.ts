@@ -4,11 +4,12 @@ Serve: runs one function as Knative runs it: HTTP on `PORT`, events at `POST /`,
 In: a name, handlers, routes. Out: a server that answers as Knative's data plane wants: 204 empty or 200 with one
 CloudEvent, never another body on success; 400 and 422 for what can never be handled, 409, 429 and 5xx for what may later.
 */
+import {isUtf8} from 'node:buffer';
 import {hash, timingSafeEqual} from 'node:crypto';
 import {createServer, type IncomingMessage} from 'node:http';
 import express, {type NextFunction, type Request, type Response, type Router} from 'express';
 import {readHttp, toBinary} from './codec.ts';
-import {asSluiceError, SluiceError, toProblem} from './errors.ts';
+import {asSluiceError, SluiceError, toProblem, whereInJson} from './errors.ts';
 import type {Event} from './event.ts';
 import {limits} from './limits.ts';
 import {listen, type Serving} from './listen.ts';
@@ -77,11 +78,20 @@ export const createApp = (options: ServeOptions) => {
   const router = express.Router();
   options.routes?.(router);
   app.use(router);
+  if (options.onEvent || options.onBatch) {
+    app.all('/', refuseMethod('POST'));
+  }
+  app.all(['/healthz', '/health', '/metrics'], refuseMethod('GET'));
   app.use((request: Request) => {
     throw new SluiceError('not_found', `nothing at ${request.method} ${request.path}`);
   });
   app.use(problemRoute(logger));
   return app;
+};
+
+const refuseMethod = (allowed: string) => (_request: Request, response: Response) => {
+  response.set('Allow', allowed);
+  throw new SluiceError('method_not_allowed', `this route takes ${allowed}`);
 };
 
 const healthRoute =
@@ -127,7 +137,8 @@ const eventRoute = ({onEvent, onBatch, sourceToken}: ServeOptions) =>
       return;
     }
     const {headers, body} = toBinary(reply);
-    response.status(200).set(headers).end(body);
+    // Not by `set`, which adds a charset to the content type: that is an attribute of the event.
+    response.writeHead(200, headers).end(body);
   };
 
 const sha256 = (text: string) => hash('sha256', text, 'buffer');
@@ -146,23 +157,34 @@ export const requireBearer = (request: IncomingMessage, expected: string) => {
 const bodyOf = (request: Request): Buffer =>
   Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
 
+/** How JSON.stringify writes NUL and lone surrogates; behind an even number of backslashes it is a text about them. */
+const unkeepable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+
+/** JSON.parse has no bound of depth, JSON.stringify has the stack. */
+const written = (value: object) => {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    throw new SluiceError('bad_request', 'the body is nested too deep');
+  }
+};
+
 /** The body as a JSON object; NUL and lone surrogates are refused because PostgreSQL cannot keep them. */
 export const readJson = (request: Request): Record<string, unknown> => {
   let value: unknown;
-  const text = bodyOf(request).toString('utf8');
+  const body = bodyOf(request);
+  if (!isUtf8(body)) {
+    throw new SluiceError('malformed_json', 'the body is not UTF-8');
+  }
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(body.toString('utf8'));
   } catch (error) {
-    throw new SluiceError('malformed_json', `the body is not JSON: ${(error as Error).message}`);
+    throw new SluiceError('malformed_json', `the body is not JSON: ${whereInJson(error)}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SluiceError('bad_request', 'the body is a JSON object');
   }
-  if (
-    /\\u0000/.test(text) ||
-    !JSON.stringify(value).isWellFormed() ||
-    /\\ud[89a-f]/i.test(JSON.stringify(value))
-  ) {
+  if (unkeepable.test(written(value))) {
     throw new SluiceError('bad_request', 'texts may not contain NUL or lone surrogates');
   }
   return value as Record<string, unknown>;
@@ -182,7 +204,7 @@ const observe = ({logger, metrics, name}: {logger: Logger; metrics: Metrics; nam
     response.on('close', () => {
       const seconds = (performance.now() - started) / 1000;
       duration({function: name, status: String(response.statusCode)}).observe(seconds);
-      if (request.path !== '/healthz' && request.path !== '/metrics') {
+      if (!['/healthz', '/health', '/metrics'].includes(request.path)) {
         logger.info({
           method: request.method,
           path: request.path,
@@ -229,11 +251,16 @@ const problemRoute =
 
 const fromExpress = (thrown: unknown): unknown => {
   const status = (thrown as {status?: unknown}).status;
-  if (thrown instanceof SluiceError || typeof status !== 'number') {
+  // Only express's own faults are meant for the sender; a client library's error may carry a status too.
+  const isMeant = (thrown as {expose?: unknown}).expose === true || thrown instanceof URIError;
+  if (thrown instanceof SluiceError || typeof status !== 'number' || !isMeant) {
     return thrown;
   }
   if (status === 413) {
     return new SluiceError('payload_too_large', 'the body is over the limit');
+  }
+  if (status === 415) {
+    return new SluiceError('unsupported_media_type', (thrown as Error).message);
   }
   return status < 500 ? new SluiceError('bad_request', (thrown as Error).message) : thrown;
 };

@@ -9,11 +9,9 @@ import {type Logger, pino} from 'pino';
 
 export type {Logger};
 
-/** What may hold a secret or a prompt is cut out wherever it stands, in case somebody logs a whole request. */
-const redacted = [
+const hidden = [
   'authorization',
-  'headers.authorization',
-  'headers.cookie',
+  'cookie',
   'body',
   'data',
   'apiKey',
@@ -22,6 +20,9 @@ const redacted = [
   'prompt',
   'input',
 ];
+
+/** What may hold a secret or a prompt is cut out down to the third level, in case somebody logs a whole request. */
+const redacted = hidden.flatMap(name => [name, `*.${name}`, `*.*.${name}`]);
 
 export const createLogger = ({name, level = 'info'}: {name: string; level?: string}): Logger =>
   pino(

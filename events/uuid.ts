@@ -38,5 +38,7 @@ export const timeOf = (id: string): number | undefined =>
 /** The first day of the month, UTC, of a UUIDv7, as `2026-11-01`. */
 export const monthOf = (id: string): string | undefined => {
   const time = timeOf(id);
-  return time === undefined ? undefined : `${new Date(time).toISOString().slice(0, 7)}-01`;
+  // 48 bits reach beyond the year 9999, which has another form.
+  const day = time === undefined ? undefined : new Date(time).toISOString();
+  return day?.startsWith('+') === false ? `${day.slice(0, 7)}-01` : undefined;
 };

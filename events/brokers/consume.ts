@@ -14,7 +14,7 @@ export const consume = ({
   settle,
   onError,
   pollMs = 1_000,
-  restMs = 10,
+  restMs = 20,
 }: {
   consumer: Consumer;
   fetch: (limit: number) => Promise<readonly Message[]>;

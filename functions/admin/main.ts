@@ -1,7 +1,8 @@
 /** Admin: organisations, projects, keys, budgets and the ledger over HTTP. Wiring only. */
 import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
-import {runMain, serve} from '../../events/serve.ts';
+import {runMain} from '../../events/listen.ts';
+import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {adminRoutes} from './routes.ts';
 

@@ -39,7 +39,7 @@ export const startRelay = async ({
   onError,
   rowsMax = 500,
   pollMs = 250,
-  restMs = 10,
+  restMs = 20,
 }: {
   /** As `sluice_system`; one connection is kept for listening. */
   pool: pg.Pool;

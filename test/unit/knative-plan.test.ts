@@ -145,7 +145,7 @@ test(
   'a kind that is not run here',
   refused,
   [service('one'), sqs],
-  /^a\.yaml:16: apps\/v1 Deployment is not run here; known are /,
+  /^a\.yaml:18: apps\/v1 Deployment is not run here; known are /,
 );
 test(
   'a kind in a version that is not run here',
@@ -168,9 +168,8 @@ test(
 test(
   'a placeholder',
   refused,
-  [service('${NAME}')],
-  /expected metadata\.name/,
-  /metadata\.name has a placeholder/,
+  [settings.replace('debug', '"$' + '{LEVEL}"')],
+  /^a\.yaml:4: data\.level has a placeholder/,
 );
 test('a document that is no YAML', refused, ['a: [1\n'], /^a\.yaml:\d+: /);
 test(
@@ -183,7 +182,7 @@ test(
   'a Trigger of a Broker that is not there',
   refused,
   [...base, trigger(`  broker: missing\n${subscriber}`)],
-  /^a\.yaml:31: Trigger listens: there is no Broker missing in the namespace default$/,
+  /^a\.yaml:32: Trigger listens: there is no Broker missing in the namespace default$/,
 );
 test(
   'a subscriber that is not there',
@@ -211,13 +210,13 @@ test(
   'a filter in CloudEvents SQL',
   refused,
   [...base, trigger(`  broker: default\n${subscriber}  filters:\n    - cesql: "TRUE"\n`)],
-  /^a\.yaml:34: Trigger listens: CloudEvents SQL/,
+  /^a\.yaml:35: Trigger listens: CloudEvents SQL/,
 );
 test(
   'a delivery that cannot be read',
   refused,
   [...base, trigger(`  broker: default\n${subscriber}  delivery:\n    retry: many\n`)],
-  /^a\.yaml:34: Trigger listens: retry is a whole number/,
+  /^a\.yaml:35: Trigger listens: retry is a whole number/,
 );
 test(
   'a source without a log',
@@ -241,7 +240,7 @@ test(
   'a ConfigMap that is not there',
   refused,
   [service('one')],
-  /^a\.yaml:14: Service one: there is no key level in a ConfigMap settings$/,
+  /^a\.yaml:15: Service one: there is no key level in a ConfigMap settings$/,
 );
 test(
   'two sources in one group',

@@ -1,4 +1,4 @@
-import test, {type ExecutionContext} from "ava";
+import test, {type ExecutionContext} from 'ava';
 import {OptionError, readOptions} from '../../knative/local/options.ts';
 
 test('without arguments the front door is on 8080 of this machine and the data in .sluice', t => {
@@ -40,7 +40,7 @@ const refuses = test.macro({
     const error = t.throws(() => readOptions(args), {instanceOf: OptionError});
     t.regex(error.message, expected);
   },
-  title: (_, args) => `refuses ${args.join(' ')}`,
+  title: (_, args: string[]) => `refuses ${args.join(' ')}`,
 });
 
 test(refuses, ['--prot', '1'], /^Unknown option '--prot'$/);

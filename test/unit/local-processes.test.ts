@@ -54,7 +54,7 @@ test('a child is ready when it tells where it listens, and sees only the environ
   const source = `${listens} console.error(JSON.stringify(Object.keys(process.env)));`;
   const {child, lines} = await run(t, source, {env: {PORT: '0', K_SERVICE: 'demo'}});
   await child.ready;
-  t.is(await ask(child.url()), child.pid());
+  t.is(await ask(child.url()), child.pid() as number);
   t.deepEqual(JSON.parse(lines[0] as string).sort(), ['K_SERVICE', 'PORT']);
 });
 

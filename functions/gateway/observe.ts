@@ -1,0 +1,87 @@
+/**
+Observe: what operators see of the gateway: one log line a request, counters, histograms, gauges.
+
+In: exchanges that ended. Out: lines and cells; never a prompt, never an answer.
+*/
+import type {SluiceError} from '../../events/errors.ts';
+import type {Metrics} from '../../events/metrics.ts';
+import {type Logger, traceIdOf} from '../../events/telemetry.ts';
+import type {LeaseBook} from '../budget/lease-book.ts';
+import type {Exchange} from './exchange.ts';
+import type {Ending} from './facts.ts';
+
+export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Logger}) => {
+  const requests = metrics.counter(
+    'sluice_requests_total',
+    'Requests that went upstream, by model and outcome.',
+  );
+  const tokens = metrics.counter('sluice_tokens_total', 'Tokens charged, by model and kind.');
+  const duration = metrics.histogram(
+    'sluice_request_duration_seconds',
+    'From arrival to end, by model.',
+  );
+  const firstToken = metrics.histogram(
+    'sluice_time_to_first_token_seconds',
+    'From arrival to the first byte of the answer, by model.',
+  );
+  return (exchange: Exchange, ending: Ending, error: SluiceError | undefined) => {
+    const {facts} = exchange;
+    const model = facts.model.name;
+    requests({model, outcome: ending.outcome}).add();
+    tokens({model, kind: 'input'}).add(ending.tokens.inputTokens);
+    tokens({model, kind: 'output'}).add(ending.tokens.outputTokens);
+    duration({model}).observe(ending.latencyMs / 1_000);
+    if (ending.timeToFirstTokenMs !== undefined) {
+      firstToken({model}).observe(ending.timeToFirstTokenMs / 1_000);
+    }
+    logger.info({
+      request: facts.request,
+      org: facts.principal.org,
+      model,
+      operation: facts.operation,
+      streamed: facts.streamed,
+      status: ending.status,
+      outcome: ending.outcome,
+      ...(error ? {code: error.code} : {}),
+      durationMs: ending.latencyMs,
+      firstTokenMs: ending.timeToFirstTokenMs,
+      inputTokens: ending.tokens.inputTokens,
+      outputTokens: ending.tokens.outputTokens,
+      costNanos: ending.costNanos,
+      estimated: ending.estimated,
+      trace: traceIdOf(facts.traceparent),
+    });
+  };
+};
+
+/** Read when somebody asks for them. */
+export const registerGauges = (
+  metrics: Metrics,
+  {
+    leaseBook,
+    router,
+    changes,
+    results,
+  }: {
+    leaseBook: LeaseBook;
+    router: {inFlight(): number};
+    changes: {staleSinceMs(): number};
+    results: {waiting(): number};
+  },
+) => {
+  const text = metrics.text;
+  const gauge = (name: string, help: string) => metrics.gauge(name, help)();
+  const open = gauge('sluice_open_requests', 'Requests upstream.');
+  const leases = gauge('sluice_leases', 'Leases that may grant.');
+  const waiting = gauge('sluice_lease_waiters', 'Requests that wait for a lease.');
+  const stale = gauge('sluice_changes_age_seconds', 'Since the changes were last read.');
+  const unsent = gauge('sluice_results_waiting', 'Results that the log has not acknowledged.');
+  metrics.text = () => {
+    open.set(router.inFlight());
+    leases.set(leaseBook.state().leases);
+    waiting.set(leaseBook.state().waiting);
+    stale.set(changes.staleSinceMs() / 1_000);
+    unsent.set(results.waiting());
+    return text();
+  };
+};
