@@ -17,6 +17,9 @@ export type Verdict = Readonly<{principal: Principal} | {denied: Denial}>;
 
 const unknown: Verdict = {denied: 'unknown'};
 
+const unavailable = (message: string, cause?: unknown) =>
+  new SluiceError('unavailable', message, {retryAfterSeconds: 1, cause});
+
 export const createPrincipals = ({
   load,
   environment,
@@ -30,11 +33,16 @@ export const createPrincipals = ({
   max?: number;
   loadsMax?: number;
 }) => {
-  const known = new LRUCache<string, Principal>({max});
-  const absent = new LRUCache<string, true>({max: 10_000});
   const publicIdOf = new Map<string, string>();
+  const known = new LRUCache<string, Principal>({
+    max,
+    dispose: ({key}) => publicIdOf.delete(key),
+  });
+  const absent = new LRUCache<string, true>({max: 10_000});
   const loading = new Map<string, Promise<Principal | undefined>>();
-  /** Grows with every change; what was loaded before a change is used once and not kept. */
+  /** Loads that run, those that a change made useless included. */
+  let loads = 0;
+  /** Grows with every change; what was loaded before a change is used by who asked before it, and not kept. */
   let generation = 0;
 
   const judge = (principal: Principal | undefined, secret: string): Verdict => {
@@ -42,23 +50,30 @@ export const createPrincipals = ({
     return denied === undefined ? {principal: principal as Principal} : {denied};
   };
 
-  const fetchOnce = (publicId: string) => {
-    let running = loading.get(publicId);
-    if (!running) {
-      if (loading.size >= loadsMax) {
-        throw new SluiceError('unavailable', 'too many keys are being looked up', {
-          retryAfterSeconds: 1,
-        });
-      }
-      running = fetch(publicId).finally(() => loading.delete(publicId));
-      loading.set(publicId, running);
+  const fetchOnce = (publicId: string): Promise<Principal | undefined> => {
+    const running = loading.get(publicId);
+    if (running) {
+      return running;
     }
-    return running;
+    if (loads >= loadsMax) {
+      return Promise.reject(unavailable('too many keys are being looked up'));
+    }
+    loads += 1;
+    const started = fetch(publicId).finally(() => {
+      loads -= 1;
+      if (loading.get(publicId) === started) {
+        loading.delete(publicId);
+      }
+    });
+    loading.set(publicId, started);
+    return started;
   };
 
   const fetch = async (publicId: string) => {
     const before = generation;
-    const principal = await load(publicId);
+    const principal = await load(publicId).catch(cause => {
+      throw unavailable('the key could not be read', cause);
+    });
     if (before === generation) {
       if (principal) {
         known.set(publicId, principal);
@@ -73,7 +88,6 @@ export const createPrincipals = ({
   const forget = (change: Change) => {
     if (change.kind === 'key') {
       known.delete(publicIdOf.get(change.subject) ?? '');
-      publicIdOf.delete(change.subject);
       absent.clear();
       return;
     }
@@ -100,10 +114,11 @@ export const createPrincipals = ({
     /** Called with what `watchChanges` read. */
     onChanges(changes: readonly Change[] | 'all') {
       generation += 1;
+      // Who asks from now on must not join a load that may have read what is no longer true.
+      loading.clear();
       if (changes === 'all') {
         known.clear();
         absent.clear();
-        publicIdOf.clear();
         return;
       }
       for (const change of changes) {

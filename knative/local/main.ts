@@ -5,7 +5,6 @@ Standard output has the page for people, or with --json one line; everything els
 drains, the second breaks off what is in hand, the third leaves at once. Status 0: drained; 1: could not start, or was broken
 off; 2: the command line is wrong.
 */
-import {relative} from 'node:path';
 import {pino} from 'pino';
 import {
   ConfigError,
@@ -135,7 +134,7 @@ try {
   });
   starting.signal.throwIfAborted();
   ready = true;
-  const dataFolder = relative(process.cwd(), options.dataFolder) || '.';
+  const {dataFolder} = options;
   process.stdout.write(
     options.json
       ? jsonLine(facts)

@@ -10,7 +10,11 @@ import {
   type Postgres,
   startPostgres,
 } from '../../knative/local/postgres.ts';
-import {chooseAccount, unreachable} from '../../knative/local/postgres-account.ts';
+import {
+  chooseAccount,
+  reachablePrograms,
+  unreachable,
+} from '../../knative/local/postgres-account.ts';
 import {explain} from '../../knative/local/postgres-errors.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
 
@@ -170,5 +174,29 @@ if (account) {
       instanceOf: EmbeddedPostgresError,
       message: new RegExp(`may not enter ${folder};`),
     });
+  });
+
+  test('as root, programs below a private folder are copied to where the account can run them', async t => {
+    const folder = await temporaryFolder(t);
+    const bin = join(folder, 'private/native/bin');
+    await mkdir(bin, {recursive: true});
+    await chmod(join(folder, 'private'), 0o700);
+    const programs = {
+      initdb: join(bin, 'initdb'),
+      pg_ctl: join(bin, 'pg_ctl'),
+      postgres: join(bin, 'postgres'),
+    };
+    for (const program of Object.values(programs)) {
+      await writeFile(program, '#!/bin/sh\n', {mode: 0o700});
+    }
+    t.is(unreachable(account, programs.postgres), join(folder, 'private'));
+    const copied = reachablePrograms(account, programs, join(folder, 'postgres'));
+    t.deepEqual(copied, {
+      initdb: join(folder, 'postgres.programs/bin/initdb'),
+      pg_ctl: join(folder, 'postgres.programs/bin/pg_ctl'),
+      postgres: join(folder, 'postgres.programs/bin/postgres'),
+    });
+    t.is(unreachable(account, copied.postgres), undefined);
+    t.deepEqual(reachablePrograms(account, programs, join(folder, 'postgres')), copied);
   });
 }
