@@ -74,7 +74,12 @@ export const loadContract = (text = readFileSync(contractFile, 'utf8')): Contrac
 };
 
 const createValidator = (document: Document, options: object) => {
-  const validator = new Validator({strict: false, validateSchema: false, verbose: true, ...options});
+  const validator = new Validator({
+    strict: false,
+    validateSchema: false,
+    verbose: true,
+    ...options,
+  });
   formats.default(validator);
   return validator.addSchema(document, documentId);
 };

@@ -39,9 +39,9 @@ export type Account = {
   readonly id: string;
   readonly unit: Unit;
   lease: Lease | undefined;
-  limit: number | undefined;
-  charged: number;
-  /** Acknowledged costs since `charged` was read. */
+  /** Limit less what was charged, as the store last said; undefined before its first answer. */
+  remaining: number | undefined;
+  /** Acknowledged costs since then. */
   settledSince: number;
   /** Ask for this much in the next tick; 0 = nothing. */
   wanted: number;
@@ -53,18 +53,18 @@ export type Part = Readonly<{account: Account; lease: Lease; amount: number}>;
 export const isTaken = (outcome: Taken | Account): outcome is Taken => 'holds' in outcome;
 
 /** Limit less what was charged as far as this process knows; undefined before the first answer. */
-export const remainingOf = ({limit, charged, settledSince}: Account) =>
-  limit === undefined ? undefined : Math.max(limit - charged - settledSince, 0);
+export const remainingOf = ({remaining, settledSince}: Account) =>
+  remaining === undefined ? undefined : Math.max(remaining - settledSince, 0);
 
 /** The hold of a demand's prompt and of answers of so many tokens. */
 export const demandedHold = ({price, promptTokens, copies}: Demand, unit: Unit, tokens: number) =>
   holdOf(unit, price, {inputTokens: promptTokens, outputTokens: copies * tokens});
 
-/** The holds of one request. `stillUsable`: whether a lease may still grant. */
+/** The holds of one request. `isCovered`: whether a lease still covers what was taken from it. */
 export const takenOf = (
   parts: readonly Part[],
   maxTokens: number,
-  stillUsable: (lease: Lease) => boolean,
+  isCovered: (lease: Lease) => boolean,
 ): Taken => {
   let isOpen = true;
   return {
@@ -76,7 +76,7 @@ export const takenOf = (
       hold: amount,
     })),
     maxTokens,
-    usable: () => parts.every(({account, lease}) => account.lease === lease && stillUsable(lease)),
+    usable: () => parts.every(({lease}) => isCovered(lease)),
     settle(amounts) {
       if (!isOpen) {
         return;

@@ -16,7 +16,7 @@ import {
   takenOf,
 } from './account.ts';
 import {outputCovered, type Unit} from './cost.ts';
-import {type Clocks, freeOf, isUsable, type Lease, returnable, sliceOf} from './lease.ts';
+import {type Clocks, freeOf, isAlive, type Lease, mayGrant, returnable, sliceOf} from './lease.ts';
 import type {LeaseAnswer, LeaseWork} from './lease-work.ts';
 
 export const createAccounts = ({
@@ -43,8 +43,7 @@ export const createAccounts = ({
         id,
         unit,
         lease: undefined,
-        limit: undefined,
-        charged: 0,
+        remaining: undefined,
         settledSince: 0,
         wanted: 0,
         usedMs: 0,
@@ -61,8 +60,8 @@ export const createAccounts = ({
     }
   };
 
-  const usableLease = (account: Account, now: Clocks): Lease | undefined => {
-    if (account.lease && !isUsable(account.lease, now, lifeMs)) {
+  const grantingLease = (account: Account, now: Clocks): Lease | undefined => {
+    if (account.lease && !mayGrant(account.lease, now, lifeMs)) {
       retire(account);
     }
     return account.lease;
@@ -86,7 +85,7 @@ export const createAccounts = ({
     for (const budget of demand.budgets) {
       const amount = demandedHold(demand, budget.unit, maxTokens);
       const account = accountOf(budget);
-      const lease = usableLease(account, now);
+      const lease = grantingLease(account, now);
       account.usedMs = now.monotonicMs;
       if (amount > 0 && (!lease || freeOf(lease) < amount)) {
         return account;
@@ -99,14 +98,14 @@ export const createAccounts = ({
       lease.held += amount;
       topUp(account, lease, amount);
     }
-    return takenOf(parts, maxTokens, lease => isUsable(lease, clocks(), lifeMs));
+    return takenOf(parts, maxTokens, lease => isAlive(lease, clocks(), lifeMs));
   };
 
   /** The longest answer that the free money of every budget covers. */
   const clamp = (demand: Demand, now: Clocks): Taken | undefined => {
     let {maxTokens} = demand;
     for (const budget of demand.budgets) {
-      const lease = usableLease(accountOf(budget), now);
+      const lease = grantingLease(accountOf(budget), now);
       const covered = outputCovered(
         budget.unit,
         demand.price,
@@ -125,7 +124,7 @@ export const createAccounts = ({
   /** What is due: leases to return, to renew, to ask for. With `closing`, everything is returned and nothing asked for. */
   const collect = (now: Clocks, closing: boolean): LeaseWork => {
     for (const account of accounts.values()) {
-      const lease = usableLease(account, now);
+      const lease = grantingLease(account, now);
       const idleMs = now.monotonicMs - account.usedMs;
       if (lease && (closing || (lease.held === 0 && idleMs > ttlMs / 2))) {
         retire(account);
@@ -181,9 +180,10 @@ export const createAccounts = ({
       const renewal = renewed.get(account.lease.id);
       if (renewal) {
         account.lease.since = asked;
-        account.lease.granted = Number(renewal.granted);
+        account.lease.granted = renewal.granted;
       }
-      // Missing: void. Recalled: another gateway lacks what we do not use.
+      account.lease.void = !renewal;
+      // Recalled: another gateway lacks what we do not use.
       if (!renewal || renewal.recalled) {
         retire(account);
       }
@@ -191,8 +191,7 @@ export const createAccounts = ({
   };
 
   const applyGrant = (account: Account, grant: LeaseAnswer['grants'][number], asked: Clocks) => {
-    account.limit = Number(grant.limit);
-    account.charged = Number(grant.charged);
+    account.remaining = grant.remaining;
     account.settledSince = 0;
     if (account.lease && account.lease.id !== grant.lease) {
       retire(account);
@@ -209,13 +208,12 @@ export const createAccounts = ({
       returned: 0,
       since: asked,
       windowEndsMs: Number.POSITIVE_INFINITY,
+      void: false,
     };
-    account.lease.granted = Number(grant.granted);
+    account.lease.granted = grant.granted;
     account.lease.since = asked;
     account.lease.windowEndsMs =
-      grant.endsInMs === null
-        ? Number.POSITIVE_INFINITY
-        : asked.monotonicMs + Number(grant.endsInMs);
+      grant.endsInMs === null ? Number.POSITIVE_INFINITY : asked.monotonicMs + grant.endsInMs;
   };
 
   return {

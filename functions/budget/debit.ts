@@ -7,8 +7,9 @@ that can never be handled becomes a dead letter in the same transaction. Handlin
 import type {Event} from '../../events/event.ts';
 import {thresholds} from './announce.ts';
 import {openBooks} from './books.ts';
+import type {Notes} from './charge.ts';
 import {type Message, readMessages, toDeadLetter} from './messages.ts';
-import {apply, type Notes} from './settle.ts';
+import {apply} from './settle.ts';
 import type {BudgetStore, Changes, DeadLetter, Keys, Loaded} from './store.ts';
 
 export type Outcome = Changes & Notes;

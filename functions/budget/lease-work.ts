@@ -12,9 +12,11 @@ export type LeaseAnswer = Readonly<{
     window: string;
     lease: string | null;
     granted: number | null;
-    limit: number;
-    charged: number;
+    /** Limit less what was charged, at most a safe integer. */
+    remaining: number;
+    /** Of it, what nobody has leased. */
     available: number;
+    /** Until the window ends; null: never. */
     endsInMs: number | null;
   }>;
   renewals: ReadonlyArray<{lease: string; granted: number; recalled: boolean}>;

@@ -20,17 +20,27 @@ export type Lease = {
   returned: number;
   /** Both clocks, read before the grant or the last renewal was asked for. */
   since: Clocks;
-  /** Monotonic instant of its window's end. */
+  /** Monotonic instant of its window's end: no new hold after it, while holds before it stay covered. */
   windowEndsMs: number;
+  /** The store no longer knows it as open: what is held on it may have no cover. */
+  void: boolean;
 };
 
 export const freeOf = (lease: Lease) => lease.granted - lease.held - lease.settled - lease.returned;
 
-export const isUsable = (lease: Lease, now: Clocks, lifeMs: number): boolean => {
+/** Whether a hold that was taken from it is still covered. */
+export const isAlive = (lease: Lease, now: Clocks, lifeMs: number): boolean => {
   const monotonic = now.monotonicMs - lease.since.monotonicMs;
   const wall = now.wallMs - lease.since.wallMs;
-  return monotonic < lifeMs && wall < lifeMs && wall >= 0 && now.monotonicMs < lease.windowEndsMs;
+  return !lease.void && monotonic < lifeMs && wall < lifeMs && wall >= 0;
 };
+
+/** A lease that is enlarged for ever would outgrow a safe integer; long before, another takes its place. */
+const grantedMax = 2 ** 52;
+
+/** Whether a new hold may be taken from it. */
+export const mayGrant = (lease: Lease, now: Clocks, lifeMs: number): boolean =>
+  isAlive(lease, now, lifeMs) && now.monotonicMs < lease.windowEndsMs && lease.granted < grantedMax;
 
 /** How much to ask for: large far from the limit, one hold near it, so that the last money is not parked in a lease. */
 export const sliceOf = ({

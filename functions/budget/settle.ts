@@ -12,29 +12,11 @@ A request is settled once, whatever is repeated or comes in another order: the l
 import {monthOf} from '../../events/uuid.ts';
 import * as announce from './announce.ts';
 import type {Books} from './books.ts';
+import {type Context, chargeKnown, chargeUnannounced, correction, type Named} from './charge.ts';
 import type {Message} from './messages.ts';
 import {estimate} from './policy.ts';
-import {
-  type Charge,
-  type Intent,
-  type LedgerEntry,
-  type OpenRequest,
-  priceKey,
-  type Result,
-  type WindowRow,
-} from './store.ts';
-import {type Cover, correct, covers, fence, openHold, settle} from './window.ts';
-
-/** What somebody should look at, though nothing is wrong with the books. */
-export type Notes = {
-  /** Leases that a marker named whose fence nobody had begun. */
-  readonly voidMarkers: string[];
-  /** Holds that their leases could no longer cover. */
-  short: number;
-};
-
-export type Context = Readonly<{books: Books; notes: Notes; time: Date}>;
-type Named = Pick<Intent['budgets'][number], 'budget' | 'window' | 'lease' | 'unit'>;
+import {type Intent, priceKey, type Result} from './store.ts';
+import {covers, fence, openHold} from './window.ts';
 
 export const apply = (context: Context, message: Message): string | undefined => {
   switch (message.kind) {
@@ -93,7 +75,7 @@ const applyResult = (context: Context, message: Message & {kind: 'result'}) => {
     books.close(data.request);
     return undefined;
   }
-  if (request && request.org !== org) {
+  if ((request ?? settlement?.unsettled ?? message).org !== org) {
     return 'the request is of another organisation';
   }
   const complaint = misplaced(books, org, data.budgets);
@@ -149,97 +131,6 @@ const usageOf = ({
   estimated,
   outcome,
 });
-
-/** The intent's holds are the ones that were counted, so they are the ones that end, even one that the result forgot. */
-const chargeKnown = (
-  context: Context,
-  request: OpenRequest,
-  {budgets}: Pick<Result, 'budgets'>,
-): Charge[] => {
-  const amounts = new Map(budgets.map(({window, lease, amount}) => [`${window}/${lease}`, amount]));
-  const known = request.intent.budgets.map((budget, index) => {
-    const path = `${budget.window}/${budget.lease}`;
-    const amount = amounts.get(path) ?? 0;
-    amounts.delete(path);
-    return charge(
-      context,
-      budget,
-      budget.hold,
-      amount,
-      request.covered[index] ? 'intent' : 'nobody',
-    );
-  });
-  const others = budgets.filter(({window, lease}) => amounts.has(`${window}/${lease}`));
-  return [...known, ...chargeUnannounced(context, others)];
-};
-
-const chargeUnannounced = (context: Context, budgets: Result['budgets']): Charge[] =>
-  budgets.map(budget => {
-    const cover = covers(context.books.lease(budget.lease, budget.window))
-      ? 'unannounced'
-      : 'nobody';
-    return charge(context, budget, budget.hold, budget.amount, cover);
-  });
-
-const charge = (
-  {books, notes}: Context,
-  named: Named,
-  hold: number,
-  amount: number,
-  cover: Cover,
-): Charge => {
-  const window = books.window(named.window) as WindowRow;
-  const lease = books.lease(named.lease, named.window);
-  const after = settle(lease, window, {hold: BigInt(hold), amount: BigInt(amount), cover});
-  books.setWindow(window, after.window);
-  if (lease && after.lease && after.lease !== lease) {
-    books.setLease(lease, after.lease);
-  }
-  notes.short += after.short > 0n ? 1 : 0;
-  return chargeOf(named, BigInt(hold), after);
-};
-
-const chargeOf = (
-  {budget, window, lease, unit}: Named,
-  hold: bigint,
-  {covered, overage}: {covered: bigint; overage: bigint},
-): Charge => ({budget, window, lease, unit, hold, amount: covered + overage, covered, overage});
-
-/** The signed difference to what was charged by policy, in the windows of then. */
-const correction = (books: Books, data: Result, before: LedgerEntry): LedgerEntry => {
-  const differences = new Map<string, {named: Named; hold: bigint; difference: bigint}>();
-  for (const charge of before.charges) {
-    differences.set(charge.window, {named: charge, hold: charge.hold, difference: -charge.amount});
-  }
-  for (const budget of data.budgets) {
-    const charged = differences.get(budget.window) ?? {
-      named: budget,
-      hold: BigInt(budget.hold),
-      difference: 0n,
-    };
-    differences.set(budget.window, {
-      ...charged,
-      difference: charged.difference + BigInt(budget.amount),
-    });
-  }
-  const charges = [...differences.values()].map(({named, hold, difference}) => {
-    const window = books.window(named.window) as WindowRow;
-    const after = correct(window, difference);
-    books.setWindow(window, after.window);
-    return chargeOf(named, hold, after);
-  });
-  return {
-    ...before,
-    entry: 'correction',
-    inputTokens: data.inputTokens - before.inputTokens,
-    cachedInputTokens: data.cachedInputTokens - before.cachedInputTokens,
-    outputTokens: data.outputTokens - before.outputTokens,
-    costNanos: data.costNanos - before.costNanos,
-    estimated: data.estimated,
-    outcome: data.outcome,
-    charges,
-  };
-};
 
 const applyFence = (
   {books, notes}: Context,

@@ -5,51 +5,34 @@ The order matters: organisations first, then what only their lock protects (requ
 leases follow that the batch touches without naming them.
 */
 import type {Queryable} from '../../events/database.ts';
-import {monthOf} from '../../events/uuid.ts';
-import type {Price, Unit} from './cost.ts';
+import type {Price} from './cost.ts';
 import {
-  type Charge,
   dueMax,
   type Intent,
   type Keys,
   type LeaseRow,
-  type LedgerEntry,
   type Loaded,
   type OpenRequest,
   priceKey,
-  type Settlement,
   type WindowRow,
 } from './store.ts';
+import {loadSettlements} from './store-postgres-ledger.ts';
 
 export const load = async (client: Queryable, keys: Keys): Promise<Loaded> => {
   await lockOrganisations(client, keys.orgs);
   const requests = await loadRequests(client, keys);
-  const settlements = await loadSettlements(client, keys, requests);
+  const settlements = await loadSettlements(client, keys, [...requests.keys()]);
   const named = [
     ...[...requests.values()].flatMap(request => request.intent.budgets),
     ...[...settlements.values()].flatMap(({unsettled}) => unsettled?.charges ?? []),
   ];
-  const windows = await loadWindows(
-    client,
-    idsOf(
-      keys.windows,
-      named.map(({window}) => window),
-    ),
-  );
-  const leases = await loadLeases(
-    client,
-    idsOf(
-      keys.leases,
-      named.map(({lease}) => lease),
-    ),
-  );
+  const windowIds = new Set([...keys.windows, ...named.map(({window}) => window)]);
+  const leaseIds = new Set([...keys.leases, ...named.map(({lease}) => lease)]);
+  const windows = await loadWindows(client, [...windowIds]);
+  const leases = await loadLeases(client, [...leaseIds]);
   const prices = keys.due.length > 0 ? await loadPrices(client, keys, requests) : new Map();
   return {windows, leases, requests, settlements, prices};
 };
-
-const idsOf = (...lists: readonly string[][] | readonly (readonly string[])[]) => [
-  ...new Set(lists.flat()),
-];
 
 /** The last 8 bytes of an id as the lock's number: random, and negative, so that it meets nobody else's number. */
 const lockNumberOf = (org: string) =>
@@ -109,98 +92,6 @@ const loadRequests = async (client: Queryable, {requests, due}: Keys) => {
   }
   return found;
 };
-
-type LedgerColumns = {
-  month: string;
-  request: string;
-  entry: LedgerEntry['entry'];
-  org_id: string;
-  project_id: string;
-  key_id: string;
-  model: string;
-  model_id: string;
-  environment: LedgerEntry['environment'];
-  price_version: number;
-  at: Date;
-  input_tokens: bigint;
-  cached_input_tokens: bigint;
-  output_tokens: bigint;
-  cost_nanos: bigint;
-  estimated: boolean;
-  outcome: string;
-  traceparent: string | null;
-  charges: Record<string, string>[];
-};
-
-/** Month and id both, so that only the partitions of these months are looked at. */
-const loadSettlements = async (
-  client: Queryable,
-  keys: Keys,
-  requests: ReadonlyMap<string, OpenRequest>,
-) => {
-  const ids = idsOf(keys.requests, [...requests.keys()]);
-  const months = idsOf(keys.months, [
-    ...new Set([...requests.keys()].map(id => monthOf(id) as string)),
-  ]);
-  const found = new Map<string, Settlement>();
-  if (ids.length === 0) {
-    return found;
-  }
-  const {rows} = await client.query<{request: string; unsettled: boolean}>({
-    name: 'budget-settlements',
-    text: `select request, bool_and(entry = 'unsettled') as unsettled from ledger
-           where month = any($1::date[]) and request = any($2::uuid[]) and entry <> 'external' group by request`,
-    values: [months, ids],
-  });
-  for (const {request} of rows) {
-    found.set(request, {final: true});
-  }
-  const unsettled = rows.filter(row => row.unsettled).map(row => row.request);
-  if (unsettled.length > 0) {
-    const whole = await client.query<LedgerColumns>({
-      name: 'budget-unsettled',
-      text: `select * from ledger where month = any($1::date[]) and request = any($2::uuid[]) and entry = 'unsettled'`,
-      values: [months, unsettled],
-    });
-    for (const row of whole.rows) {
-      found.set(row.request, {final: false, unsettled: toEntry(row)});
-    }
-  }
-  return found;
-};
-
-const toEntry = (row: LedgerColumns): LedgerEntry => ({
-  month: row.month,
-  request: row.request,
-  entry: row.entry,
-  org: row.org_id,
-  project: row.project_id,
-  key: row.key_id,
-  model: row.model,
-  modelId: row.model_id,
-  environment: row.environment,
-  priceVersion: row.price_version,
-  at: row.at.toISOString(),
-  inputTokens: Number(row.input_tokens),
-  cachedInputTokens: Number(row.cached_input_tokens),
-  outputTokens: Number(row.output_tokens),
-  costNanos: Number(row.cost_nanos),
-  estimated: row.estimated,
-  outcome: row.outcome,
-  ...(row.traceparent === null ? {} : {traceparent: row.traceparent}),
-  charges: row.charges.map(toCharge),
-});
-
-const toCharge = (charge: Record<string, string>): Charge => ({
-  budget: charge.budget as string,
-  window: charge.window as string,
-  lease: charge.lease as string,
-  unit: charge.unit as Unit,
-  hold: BigInt(charge.hold as string),
-  amount: BigInt(charge.amount as string),
-  covered: BigInt(charge.covered as string),
-  overage: BigInt(charge.overage as string),
-});
 
 const loadWindows = async (client: Queryable, ids: readonly string[]) => {
   if (ids.length === 0) {

@@ -8,6 +8,7 @@ most 16 of the template's. What cannot be bounded takes the whole context; what 
 import {isUtf8} from 'node:buffer';
 import {SluiceError} from '../../events/errors.ts';
 import {type Member, membersOf} from './members.ts';
+import {messageBytes, perItemTokens} from './message-bytes.ts';
 
 export type OperationName = 'chat.completions' | 'completions' | 'embeddings';
 
@@ -50,8 +51,6 @@ const unbounded = new Set([
   'mm_processor_kwargs',
   'media_io_kwargs',
 ]);
-
-const perItemTokens = 16;
 
 export const readOperation = (name: OperationName, body: Buffer): Operation => {
   const value = parse(body);
@@ -153,45 +152,10 @@ const readChat = (value: Record<string, unknown>) => {
     ) {
       throw bad('a message is an object with a role', 'messages');
     }
-    bytes += perItemTokens + bytesOf(message);
+    bytes += perItemTokens + messageBytes(message);
   }
   const tools = Array.isArray(value.tools) ? value.tools.length : 0;
   return {prompts: [bytes + tools * perItemTokens], tokenIds: false};
-};
-
-/** Bytes of everything in a message that a template may print: texts, keys and numbers. Media take the whole context. */
-const bytesOf = (value: unknown): number => {
-  if (typeof value === 'string') {
-    return Buffer.byteLength(value);
-  }
-  if (typeof value === 'number' || typeof value === 'boolean') {
-    return 24;
-  }
-  if (typeof value !== 'object' || value === null) {
-    return 4;
-  }
-  let bytes = 0;
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      bytes += bytesOf(item) + 2;
-    }
-    return bytes;
-  }
-  const {type} = value as {type?: unknown};
-  if (
-    type !== undefined &&
-    typeof type === 'string' &&
-    type !== 'text' &&
-    type !== 'function' &&
-    type !== 'refusal' &&
-    type !== 'tool_result'
-  ) {
-    return Number.POSITIVE_INFINITY;
-  }
-  for (const key in value) {
-    bytes += key.length * 3 + 6 + bytesOf((value as Record<string, unknown>)[key]);
-  }
-  return bytes;
 };
 
 const readPrompts = (value: Record<string, unknown>, name: 'prompt' | 'input') => {
@@ -222,7 +186,7 @@ const readPrompts = (value: Record<string, unknown>, name: 'prompt' | 'input') =
       }
       throw bad(`${name} is a text, a list of token ids, or a list of these`, name);
     }),
-    tokenIds: Array.isArray(found[0]),
+    tokenIds: found.every(Array.isArray),
   };
 };
 

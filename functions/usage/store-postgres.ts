@@ -138,7 +138,7 @@ export const createPostgresStore = (pool: pg.Pool): UsageStore => {
         return rows.map(row => toRow(query, row));
       }),
     record: (org, request) =>
-      ((p)=>(o,w)=>transactionOn(p)(w))(pool)(org, async client => {
+      asTenant(pool)(org, async client => {
         const {rows} = await client.query(
           `select ${namesOf(recordColumns)} from usage_records where month = $1 and request = $2`,
           [monthOf(request), request],

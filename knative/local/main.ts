@@ -127,6 +127,7 @@ try {
       {
         level: settings.LOG_LEVEL,
         base: {function: 'eventing'},
+        timestamp: () => `,"time":"${new Date().toISOString()}"`,
         formatters: {level: label => ({level: label})},
       },
       {write: line => onLine('eventing', line.trimEnd())},

@@ -258,11 +258,11 @@ revoke all on function begin_fences(uuid, interval), begin_settlements(interval)
 grant execute on function begin_fences(uuid, interval), begin_settlements(interval) to sluice_gateway, sluice_system;
 
 -- All lease work of one gateway tick, in one statement.
--- In:  gateway, environment, time to live of a lease in ms, how many alive gateways share a slice (out), and work:
+-- In:  gateway, environment, time to live of a lease in ms, and work:
 --      {"returns":  [{"lease", "total"}]         total: everything this lease ever gave back; repeating it does nothing
 --       "renewals": [lease, …]
---       "grants":   [{"budget", "slice", "lease"?}]   slice: the amount wanted; an open lease of this window is enlarged}
--- Out: {"grants":   [{"budget", "window", "lease", "granted", "limit", "charged", "available", "endsInMs", "paused"}],
+--       "grants":   [{"budget", "slice"}]   slice: the amount wanted; an open lease of this window is enlarged}
+-- Out: {"grants":   [{"budget", "window", "lease", "granted", "limit", "charged", "paused", "remaining", "available", "endsInMs"}],
 --       "renewals": [{"lease", "granted", "recalled"}]   a lease that is missing here is void: hold nothing more on it
 --       "gateways": how many are alive}
 -- `granted` is the lease's whole amount, so an answer that got lost is made good by the next one.
@@ -343,7 +343,10 @@ begin
     end if;
     grants := grants || jsonb_build_object(
       'budget', place.budget_id, 'window', place.id, 'lease', lease.id, 'granted', lease.granted,
-      'limit', place."limit", 'charged', place.spent + place.overage, 'available', available - amount, 'paused', paused,
+      'limit', place."limit", 'charged', place.spent + place.overage, 'paused', paused,
+      -- What a gateway reckons with fits a safe integer.
+      'remaining', least(greatest(place."limit" - place.spent - place.overage, 0), 9007199254740991),
+      'available', least(available - amount, 9007199254740991),
       'endsInMs', case when place.ends_at = 'infinity' then null
                        else floor(extract(epoch from place.ends_at - now()) * 1000)::bigint end);
     lease := null;

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import test, {type ExecutionContext} from 'ava';
 import {createPool} from '../../events/database.ts';
 import {uuidv7} from '../../events/uuid.ts';
-import type {LeaseWork} from '../../functions/budget/lease-book.ts';
-import {createLeaseWork} from '../../functions/budget/lease-work.ts';
+import {createLeaseWork, type LeaseWork} from '../../functions/budget/lease-work.ts';
 import {org} from '../helpers/budget.ts';
 import {createTestDatabase} from '../helpers/database.ts';
 import {eventually} from '../helpers/eventually.ts';
@@ -12,13 +11,18 @@ const ttlMs = 60_000;
 
 const setUp = async (t: ExecutionContext) => {
   const database = await createTestDatabase(t);
-  const root = createPool({databaseUrl: database.url('superuser'), name: 'test', connectionsMax: 8});
+  const root = createPool({
+    databaseUrl: database.url('superuser'),
+    name: 'test',
+    connectionsMax: 8,
+  });
   const pool = createPool({databaseUrl: database.url('gateway'), name: 'test', connectionsMax: 8});
   t.teardown(() => Promise.all([root.end(), pool.end()]));
   await root.query(`insert into orgs (id, name) values ($1, 'one')`, [org]);
   const gateway = (id = uuidv7()) => {
     const work = createLeaseWork({client: pool, gateway: id, environment: 'production', ttlMs});
-    const ask = (wanted: Partial<LeaseWork>) => work({returns: [], renewals: [], grants: [], ...wanted});
+    const ask = (wanted: Partial<LeaseWork>) =>
+      work({returns: [], renewals: [], grants: [], ...wanted});
     return {
       id,
       ask,
@@ -43,11 +47,17 @@ const setUp = async (t: ExecutionContext) => {
       return id;
     },
     async window(budget: string) {
-      const {rows} = await root.query('select * from windows where budget_id = $1 order by starts_at desc', [budget]);
+      const {rows} = await root.query(
+        'select * from windows where budget_id = $1 order by starts_at desc',
+        [budget],
+      );
       return rows[0];
     },
     async lease(id: string | null) {
-      const {rows} = await root.query('select *, expires_at - now() as life from leases where id = $1', [id]);
+      const {rows} = await root.query(
+        'select *, expires_at - now() as life from leases where id = $1',
+        [id],
+      );
       return rows[0];
     },
   };
@@ -58,8 +68,21 @@ test('the first grant opens the window and a lease in it', async t => {
   const id = await budget();
   const one = gateway();
   const grant = await one.grant(id, 300);
-  t.like(grant, {budget: id, granted: 300, limit: 1_000, charged: 0, available: 700, endsInMs: null});
-  t.like(await window(id), {id: grant.window, limit: 1_000n, ceiling: 1_000n, leased: 300n, spent: 0n});
+  t.like(grant, {
+    budget: id,
+    granted: 300,
+    limit: 1_000,
+    charged: 0,
+    available: 700,
+    endsInMs: null,
+  });
+  t.like(await window(id), {
+    id: grant.window,
+    limit: 1_000n,
+    ceiling: 1_000n,
+    leased: 300n,
+    spent: 0n,
+  });
   t.like(await lease(grant.lease), {gateway_id: one.id, state: 'open', granted: 300n, open: 0n});
 });
 
@@ -117,8 +140,13 @@ test('a renewal lengthens the lives of own open leases only; a lease that is mis
   await root.query(`update leases set expires_at = now() + interval '1 second'`);
   await root.query(`update leases set state = 'fencing' where id = $1`, [leases[1]]);
   await one.giveBack(leases[2] as string, 10);
-  t.deepEqual(await one.renew(...leases, others), [{lease: leases[0], granted: 10, recalled: false}]);
-  t.true((await lease(leases[0] as string)).life.seconds > 50 || (await lease(leases[0] as string)).life.minutes === 1);
+  t.deepEqual(await one.renew(...leases, others), [
+    {lease: leases[0], granted: 10, recalled: false},
+  ]);
+  t.true(
+    (await lease(leases[0] as string)).life.seconds > 50 ||
+      (await lease(leases[0] as string)).life.minutes === 1,
+  );
   t.is((await lease(others)).life.minutes, undefined);
 });
 
@@ -127,7 +155,13 @@ test('a return closes its lease and is absolute: repeating it gives back nothing
   const id = await budget();
   const one = gateway();
   const {lease: name} = await one.grant(id, 300);
-  for (const [total, returned] of [[200, 200n], [200, 200n], [50, 200n], [260, 260n], [301, 260n]] as const) {
+  for (const [total, returned] of [
+    [200, 200n],
+    [200, 200n],
+    [50, 200n],
+    [260, 260n],
+    [301, 260n],
+  ] as const) {
     await one.giveBack(name as string, total);
     t.like(await lease(name), {state: 'closed', returned});
     t.like(await window(id), {leased: 300n - returned});
@@ -177,17 +211,30 @@ test('a shortage asks the others back and begins the fences that are due, with a
   const asked = (await idle.grant(id, 40)).lease as string;
   const recent = (await fresh.grant(id, 15)).lease as string;
   const elsewhere = (await dead.grant(await budget(), 40)).lease as string;
-  await root.query(`update leases set expires_at = now() - interval '1 minute' where gateway_id = $1`, [dead.id]);
-  await root.query(`update leases set expires_at = now() - interval '5 seconds' where id = $1`, [recent]);
+  await root.query(
+    `update leases set expires_at = now() - interval '1 minute' where gateway_id = $1`,
+    [dead.id],
+  );
+  await root.query(`update leases set expires_at = now() - interval '5 seconds' where id = $1`, [
+    recent,
+  ]);
   t.like(await asking.grant(id, 20), {granted: 5, available: 0});
   t.like(await lease(gone), {state: 'fencing', returned: 0n});
   t.like(await lease(recent), {state: 'open'});
   t.like(await lease(elsewhere), {state: 'open'});
   t.like(await window(id), {leased: 100n});
   t.deepEqual(await idle.renew(asked), [{lease: asked, granted: 40, recalled: true}]);
-  const {rows} = await root.query('select destination, org_id, source, event_id, event, barrier from outbox');
+  const {rows} = await root.query(
+    'select destination, org_id, source, event_id, event, barrier from outbox',
+  );
   t.is(rows.length, 1);
-  t.like(rows[0], {destination: 'log:sluice.usage', org_id: org, source: '/functions/budget', event_id: `${gone}/fenced`, barrier: true});
+  t.like(rows[0], {
+    destination: 'log:sluice.usage',
+    org_id: org,
+    source: '/functions/budget',
+    event_id: `${gone}/fenced`,
+    barrier: true,
+  });
   t.like(rows[0].event, {
     specversion: '1.0',
     id: `${gone}/fenced`,
@@ -217,8 +264,12 @@ test('a window ends with its period, and its leases with it; the next one is ope
   const one = gateway();
   const old = await one.grant(id, 1_000);
   t.true((old.endsInMs as number) > 0 && (old.endsInMs as number) <= 25 * 3_600_000);
-  await root.query(`update windows set starts_at = starts_at - interval '1 day', ends_at = now() + interval '10 seconds'`);
-  t.deepEqual(await one.renew(old.lease as string), [{lease: old.lease, granted: 1_000, recalled: false}]);
+  await root.query(
+    `update windows set starts_at = starts_at - interval '1 day', ends_at = now() + interval '10 seconds'`,
+  );
+  t.deepEqual(await one.renew(old.lease as string), [
+    {lease: old.lease, granted: 1_000, recalled: false},
+  ]);
   t.true((await lease(old.lease)).life.seconds <= 10);
   const next = await one.grant(id, 300);
   t.not(next.window, old.window);
@@ -231,13 +282,29 @@ test('a window ends with its period, and its leases with it; the next one is ope
 test('the bounds of a window follow its time zone, also where a day has 23 or 25 hours', async t => {
   const {root} = await setUp(t);
   const bounds = async (period: string, at: string) => {
-    const {rows} = await root.query('select * from window_bounds($1, $2, $3)', [period, 'Europe/Berlin', at]);
+    const {rows} = await root.query('select * from window_bounds($1, $2, $3)', [
+      period,
+      'Europe/Berlin',
+      at,
+    ]);
     return [rows[0].starts_at.toISOString(), rows[0].ends_at.toISOString()];
   };
-  t.deepEqual(await bounds('day', '2026-03-29T12:00:00Z'), ['2026-03-28T23:00:00.000Z', '2026-03-29T22:00:00.000Z']);
-  t.deepEqual(await bounds('day', '2026-10-25T12:00:00Z'), ['2026-10-24T22:00:00.000Z', '2026-10-25T23:00:00.000Z']);
-  t.deepEqual(await bounds('week', '2026-11-21T10:00:00Z'), ['2026-11-15T23:00:00.000Z', '2026-11-22T23:00:00.000Z']);
-  t.deepEqual(await bounds('month', '2026-10-31T23:30:00Z'), ['2026-10-31T23:00:00.000Z', '2026-11-30T23:00:00.000Z']);
+  t.deepEqual(await bounds('day', '2026-03-29T12:00:00Z'), [
+    '2026-03-28T23:00:00.000Z',
+    '2026-03-29T22:00:00.000Z',
+  ]);
+  t.deepEqual(await bounds('day', '2026-10-25T12:00:00Z'), [
+    '2026-10-24T22:00:00.000Z',
+    '2026-10-25T23:00:00.000Z',
+  ]);
+  t.deepEqual(await bounds('week', '2026-11-21T10:00:00Z'), [
+    '2026-11-15T23:00:00.000Z',
+    '2026-11-22T23:00:00.000Z',
+  ]);
+  t.deepEqual(await bounds('month', '2026-10-31T23:30:00Z'), [
+    '2026-10-31T23:00:00.000Z',
+    '2026-11-30T23:00:00.000Z',
+  ]);
 });
 
 test('the answer counts the gateways that were seen within one life of a lease', async t => {
@@ -245,7 +312,9 @@ test('the answer counts the gateways that were seen within one life of a lease',
   const dead = gateway();
   await dead.ask({});
   t.is((await gateway().ask({})).gateways, 2);
-  await root.query(`update gateways set seen_at = now() - interval '61 seconds' where id = $1`, [dead.id]);
+  await root.query(`update gateways set seen_at = now() - interval '61 seconds' where id = $1`, [
+    dead.id,
+  ]);
   t.is((await gateway().ask({})).gateways, 2);
 });
 
@@ -263,7 +332,10 @@ test('many gateways that ask for the same budgets in any order never lease more 
           const held = grants.filter(grant => grant.lease !== null && round % 3 === 2);
           await ask({
             renewals: grants.flatMap(({lease}) => lease ?? []).reverse(),
-            returns: held.map(({lease, granted}) => ({lease: lease as string, total: granted as number})),
+            returns: held.map(({lease, granted}) => ({
+              lease: lease as string,
+              total: granted as number,
+            })),
           });
         }
       }),
@@ -283,7 +355,9 @@ test('a renewal locks the windows of its leases before the leases, as a debit do
   const debit = await root.connect();
   try {
     await debit.query('begin');
-    await debit.query('select from windows where id = any($1) order by id for update', [grants.map(grant => grant.window)]);
+    await debit.query('select from windows where id = any($1) order by id for update', [
+      grants.map(grant => grant.window),
+    ]);
     const renewal = one.renew(...leases);
     await eventually(async () => {
       const {rowCount} = await root.query(
@@ -291,7 +365,9 @@ test('a renewal locks the windows of its leases before the leases, as a debit do
       );
       assert.equal(rowCount, 1);
     });
-    await debit.query('select from leases where id = any($1) order by id for update nowait', [leases]);
+    await debit.query('select from leases where id = any($1) order by id for update nowait', [
+      leases,
+    ]);
     await debit.query('commit');
     t.is((await renewal).length, 2);
   } finally {
@@ -316,5 +392,9 @@ test('a gateway works by this function alone: it may change no table and read no
   ]) {
     await t.throwsAsync(pool.query(sql), {message: /permission denied/}, sql);
   }
-  await t.notThrowsAsync(pool.query(`select begin_fences(null, interval '15 seconds'), begin_settlements(interval '1 minute')`));
+  await t.notThrowsAsync(
+    pool.query(
+      `select begin_fences(null, interval '15 seconds'), begin_settlements(interval '1 minute')`,
+    ),
+  );
 });

@@ -5,9 +5,14 @@ is in it afterwards, in one form, so that one suite can hold both to the same.
 import type {ExecutionContext} from 'ava';
 import type pg from 'pg';
 import {createPool} from '../../events/database.ts';
+import {
+  type BudgetStore,
+  type LeaseRow,
+  priceKey,
+  type WindowRow,
+} from '../../functions/budget/store.ts';
 import {createMemoryStore} from '../../functions/budget/store-memory.ts';
 import {createPostgresStore} from '../../functions/budget/store-postgres.ts';
-import {type BudgetStore, type LeaseRow, priceKey, type WindowRow} from '../../functions/budget/store.ts';
 import {modelId, org, price} from './budget.ts';
 import {createTestDatabase} from './database.ts';
 
@@ -58,11 +63,19 @@ export const memoryHarness = async (): Promise<Harness> => {
     async contents() {
       const {windows, leases, requests, ledger, outbox, deadLetters} = state;
       return {
-        windows: Object.fromEntries([...windows.values()].map(row => [row.id, windowText({...row, threshold: row.thresholdReached})])),
+        windows: Object.fromEntries(
+          [...windows.values()].map(row => [
+            row.id,
+            windowText({...row, threshold: row.thresholdReached}),
+          ]),
+        ),
         leases: Object.fromEntries([...leases.values()].map(row => [row.id, leaseText(row)])),
         requests: [...requests.keys()].sort(),
         ledger: [...ledger.values()]
-          .map(row => `${row.month} ${row.request} ${row.entry} ${row.costNanos} ${row.charges.map(charge => charge.amount)} ${row.traceparent ?? null}`)
+          .map(
+            row =>
+              `${row.month} ${row.request} ${row.entry} ${row.costNanos} ${row.charges.map(charge => charge.amount)} ${row.traceparent ?? null}`,
+          )
           .sort(),
         sent: [...outbox.values()].map(({id}) => id).sort(),
         buried: [...deadLetters.values()].map(({reason}) => reason).sort(),
@@ -71,18 +84,22 @@ export const memoryHarness = async (): Promise<Harness> => {
   };
 };
 
-export const postgresHarness = async (t: ExecutionContext): Promise<Harness & {pool: pg.Pool; root: pg.Pool; url: string}> => {
+export const postgresHarness = async (
+  t: ExecutionContext,
+): Promise<Harness & {pool: pg.Pool; root: pg.Pool; url: string}> => {
   const database = await createTestDatabase(t);
   const root = database.pool('superuser');
   const pool = createPool({databaseUrl: database.url('system'), name: 'test', connectionsMax: 8});
   t.teardown(() => pool.end());
   await root.query(`insert into orgs (id, name) values ($1, 'one')`, [org]);
-  await root.query(`insert into models (id, name, environment) values ($1, 'llama-3.1-8b', 'production')`, [modelId]);
-  await root.query(`insert into prices (model_id, version, input_per_million, output_per_million) values ($1, 1, $2, $3)`, [
-    modelId,
-    price.inputPerMillion,
-    price.outputPerMillion,
-  ]);
+  await root.query(
+    `insert into models (id, name, environment) values ($1, 'llama-3.1-8b', 'production')`,
+    [modelId],
+  );
+  await root.query(
+    `insert into prices (model_id, version, input_per_million, output_per_million) values ($1, 1, $2, $3)`,
+    [modelId, price.inputPerMillion, price.outputPerMillion],
+  );
   return {
     pool,
     root,
@@ -90,7 +107,10 @@ export const postgresHarness = async (t: ExecutionContext): Promise<Harness & {p
     store: createPostgresStore({pool}),
     seed: (windows, leases = []) => seed(root, windows, leases),
     async expire(lease, agoMs) {
-      await root.query(`update leases set expires_at = now() - make_interval(secs => $2::float8 / 1000) where id = $1`, [lease, agoMs]);
+      await root.query(
+        `update leases set expires_at = now() - make_interval(secs => $2::float8 / 1000) where id = $1`,
+        [lease, agoMs],
+      );
     },
     async beginFence(lease) {
       await root.query(`update leases set state = 'fencing' where id = $1`, [lease]);

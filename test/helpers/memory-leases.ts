@@ -8,7 +8,7 @@ export const createMemoryLeases = (limits: Readonly<Record<string, number>>) => 
       {limit, charged: 0, leased: 0, granted: 0, returned: 0},
     ]),
   );
-  const state = {away: false, void: false, works: [] as LeaseWork[]};
+  const state = {away: false, void: false, recalled: false, works: [] as LeaseWork[]};
   const windowOf = (budget: string) => {
     const window = windows.get(budget);
     if (!window) {
@@ -26,8 +26,7 @@ export const createMemoryLeases = (limits: Readonly<Record<string, number>>) => 
       window: `window-of-${budget}`,
       lease: window.granted > 0 ? budget : null,
       granted: window.granted > 0 ? window.granted : null,
-      limit: window.limit,
-      charged: window.charged,
+      remaining: window.limit - window.charged,
       available: window.limit - window.charged - window.leased,
       endsInMs: null,
     };
@@ -46,7 +45,11 @@ export const createMemoryLeases = (limits: Readonly<Record<string, number>>) => 
       grants: todo.grants.map(grant),
       renewals: state.void
         ? []
-        : todo.renewals.map(lease => ({lease, granted: windowOf(lease).granted, recalled: false})),
+        : todo.renewals.map(lease => ({
+            lease,
+            granted: windowOf(lease).granted,
+            recalled: state.recalled,
+          })),
       gateways: 1,
     };
   };

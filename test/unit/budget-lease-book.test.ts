@@ -176,3 +176,14 @@ test('closing gives back everything that nothing holds, and the rest when it is 
   await book.tick();
   t.is(store.windowOf('b').leased, 4, 'the cost stays leased until it is debited');
 });
+
+test('a lease that is given back or recalled still covers what was taken from it', async t => {
+  const {book, clock, store} = createBook(t, {b: 1_000});
+  const found = await taken(book.acquire(demand(10)));
+  store.state.recalled = true;
+  clock.monotonicMs += 30_000;
+  clock.wallMs += 30_000;
+  await book.tick();
+  t.true(found.usable());
+  t.true(book.acquire(demand(1)) instanceof Promise, 'but nothing new is taken from it');
+});

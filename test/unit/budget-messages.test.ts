@@ -38,37 +38,69 @@ test('sound events are taken, by hand and by schema', async t => {
 });
 
 const strange = fc.oneof(
-  fc.constantFrom<unknown>(undefined, null, true, '', 'x', -1, 0, 1, 0.5, 2 ** 53, 1e300, [], {}, [null], [{}], 'prompt', 'usd'),
-  fc.constantFrom<unknown>('a'.repeat(201), 'a'.repeat(2_049), '2026-13-01T00:00:00Z', '2026-11-21', 'a\0b', '\ud800'),
+  fc.constantFrom<unknown>(
+    undefined,
+    null,
+    true,
+    '',
+    'x',
+    -1,
+    0,
+    1,
+    0.5,
+    2 ** 53,
+    1e300,
+    [],
+    {},
+    [null],
+    [{}],
+    'prompt',
+    'usd',
+  ),
+  fc.constantFrom<unknown>(
+    'a'.repeat(201),
+    'a'.repeat(2_049),
+    '2026-13-01T00:00:00Z',
+    '2026-11-21',
+    'a\0b',
+    '\ud800',
+  ),
   fc.string(),
   fc.integer(),
   fc.uuid(),
   fc.date({noInvalidDate: true}).map(date => date.toISOString()),
 );
-const firstBudget = (data: Record<string, unknown>) => (data.budgets as Record<string, unknown>[] | undefined)?.[0];
+const firstBudget = (data: Record<string, unknown>) =>
+  (data.budgets as Record<string, unknown>[] | undefined)?.[0];
 
 test('what the schema refuses is never taken', async t => {
   const schemas = await validators();
   const fields = ['amount', 'hold', 'unit', 'window', 'lease', 'budget', 'unknown'];
   fc.assert(
-    fc.property(fc.constantFrom(...Object.keys(sound)), strange, fc.nat(30), fc.boolean(), (name, value, index, inBudget) => {
-      const event = structuredClone(sound[name]) as Event & {data: Record<string, unknown>};
-      const names = inBudget ? fields : [...Object.keys(event.data), 'unknown', '__proto__'];
-      const target = inBudget ? (firstBudget(event.data) ?? event.data) : event.data;
-      Object.defineProperty(target, names[index % names.length] as string, {
-        value,
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });
-      // As it would come over the wire: what JSON cannot say is absent.
-      const wired = JSON.parse(JSON.stringify(event)) as Event;
-      if (isTaken(wired)) {
-        fc.pre(true);
-        return schemas.get(name)?.(wired.data) === true;
-      }
-      return true;
-    }),
+    fc.property(
+      fc.constantFrom(...Object.keys(sound)),
+      strange,
+      fc.nat(30),
+      fc.boolean(),
+      (name, value, index, inBudget) => {
+        const event = structuredClone(sound[name]) as Event & {data: Record<string, unknown>};
+        const names = inBudget ? fields : [...Object.keys(event.data), 'unknown', '__proto__'];
+        const target = inBudget ? (firstBudget(event.data) ?? event.data) : event.data;
+        Object.defineProperty(target, names[index % names.length] as string, {
+          value,
+          enumerable: true,
+          configurable: true,
+          writable: true,
+        });
+        // As it would come over the wire: what JSON cannot say is absent.
+        const wired = JSON.parse(JSON.stringify(event)) as Event;
+        if (isTaken(wired)) {
+          fc.pre(true);
+          return schemas.get(name)?.(wired.data) === true;
+        }
+        return true;
+      },
+    ),
     {numRuns: 3_000},
   );
   t.pass();
@@ -80,7 +112,18 @@ for (const [title, fields] of [
   ['a lone surrogate', {label: '\ud800'}],
   ['a year that PostgreSQL does not have', {startedAt: '0000-01-01T00:00:00Z'}],
   ['a version that its column cannot keep', {priceVersion: 2 ** 31}],
-  ['two holds on one window', {budgets: [use, use].map(({window, lease, hold}) => ({budget: window.budget, window: window.id, lease, unit: 'usd', hold}))}],
+  [
+    'two holds on one window',
+    {
+      budgets: [use, use].map(({window, lease, hold}) => ({
+        budget: window.budget,
+        window: window.id,
+        lease,
+        unit: 'usd',
+        hold,
+      })),
+    },
+  ],
 ] as const) {
   test(`${title} would break a statement, so it is not taken`, t => {
     t.false(isTaken(started(uuidv7(), [use], fields)));

@@ -1,5 +1,12 @@
 import test from 'ava';
-import {correct, fence, type Lease, openHold, settle, type Window} from '../../functions/budget/window.ts';
+import {
+  correct,
+  fence,
+  type Lease,
+  openHold,
+  settle,
+  type Window,
+} from '../../functions/budget/window.ts';
 
 const lease = (fields: Partial<Lease> = {}): Lease => ({
   state: 'open',
@@ -95,7 +102,11 @@ test(
   settles,
   {lease: {settled: 50n, returned: 20n, open: 0n}, window: {spent: 50n, leased: 30n}},
   {hold: 40n, amount: 40n, cover: 'unannounced'},
-  {lease: {settled: 80n, returned: 20n}, window: {spent: 80n, leased: 0n, overage: 10n}, short: 10n},
+  {
+    lease: {settled: 80n, returned: 20n},
+    window: {spent: 80n, leased: 0n, overage: 10n},
+    short: 10n,
+  },
 );
 
 test(
@@ -103,7 +114,11 @@ test(
   settles,
   {lease: {returned: 70n}, window: {leased: 30n}},
   {hold: 60n, amount: 50n, cover: 'intent'},
-  {lease: {settled: 30n, returned: 70n, open: 0n}, window: {spent: 30n, leased: 0n, overage: 20n}, short: 20n},
+  {
+    lease: {settled: 30n, returned: 70n, open: 0n},
+    window: {spent: 30n, leased: 0n, overage: 20n},
+    short: 20n,
+  },
 );
 
 test(
@@ -133,7 +148,10 @@ test('an intent opens its hold', t => {
 });
 
 test('a marker frees what no open hold needs', t => {
-  const after = fence(lease({state: 'fencing', settled: 10n, returned: 5n, open: 60n}), window({spent: 10n, leased: 85n}));
+  const after = fence(
+    lease({state: 'fencing', settled: 10n, returned: 5n, open: 60n}),
+    window({spent: 10n, leased: 85n}),
+  );
   t.like(after?.lease, {state: 'fenced', returned: 30n, settled: 10n, open: 60n});
   t.like(after?.window, {leased: 60n, spent: 10n});
 });
@@ -160,7 +178,14 @@ const corrects = test.macro({
   },
 });
 
-test('a request that cost more is spent where the limit has room', corrects, {spent: 50n}, 30n, {spent: 80n, overage: 0n}, 30n);
+test(
+  'a request that cost more is spent where the limit has room',
+  corrects,
+  {spent: 50n},
+  30n,
+  {spent: 80n, overage: 0n},
+  30n,
+);
 test(
   'a request that cost more than the limit has room for is overage',
   corrects,
@@ -193,4 +218,11 @@ test(
   {spent: 10n, leased: 100n, ceiling: 120n},
   -40n,
 );
-test('a correction of nothing changes nothing', corrects, {spent: 50n}, 0n, {spent: 50n, overage: 0n}, 0n);
+test(
+  'a correction of nothing changes nothing',
+  corrects,
+  {spent: 50n},
+  0n,
+  {spent: 50n, overage: 0n},
+  0n,
+);

@@ -1,0 +1,113 @@
+/** Budget: `sluice budget list|show|create|set`. */
+import type {Command} from 'commander';
+import type {Item} from './client.ts';
+import {type Context, type Format, showItem, showList, withFormat} from './context.ts';
+import {Failure} from './failure.ts';
+import {findOrg} from './org.ts';
+import type {Column} from './table.ts';
+
+const ownerOf = (item: Item) =>
+  item.key ? `key ${item.key}` : item.project ? `project ${item.project}` : 'organisation';
+const window = (item: Item) => item.window as {id: string; start: string; end: string} | null;
+
+const listColumns: readonly Column[] = [
+  {name: 'id'},
+  {name: 'of', value: ownerOf},
+  {name: 'unit'},
+  {name: 'period'},
+  {name: 'limit', right: true},
+  {name: 'spent', right: true},
+  {name: 'leased', right: true},
+  {name: 'remaining', right: true},
+  {name: 'available', right: true},
+  {name: 'paused', value: item => (item.paused ? 'yes' : 'no')},
+];
+const itemColumns: readonly Column[] = [
+  ...listColumns.slice(0, 4),
+  {name: 'timeZone'},
+  {name: 'thresholds', value: item => `${(item.thresholds as number[]).join('%, ')}%`},
+  ...listColumns.slice(4, 6),
+  {name: 'overage'},
+  ...listColumns.slice(6),
+  {name: 'start', value: item => window(item)?.start},
+  {name: 'end', value: item => window(item)?.end},
+];
+
+type CreateOptions = Format &
+  Readonly<{
+    org?: string;
+    project?: string;
+    key?: string;
+    unit: string;
+    limit: string;
+    period: string;
+    timeZone?: string;
+    thresholds?: string;
+  }>;
+type SetOptions = Format & Readonly<{limit?: string; pause?: boolean; resume?: boolean}>;
+
+export const budgetCommand = (program: Command, context: Context) => {
+  const budget = program.command('budget').description('what may be spent, and what is');
+  const show = (format: Format, item: Item) =>
+    showItem(context, format, {columns: itemColumns, item});
+
+  withFormat(budget.command('list', {isDefault: true}))
+    .description('the budgets of an organisation, of its projects and keys')
+    .option('--org <name or id>', 'the only one there is where absent')
+    .action(async ({org, ...format}: Format & {org?: string}) => {
+      const client = context.client();
+      const items = await client.list('/budgets', {org: await findOrg(client, org)});
+      showList(context, format, {columns: listColumns, items, answer: {data: items}});
+    });
+
+  withFormat(budget.command('show <id>'))
+    .description('one budget')
+    .action(async (id: string, format: Format) =>
+      show(format, await context.client().get(`/budgets/${encodeURIComponent(id)}`)),
+    );
+
+  withFormat(budget.command('create'))
+    .description('limits an organisation, a project or a key')
+    .option('--org <name or id>')
+    .option('--project <id>')
+    .option('--key <id>')
+    .requiredOption('--limit <amount>', 'USD such as 5.00, or tokens')
+    .option('--unit <unit>', 'usd or tokens', 'usd')
+    .option('--period <period>', 'day, week, month or none', 'month')
+    .option('--time-zone <name>', 'such as Europe/Berlin; UTC where absent')
+    .option('--thresholds <list>', 'per cent at which an event is sent, such as 50,80,100')
+    .action(async ({json, csv, ...options}: CreateOptions) =>
+      show({json, csv}, await create(context, options)),
+    );
+
+  withFormat(budget.command('set <id>'))
+    .description('changes a limit, pauses or resumes')
+    .option('--limit <amount>')
+    .option('--pause', 'grant nothing')
+    .option('--resume')
+    .action(async (id: string, {limit, pause, resume, ...format}: SetOptions) => {
+      if ((pause && resume) || (limit === undefined && !pause && !resume)) {
+        throw new Failure('usage', 'give --limit, --pause or --resume');
+      }
+      const item = await context.client().send('PATCH', `/budgets/${encodeURIComponent(id)}`, {
+        ...(limit === undefined ? {} : {limit}),
+        ...(pause || resume ? {paused: Boolean(pause)} : {}),
+      });
+      show(format, item);
+    });
+};
+
+const create = async (
+  context: Context,
+  {org, project, key, thresholds, ...options}: CreateOptions,
+) => {
+  if ([org, project, key].filter(owner => owner !== undefined).length !== 1) {
+    throw new Failure('usage', 'give one of --org, --project and --key');
+  }
+  const client = context.client();
+  return client.send('POST', '/budgets', {
+    ...options,
+    ...(org === undefined ? {project, key} : {org: await findOrg(client, org)}),
+    ...(thresholds === undefined ? {} : {thresholds: thresholds.split(',').map(Number)}),
+  });
+};

@@ -1,0 +1,57 @@
+/**
+Context: what every command has at hand: the client, made when it is first needed, and the ways to write.
+*/
+import type {Command} from 'commander';
+import type {Client, Item} from './client.ts';
+import {Failure} from './failure.ts';
+import {type Column, toCsv, toFields, toTable} from './table.ts';
+
+export type Context = Readonly<{
+  client: () => Client;
+  out: (text: string) => void;
+  err: (text: string) => void;
+  colour: boolean;
+}>;
+
+export type Format = Readonly<{json?: boolean; csv?: boolean}>;
+
+/** Adds what every command that answers has. */
+export const withFormat = (command: Command): Command =>
+  command.option('--json', 'print the answer as JSON').option('--csv', 'print the answer as CSV');
+
+const checkFormat = ({json, csv}: Format) => {
+  if (json && csv) {
+    throw new Failure('usage', 'give --json or --csv, not both');
+  }
+};
+
+/** `answer` is what `--json` prints. */
+export const showList = (
+  {out, err, colour}: Context,
+  format: Format,
+  {columns, items, answer}: {columns: readonly Column[]; items: readonly Item[]; answer: unknown},
+) => {
+  checkFormat(format);
+  if (format.json) {
+    out(`${JSON.stringify(answer)}\n`);
+  } else if (format.csv) {
+    out(toCsv(columns, items));
+  } else if (items.length === 0) {
+    err('nothing\n');
+  } else {
+    out(toTable(columns, items, {colour}));
+  }
+};
+
+export const showItem = (
+  {out, colour}: Context,
+  format: Format,
+  {columns, item}: {columns: readonly Column[]; item: Item},
+) => {
+  checkFormat(format);
+  if (format.json) {
+    out(`${JSON.stringify(item)}\n`);
+  } else {
+    out(format.csv ? toCsv(columns, [item]) : toFields(columns, item, {colour}));
+  }
+};

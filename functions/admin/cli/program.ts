@@ -1,0 +1,70 @@
+/**
+Program: the command line of `sluice`.
+
+In: arguments, environment, the current folder, ways to write. Out: the exit code (`failure.ts`).
+*/
+import {Command, CommanderError} from 'commander';
+import {budgetCommand} from './budget.ts';
+import {type Client, createClient} from './client.ts';
+import type {Context} from './context.ts';
+import {exitCodes, exitCodesText, Failure} from './failure.ts';
+import {ledgerCommand} from './ledger.ts';
+import {modelCommand} from './model.ts';
+import {readSettings} from './settings.ts';
+import {usageCommand} from './usage.ts';
+
+export type Surroundings = Readonly<{
+  environment: Readonly<Record<string, string | undefined>>;
+  folder: string;
+  out: (text: string) => void;
+  err: (text: string) => void;
+  /** Standard output is a terminal. */
+  terminal: boolean;
+}>;
+
+export const runCli = async (
+  args: readonly string[],
+  {environment, folder, out, err, terminal}: Surroundings,
+): Promise<number> => {
+  let client: Client | undefined;
+  const context: Context = {
+    client() {
+      client ??= createClient({settings: readSettings(environment, folder)});
+      return client;
+    },
+    out,
+    err,
+    colour: terminal && !environment.NO_COLOR,
+  };
+  try {
+    await createProgram(context).parseAsync(args, {from: 'user'});
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has written its message.
+      return error.exitCode === 0 ? 0 : exitCodes.usage;
+    }
+    err(`sluice: ${(error as Error).message.replace(/\p{Cc}/gu, ' ')}\n`);
+    return error instanceof Failure ? error.exitCode : exitCodes.failed;
+  }
+};
+
+/** The settings of the first command are copied to those that are added, so they come first. */
+const createProgram = (context: Context) => {
+  const program = new Command('sluice')
+    .description('Administers Sluice over its HTTP API.')
+    .exitOverride()
+    .configureOutput({writeOut: context.out, writeErr: context.err})
+    .showHelpAfterError('(--help says more)')
+    .addHelpText(
+      'after',
+      `
+The server: SLUICE_URL and SLUICE_ADMIN_KEY, or .sluice/dev.json of this folder.
+${exitCodesText}`,
+    );
+  usageCommand(program, context);
+  ledgerCommand(program, context);
+  budgetCommand(program, context);
+  modelCommand(program, context);
+  return program;
+};

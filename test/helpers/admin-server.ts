@@ -1,0 +1,85 @@
+/**
+Admin server: the admin function for one test, on a database of its own.
+
+In: the test. Out: a way to call it; every answer is held to the contract before it is given back.
+*/
+import type {ExecutionContext} from 'ava';
+import {createPool} from '../../events/database.ts';
+import {serve} from '../../events/serve.ts';
+import {createLogger} from '../../events/telemetry.ts';
+import {adminRoutes} from '../../functions/admin/routes.ts';
+import {createTestDatabase} from './database.ts';
+import {createOpenApi} from './openapi.ts';
+
+export type Json = {[name: string]: unknown} & {id: string; data: Json[]};
+
+export const adminKey = 'the admin key of this test';
+
+export const startAdmin = async (t: ExecutionContext) => {
+  const database = await createTestDatabase(t);
+  const pool = createPool({databaseUrl: database.url('tenant'), name: 'admin'});
+  const server = await serve({
+    name: 'admin',
+    host: '127.0.0.1',
+    logger: createLogger({name: 'admin', level: 'silent'}),
+    bodyBytes: 64 * 1024,
+    routes: adminRoutes({pool, adminKey}),
+    onClose: () => pool.end(),
+  });
+  t.teardown(server.close);
+  const contract = createOpenApi();
+
+  const send = async (
+    method: string,
+    path: string,
+    body?: unknown,
+    {token = adminKey}: {token?: string | null} = {},
+  ) => {
+    const response = await fetch(server.url + path, {
+      method,
+      headers: {
+        ...(token === null ? {} : {authorization: `Bearer ${token}`}),
+        'content-type': 'application/json',
+      },
+      ...(body === undefined
+        ? {}
+        : {body: typeof body === 'string' || body instanceof Buffer ? body : JSON.stringify(body)}),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      contentType: response.headers.get('content-type'),
+      text,
+      body: (text === '' ? undefined : JSON.parse(text)) as Json,
+    };
+  };
+  const call: typeof send = async (method, path, ...more) => {
+    const answer = await send(method, path, ...more);
+    contract.check({method, path, ...answer});
+    return answer;
+  };
+  const create = async (path: string, body: object): Promise<Json> => {
+    const answer = await call('POST', path, body);
+    if (answer.status !== 201) {
+      throw new Error(`POST ${path} answered ${answer.status}: ${answer.text}`);
+    }
+    return answer.body;
+  };
+  /** An organisation with a project, a key and a budget for each. */
+  const createTenant = async (name: string) => {
+    const org = await create('/admin/v1/orgs', {name});
+    const project = await create(`/admin/v1/orgs/${org.id}/projects`, {name});
+    const key = await create(`/admin/v1/projects/${project.id}/keys`, {name});
+    const budget = await create('/admin/v1/budgets', {
+      org: org.id,
+      unit: 'usd',
+      limit: '5.00',
+      period: 'month',
+    });
+    return {org: org.id, project: project.id, key: key.id, budget: budget.id};
+  };
+  return {url: server.url, database, contract, send, call, create, createTenant};
+};
+
+export type AdminServer = Awaited<ReturnType<typeof startAdmin>>;
