@@ -33,7 +33,8 @@ export type Message = Readonly<{
 export type Outcome =
   /** `publish` (a reply) is stored with the outcome, so that neither is lost alone where the store has transactions. */
   | Readonly<{kind: 'done'; publish?: readonly Delivery[]}>
-  | Readonly<{kind: 'retry'; afterMs: number}>
+  /** `counted: false` is for a receiver that is not there yet: the next try has the same attempt. */
+  | Readonly<{kind: 'retry'; afterMs: number; counted?: boolean}>
   | Readonly<{kind: 'dead'; reason: string; status?: number | undefined; destination: string}>;
 
 /** A batch in, one outcome a message, in the same order. What throws is tried again after `failureRetryMs`. */

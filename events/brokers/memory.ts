@@ -104,6 +104,7 @@ export const createMemoryBroker = ({
     }
     if (outcome.kind === 'retry') {
       item.readyAt = now() + outcome.afterMs;
+      item.attempt -= outcome.counted === false ? 1 : 0;
       item.takenAt = undefined;
       return;
     }

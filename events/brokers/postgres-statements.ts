@@ -4,10 +4,15 @@ The statements that pg-boss has no call for. All work on its table `job`, of whi
 A job's id is ours, ascends (`ids.ts`) and so tells which of two events is the older; `group_id` is the organisation.
 */
 
-/** $1 subscription, $2 ids, $3 delays in ms. Hands out again after the delay; the next fetch counts an attempt. */
+/**
+$1 subscription, $2 ids, $3 delays in ms, $4 whether the try counts. Hands out again after the delay; the fetch then counts an
+attempt when the job was started before.
+*/
 export const retryLater = `
-  update pgboss.job j set state = 'retry', start_after = now() + item.delay * interval '1 ms'
-  from unnest($2::uuid[], $3::float8[]) as item (id, delay)
+  update pgboss.job j
+  set state = 'retry', start_after = now() + item.delay * interval '1 ms',
+      started_on = case when item.counted then j.started_on end
+  from unnest($2::uuid[], $3::float8[], $4::boolean[]) as item (id, delay, counted)
   where j.name = $1 and j.id = item.id and j.state = 'active'`;
 
 /**

@@ -19,45 +19,16 @@ import {
 import {type Consuming, consume} from './consume.ts';
 import {createAscendingIds} from './ids.ts';
 import {listenTo} from './listen.ts';
+import {schema} from './postgres-install.ts';
 import * as statements from './postgres-statements.ts';
 
-const schema = 'pgboss';
+export {installPostgresBroker} from './postgres-install.ts';
 
 /** Neither is a limit of ours: our policy ends retries, and nothing is ever too old to be delivered. */
 const retryLimit = 1_000_000_000;
 const retentionSeconds = 2_000_000_000;
 
 type JobData = {event: string; barrier?: true};
-
-/**
-Makes or updates pg-boss's schema as its owner and admits `sluice_system`. Run at set-up, after the migrations.
-*/
-export const installPostgresBroker = async ({
-  databaseUrl,
-}: {
-  databaseUrl: string;
-}): Promise<void> => {
-  const boss = new PgBoss({
-    connectionString: databaseUrl,
-    schema,
-    max: 2,
-    supervise: false,
-    schedule: false,
-  });
-  const faults: Error[] = [];
-  boss.on('error', error => faults.push(error));
-  await boss.start();
-  try {
-    await boss.getDb().executeSql(`
-      grant usage on schema ${schema} to sluice_system;
-      grant select, insert, update, delete on all tables in schema ${schema} to sluice_system;`);
-  } finally {
-    await boss.stop({graceful: false});
-  }
-  if (faults[0]) {
-    throw faults[0];
-  }
-};
 
 const bossDatabase = (client: Queryable) => ({
   executeSql: (text: string, values?: unknown[]) => client.query(text, values),
@@ -179,7 +150,9 @@ export const createPostgresBroker = async ({
     }));
     const subscription = (messages[0] as Message).subscription;
     const retries = pairs.flatMap(({message, outcome}) =>
-      outcome.kind === 'retry' ? [{id: message.id, afterMs: outcome.afterMs}] : [],
+      outcome.kind === 'retry'
+        ? [{id: message.id, afterMs: outcome.afterMs, counted: outcome.counted ?? true}]
+        : [],
     );
     const letters = pairs.flatMap(({message, outcome}) =>
       outcome.kind === 'dead'
@@ -204,8 +177,12 @@ export const createPostgresBroker = async ({
     }
     await publish(replies, client);
     if (retries.length > 0) {
-      const delays = retries.map(({afterMs}) => afterMs);
-      await client.query(statements.retryLater, [subscription, retries.map(({id}) => id), delays]);
+      await client.query(statements.retryLater, [
+        subscription,
+        retries.map(({id}) => id),
+        retries.map(({afterMs}) => afterMs),
+        retries.map(({counted}) => counted),
+      ]);
     }
     if (settled.length > 0) {
       await boss.deleteJob(subscription, settled, {db: bossDatabase(client)});

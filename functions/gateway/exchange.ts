@@ -125,7 +125,7 @@ export const createExchanges = (parts: ExchangeParts) =>
     );
     parts.upstream.send(
       {
-        base: facts.endpoint,
+        base: facts.endpoint.url,
         path: `/v1/${operation.name.replace('.', '/')}`,
         headers: exchange.headers,
         body: exchange.body,

@@ -9,7 +9,7 @@ import type {InferenceFinished, InferenceStarted} from '../../events/types.ts';
 import type {Principal} from '../auth/principal.ts';
 import type {Hold} from '../budget/account.ts';
 import type {Tokens} from '../budget/cost.ts';
-import type {ModelEntry} from '../registry/catalogue.ts';
+import type {EndpointEntry, ModelEntry} from '../registry/catalogue.ts';
 import type {OperationName} from './operation.ts';
 
 export type Outcome = InferenceFinished['outcome'];
@@ -18,7 +18,7 @@ export type Facts = Readonly<{
   request: string;
   principal: Principal;
   model: ModelEntry;
-  endpoint: string;
+  endpoint: EndpointEntry;
   operation: OperationName;
   streamed: boolean;
   startedAt: Date;
@@ -61,7 +61,7 @@ const common = ({
   model: model.name,
   modelId: model.id,
   environment: model.environment,
-  endpoint,
+  endpoint: endpoint.url,
   operation,
   streamed,
   priceVersion: model.priceVersion,

@@ -56,10 +56,13 @@ export const createGateway = (parts: GatewayParts) => {
     limits,
     logger,
     onEnd(exchange, ending, error) {
-      router.end(exchange.facts.endpoint);
+      router.end(exchange.facts.endpoint.url);
       observe(exchange, ending, error);
+      if (ending.outcome === 'completed' && exchange.facts.endpoint.health === 'unhealthy') {
+        suspect(exchange.facts, 'it answered although it is thought unhealthy');
+      }
     },
-    onEndpointFailed: suspect,
+    onEndpointFailed: ({facts}, error) => suspect(facts, error.message),
   });
   const server = createGatewayServer({
     ...parts,
@@ -68,7 +71,7 @@ export const createGateway = (parts: GatewayParts) => {
       router,
       upstream,
       runExchange(exchange) {
-        router.begin(exchange.facts.endpoint);
+        router.begin(exchange.facts.endpoint.url);
         runExchange(exchange);
       },
     }),

@@ -72,7 +72,7 @@ export const createInference = (parts: InferenceParts) =>
         request: arrival.id,
         principal,
         model,
-        endpoint: endpoint.url,
+        endpoint,
         operation: name,
         streamed: operation.stream,
         startedAt,

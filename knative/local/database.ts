@@ -6,6 +6,7 @@ does nothing when it was done before.
 */
 import pg from 'pg';
 import {migrate} from '../../schemas/sql/migrate.ts';
+import {StartError} from './problems.ts';
 import {type Role, roles, type Secrets} from './state.ts';
 
 export const prepareDatabase = async ({
@@ -28,7 +29,13 @@ export const prepareDatabase = async ({
     await makeRole(client, 'sluice_owner', 'login createrole nosuperuser');
     await setPassword(client, 'sluice_owner', secrets);
     await makeDatabase(client, name);
-    const applied = await migrate({databaseUrl: urlOf('sluice_owner')});
+    const applied = await migrate({databaseUrl: urlOf('sluice_owner')}).catch(error => {
+      throw new StartError(
+        `the database cannot be brought to this release: ${(error as Error).message}\n` +
+          'Start the release that made it, or start afresh with another --data.',
+        {cause: error},
+      );
+    });
     for (const role of roles) {
       await setPassword(client, role, secrets);
     }

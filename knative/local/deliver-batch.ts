@@ -8,7 +8,7 @@ log must not be lost because its reader, or its token, is wrong for a while.
 import type {Message, OnBatch, Outcome} from '../../events/brokers/broker.ts';
 import {limits} from '../../events/limits.ts';
 import type {Logger} from '../../events/telemetry.ts';
-import {addressOf, nameOf, summary, type UrlOf} from './deliver.ts';
+import {addressOf, away, nameOf, summary, type UrlOf} from './deliver.ts';
 import {type Answer, backoffAfter, judge} from './delivery.ts';
 import type {SubscriptionPlan} from './plan.ts';
 import type {Post} from './post.ts';
@@ -35,11 +35,7 @@ export const deliverToSource = ({
     ...(token ? {authorization: `Bearer ${sourceToken}`} : {}),
   };
 
-  const send = async (messages: readonly Message[]): Promise<Answer> => {
-    const url = addressOf(sink, urlOf);
-    if (url === undefined) {
-      return {kind: 'none', reason: `${nameOf(sink)} is away`};
-    }
+  const send = async (url: string, messages: readonly Message[]): Promise<Answer> => {
     // The texts are joined as they are: what was written into the log arrives byte for byte.
     const body = `[${messages.map(message => message.json).join(',')}]`;
     return post({url, headers, body, timeoutMs: policy.timeoutMs});
@@ -48,7 +44,11 @@ export const deliverToSource = ({
   const deliver = async (messages: readonly Message[]): Promise<readonly Outcome[]> => {
     const all = (outcome: Outcome) => messages.map(() => outcome);
     const attempt = Math.max(...messages.map(message => message.attempt));
-    const answer = await send(messages);
+    const url = addressOf(sink, urlOf);
+    if (url === undefined) {
+      return all(away);
+    }
+    const answer = await send(url, messages);
     const verdict = judge(answer, attempt, policy);
     if (verdict.kind === 'done' || verdict.kind === 'reply') {
       return all({kind: 'done'});

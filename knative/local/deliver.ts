@@ -27,6 +27,9 @@ export const addressOf = (sink: Sink, urlOf: UrlOf): string | undefined => {
 
 export const nameOf = (sink: Sink) => ('url' in sink ? sink.url : `${sink.function}${sink.path}`);
 
+/** A function that is starting: its events wait, as a cluster's activator would hold them. */
+export const away: Outcome = {kind: 'retry', afterMs: 500, counted: false};
+
 type Dead = {reason: string; status?: number | undefined; detail?: string | undefined};
 
 export const deliverToTrigger = ({
@@ -94,6 +97,9 @@ export const deliverToTrigger = ({
   };
 
   const deliver = async ({event, attempt}: Message): Promise<Outcome> => {
+    if (addressOf(sink, urlOf) === undefined) {
+      return away;
+    }
     const answer = await send(sink, event, {prefer: 'reply'});
     const verdict = judge(answer, attempt, policy);
     if (verdict.kind === 'done') {

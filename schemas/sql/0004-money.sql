@@ -184,28 +184,18 @@ language sql stable as $$
               else (date_trunc(period, at at time zone time_zone) + ('1 ' || period)::interval) at time zone time_zone end
 $$;
 
--- The current window of a budget, opened when this is its first use, and brought to the budget's limit.
--- A lowered limit cannot take what is spent or leased: the ceiling stays there and sinks with returns and debits.
+-- The current window of a budget, brought to the budget's limit; the caller has opened and locked it. A lowered limit cannot
+-- take what is spent or leased: the ceiling stays there and sinks with returns and debits.
 create function current_window(wanted uuid) returns windows language plpgsql as $$
-declare
-  budget budgets;
-  bounds record;
-  found_window windows;
+declare found_window windows;
 begin
-  select * into strict budget from budgets where id = wanted;
-  select * into bounds from window_bounds(budget.period, budget.time_zone, now());
-  select * into found_window from windows where budget_id = wanted and starts_at = bounds.starts_at for update;
-  if not found then
-    insert into windows (org_id, budget_id, starts_at, ends_at, "limit", ceiling)
-    values (budget.org_id, budget.id, bounds.starts_at, bounds.ends_at, budget."limit", budget."limit")
-    on conflict (budget_id, starts_at) do nothing;
-    select * into strict found_window from windows where budget_id = wanted and starts_at = bounds.starts_at for update;
-  end if;
-  if found_window."limit" <> budget."limit" + found_window.topped_up then
-    update windows
-    set "limit" = budget."limit" + topped_up, ceiling = greatest(budget."limit" + topped_up, spent + leased)
-    where id = found_window.id returning * into found_window;
-  end if;
+  update windows w
+  set "limit" = b."limit" + w.topped_up, ceiling = greatest(b."limit" + w.topped_up, w.spent + w.leased)
+  from budgets b, window_bounds(b.period, b.time_zone, now()) s
+  where b.id = wanted and w.budget_id = b.id and w.starts_at = s.starts_at and w."limit" <> b."limit" + w.topped_up;
+  select w.* into strict found_window
+  from budgets b, window_bounds(b.period, b.time_zone, now()) s, windows w
+  where b.id = wanted and w.budget_id = b.id and w.starts_at = s.starts_at;
   return found_window;
 end $$;
 revoke all on function current_window(uuid) from public;
@@ -282,7 +272,18 @@ begin
   insert into gateways (id, environment) values (gateway, gateway_environment)
   on conflict (id) do update set seen_at = now();
 
-  -- Every window this call touches, first and in order: a debit locks windows before leases too, so no two can wait for each other.
+  -- A window opens in the first grant that needs it. Makers go in the order of the budgets and hold no other lock yet, and
+  -- nobody else can see, so wait for, a window that is not committed: no two can wait for each other.
+  insert into windows (org_id, budget_id, starts_at, ends_at, "limit", ceiling)
+  select b.org_id, b.id, s.starts_at, s.ends_at, b."limit", b."limit"
+  from jsonb_array_elements(coalesce(work -> 'grants', '[]')) g
+  join budgets b on b.id = (g ->> 'budget')::uuid
+  cross join lateral window_bounds(b.period, b.time_zone, now()) s
+  where not exists (select from windows w where w.budget_id = b.id and w.starts_at = s.starts_at)
+  order by b.id
+  on conflict (budget_id, starts_at) do nothing;
+
+  -- Then every window this call touches, in order of id, before any lease: so does a debit.
   perform from windows where id in (
     select l.window_id from leases l
     join jsonb_array_elements(coalesce(work -> 'returns', '[]')) r on l.id = (r ->> 'lease')::uuid
@@ -317,9 +318,7 @@ begin
   select coalesce(jsonb_agg(jsonb_build_object('lease', id, 'granted', granted, 'recalled', recalled_at is not null)), '[]')
   into renewals from renewed;
 
-  -- A window that no call opened yet is made here; the order by budget keeps two makers from waiting for each other.
-  for item in
-    select value from jsonb_array_elements(coalesce(work -> 'grants', '[]')) order by value ->> 'budget'
+  for item in select value from jsonb_array_elements(coalesce(work -> 'grants', '[]'))
   loop
     place := current_window((item ->> 'budget')::uuid);
     available := greatest(place."limit" - place.spent - place.leased - place.overage, 0);

@@ -212,6 +212,24 @@ for (const [adapter, create] of Object.entries(adapters)) {
     t.true((times[3] ?? 0) - (times[0] ?? 0) >= 3 * 95, 'three delays of 100 ms');
   });
 
+  contract('a try that does not count leaves the attempt as it was', async (t, harness) => {
+    const broker = await harness.open();
+    await broker.declare(['a']);
+    const attempts: number[] = [];
+    broker.subscribe('a', {
+      batchMax: 10,
+      concurrency: 1,
+      async onBatch([message]) {
+        attempts.push(message?.attempt ?? 0);
+        const tries = attempts.length;
+        return [tries === 6 ? {kind: 'done'} : {kind: 'retry', afterMs: 5, counted: tries === 3}];
+      },
+    });
+    await broker.publish(deliveries('a', '1'));
+    await drained(t, broker);
+    t.deepEqual(attempts, [1, 1, 1, 2, 2, 2]);
+  });
+
   contract('a batch whose handler throws comes again', async (t, harness) => {
     const broker = await harness.open();
     await broker.declare(['a']);

@@ -190,3 +190,9 @@ test('a client that does not read holds the model server back, and nothing is ke
   leaving.abort();
   await gateway.settled();
 });
+
+test('a model server that answers although it is thought unhealthy is looked at again', async t => {
+  const gateway = await startGateway(t, {health: 'unhealthy'});
+  await (await gateway.post('/v1/chat/completions', chat())).arrayBuffer();
+  await eventually(() => assert.match(JSON.stringify(gateway.told), /thought unhealthy/));
+});

@@ -222,7 +222,7 @@ test('a marker stays in the outbox until no older row of its organisation is lef
 
 test('a row that nothing reads becomes a dead letter and holds up no other', async t => {
   const {database, pool, seen} = await openRelay(t);
-  const odd = {...event('odd'), id: 'with nul \0', orgid: 'no uuid'};
+  const odd = {...event('odd'), orgid: 'no uuid', data: 'nul \0 and half \ud800'};
   await database.pool('superuser').query(
     `insert into outbox (destination, source, event_id, event) values
        ('log:nobody', '/test', 'a', $1), ('broker:nobody', '/test', 'b', $2), ('broker:default', '/test', 'c', '{"no": "event"}')`,
@@ -239,7 +239,7 @@ test('a row that nothing reads becomes a dead letter and holds up no other', asy
       subscription: 'relay',
       destination: 'log:nobody',
       reason: 'nothing reads log:nobody',
-      event_id: 'with nul ',
+      event_id: 'odd',
       org_id: null,
     },
     1: {destination: 'broker:nobody', event_id: 'b', org_id: org},

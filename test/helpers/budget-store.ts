@@ -86,7 +86,7 @@ export const memoryHarness = async (): Promise<Harness> => {
 
 export const postgresHarness = async (
   t: ExecutionContext,
-): Promise<Harness & {pool: pg.Pool; root: pg.Pool; url: string}> => {
+): Promise<Harness & {pool: pg.Pool; root: pg.Pool; url: string; rootUrl: string}> => {
   const database = await createTestDatabase(t);
   const root = database.pool('superuser');
   const pool = createPool({databaseUrl: database.url('system'), name: 'test', connectionsMax: 8});
@@ -104,6 +104,7 @@ export const postgresHarness = async (
     pool,
     root,
     url: database.url('system'),
+    rootUrl: database.url('superuser'),
     store: createPostgresStore({pool}),
     seed: (windows, leases = []) => seed(root, windows, leases),
     async expire(lease, agoMs) {

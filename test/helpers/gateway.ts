@@ -28,6 +28,7 @@ export type GatewayOptions = Readonly<{
   usage?: 'every-chunk' | 'last-chunk' | 'none';
   endpoint?: string;
   tokenize?: boolean;
+  health?: 'healthy' | 'unhealthy';
   principal?: Partial<Principal>;
   /** Limits of budgets by id; each is one in US dollars. */
   budgets?: Readonly<Record<string, number>>;
@@ -76,7 +77,7 @@ export const startGateway = async (t: ExecutionContext, options: GatewayOptions 
         upstreamModel: 'simulated-chat',
         usage: options.usage ?? 'every-chunk',
         tokenize: options.tokenize ?? true,
-        health: 'healthy',
+        health: options.health ?? 'healthy',
       },
     ],
     ...options.entry,

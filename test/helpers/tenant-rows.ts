@@ -1,0 +1,148 @@
+/**
+Tenant rows: one row of an organisation in every table of tenants, written as a superuser, past every policy.
+
+In: a connection, a name. Out: the ids.
+*/
+import type pg from 'pg';
+import {uuidv7} from '../../events/uuid.ts';
+
+export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: string) => {
+  const ids = {
+    org: uuidv7(),
+    project: uuidv7(),
+    key: uuidv7(),
+    budget: uuidv7(),
+    window: uuidv7(),
+    lease: uuidv7(),
+    request: uuidv7(),
+    deadLetter: uuidv7(),
+  };
+  const model = uuidv7();
+  const insert = (table: string, row: object) =>
+    client.query(
+      `insert into ${table} (${Object.keys(row)
+        .map(column => `"${column}"`)
+        .join(', ')}) values (${Object.keys(row)
+        .map((_, index) => `$${index + 1}`)
+        .join(', ')})`,
+      Object.values(row),
+    );
+  const now = new Date();
+  const month = `${now.toISOString().slice(0, 7)}-01`;
+  const tenant = {org_id: ids.org, project_id: ids.project, key_id: ids.key};
+  const used = {model: `model of ${name}`, environment: 'development'};
+  const tokens = {input_tokens: 7, output_tokens: 5, cost_nanos: 47_450};
+  await insert('orgs', {id: ids.org, name});
+  await insert('projects', {id: ids.project, org_id: ids.org, name});
+  await insert('keys', {
+    id: ids.key,
+    org_id: ids.org,
+    project_id: ids.project,
+    public_id: ids.key.replaceAll('-', '').slice(-16),
+    secret_hash: Buffer.alloc(32),
+    name,
+  });
+  await insert('budgets', {
+    id: ids.budget,
+    org_id: ids.org,
+    unit: 'usd',
+    limit: 5_000_000_000,
+    period: 'month',
+  });
+  await client.query(
+    `insert into windows (id, org_id, budget_id, starts_at, ends_at, "limit", ceiling, spent, leased, overage)
+     select $1, $2, $3, starts_at, ends_at, 5000000000, 5000000000, 1250000000, 500000000, 250000000
+     from window_bounds('month', 'UTC', now())`,
+    [ids.window, ids.org, ids.budget],
+  );
+  await insert('leases', {
+    id: ids.lease,
+    org_id: ids.org,
+    window_id: ids.window,
+    gateway_id: uuidv7(),
+    granted: 500_000_000,
+    expires_at: now,
+  });
+  await insert('requests', {
+    id: uuidv7(),
+    org_id: ids.org,
+    deadline: now,
+    intent: '{}',
+    covered: '[]',
+  });
+  await client.query('select open_month($1)', [month]);
+  await insert('ledger', {
+    month,
+    request: ids.request,
+    entry: 'result',
+    ...tenant,
+    ...used,
+    model_id: model,
+    price_version: 1,
+    at: now,
+    ...tokens,
+    outcome: 'completed',
+    charges: JSON.stringify([
+      {
+        budget: ids.budget,
+        window: ids.window,
+        lease: ids.lease,
+        unit: 'usd',
+        hold: '100000',
+        amount: '47450',
+        covered: '47450',
+        overage: '0',
+      },
+    ]),
+  });
+  await insert('outbox', {
+    destination: 'broker:default',
+    org_id: ids.org,
+    source: '/test',
+    event_id: ids.org,
+    event: '{}',
+  });
+  await insert('dead_letters', {
+    id: ids.deadLetter,
+    org_id: ids.org,
+    subscription: name,
+    destination: 'http://127.0.0.1/',
+    attempts: 1,
+    reason: 'a test',
+  });
+  const endpoint = 'http://127.0.0.1/';
+  await insert('usage_records', {
+    month,
+    request: ids.request,
+    ...tenant,
+    ...used,
+    model_id: model,
+    endpoint,
+    operation: 'chat',
+    streamed: false,
+    at: now,
+    finished_at: now,
+    outcome: 'completed',
+    ...tokens,
+  });
+  for (const [table, column] of [
+    ['usage_hourly', 'hour'],
+    ['usage_daily', 'day'],
+  ] as const) {
+    await insert(table, {
+      [column]: now,
+      ...tenant,
+      ...used,
+      endpoint,
+      requests: 1,
+      failed: 0,
+      estimated: 0,
+      cached_input_tokens: 0,
+      latency_ms: 1,
+      ...tokens,
+    });
+  }
+  return ids;
+};
+
+export type TenantIds = Awaited<ReturnType<typeof insertTenantRows>>;
