@@ -19,6 +19,7 @@ import {
 import {type Consuming, consume} from './consume.ts';
 import {createAscendingIds} from './ids.ts';
 import {listenTo} from './listen.ts';
+import {sortOutcomes} from './outcomes.ts';
 import {schema} from './postgres-install.ts';
 import * as statements from './postgres-statements.ts';
 
@@ -144,34 +145,8 @@ export const createPostgresBroker = async ({
     messages: readonly Message[],
     outcomes: readonly Outcome[],
   ) => {
-    const pairs = messages.map((message, index) => ({
-      message,
-      outcome: outcomes[index] as Outcome,
-    }));
-    const subscription = (messages[0] as Message).subscription;
-    const retries = pairs.flatMap(({message, outcome}) =>
-      outcome.kind === 'retry'
-        ? [{id: message.id, afterMs: outcome.afterMs, counted: outcome.counted ?? true}]
-        : [],
-    );
-    const letters = pairs.flatMap(({message, outcome}) =>
-      outcome.kind === 'dead'
-        ? [
-            {
-              message,
-              reason: outcome.reason,
-              status: outcome.status,
-              destination: outcome.destination,
-            },
-          ]
-        : [],
-    );
-    const replies = outcomes.flatMap(outcome =>
-      outcome.kind === 'done' ? (outcome.publish ?? []) : [],
-    );
-    const settled = pairs
-      .filter(({outcome}) => outcome.kind !== 'retry')
-      .map(({message}) => message.id);
+    const {subscription} = messages[0] as Message;
+    const {settled, retries, letters, replies} = sortOutcomes(messages, outcomes);
     if (letters.length > 0) {
       await keepDeadLetters(letters, client);
     }

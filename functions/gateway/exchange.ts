@@ -54,6 +54,7 @@ export const createExchanges = (parts: ExchangeParts) =>
       firstMs: undefined,
       refusal: undefined,
       reached: false,
+      flush() {},
     };
 
     /** The only end. `charge`: what to pay for; undefined = by the project's policy for answers that never came. */
@@ -67,8 +68,11 @@ export const createExchanges = (parts: ExchangeParts) =>
       }
       state.ended = true;
       clearTimeout(deadline);
-      state.controller?.abort(new Error(outcome));
+      if (outcome !== 'completed') {
+        state.controller?.abort(new Error(outcome));
+      }
       if (error) {
+        state.flush();
         endWithError(response, error, state.sent, operation.stream);
       }
       settle(parts, exchange, {

@@ -15,6 +15,7 @@ import type {LeaseBook, Refusal} from '../budget/lease-book.ts';
 import type {Catalogue, ModelEntry} from '../registry/catalogue.ts';
 import {type Admission, admit, bodyChanges} from './admission.ts';
 import {readBody} from './body.ts';
+import {draw} from './draw.ts';
 import type {Exchange} from './exchange.ts';
 import {splice} from './members.ts';
 import {type Operation, type OperationName, readOperation} from './operation.ts';
@@ -65,7 +66,7 @@ export const createInference = (parts: InferenceParts) =>
       underBudget: taken.holds.length > 0,
     });
     const startedAt = new Date();
-    const traceparent = continueTrace(textHeader(request, 'traceparent'));
+    const traceparent = continueTrace(textHeader(request, 'traceparent'), draw);
     setAnswerHeaders(response, parts.leaseBook, taken, changes);
     parts.runExchange({
       facts: {

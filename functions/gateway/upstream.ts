@@ -22,6 +22,8 @@ export const createUpstream = ({
   limits?: Pick<Limits, 'firstByteMs' | 'idleUpstreamMs'>;
 } = {}) => {
   const pools = new Map<string, Pool>();
+  /** By an endpoint's base: reading a URL costs as much as the rest of a dispatch of ours. */
+  const places = new Map<string, {pool: Pool; prefix: string}>();
 
   const poolOf = (origin: string) => {
     let pool = pools.get(origin);
@@ -38,11 +40,21 @@ export const createUpstream = ({
     return pool;
   };
 
-  return {
-    send({base, path, headers, body}: UpstreamCall, handler: Dispatcher.DispatchHandler) {
+  const placeOf = (base: string) => {
+    let place = places.get(base);
+    if (!place) {
       const url = new URL(base);
       const prefix = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
-      poolOf(url.origin).dispatch({method: 'POST', path: prefix + path, headers, body}, handler);
+      place = {pool: poolOf(url.origin), prefix};
+      places.set(base, place);
+    }
+    return place;
+  };
+
+  return {
+    send({base, path, headers, body}: UpstreamCall, handler: Dispatcher.DispatchHandler) {
+      const {pool, prefix} = placeOf(base);
+      pool.dispatch({method: 'POST', path: prefix + path, headers, body}, handler);
     },
     /** A small call that is waited for: counting a prompt's tokens. Undefined when the server cannot. */
     async countTokens(
@@ -50,10 +62,9 @@ export const createUpstream = ({
       request: unknown,
       timeoutMs = 5_000,
     ): Promise<number | undefined> {
-      const url = new URL(base);
-      const prefix = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
+      const {pool, prefix} = placeOf(base);
       try {
-        const {statusCode, body} = await poolOf(url.origin).request({
+        const {statusCode, body} = await pool.request({
           method: 'POST',
           path: `${prefix}/tokenize`,
           headers: {'content-type': 'application/json'},

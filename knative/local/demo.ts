@@ -4,6 +4,7 @@ Demo: what a first start makes so that the first request has a key, a budget and
 In: the admin API. Out: the key and the name of a model to ask. What was made is remembered after each step in `demo.json`,
 so that a start which broke off is taken up and a later start makes nothing twice; what an operator changed since stays.
 */
+import {setTimeout as wait} from 'node:timers/promises';
 import {type AdminApi, createAdminApi} from './admin-api.ts';
 import type {Price} from './options.ts';
 import type {State} from './state.ts';
@@ -137,3 +138,34 @@ const priceOf = (name: string, price: DemoPrice): Price | 'free' => {
 /** The first that talks. */
 const modelToAsk = (models: readonly UpstreamModel[]): string =>
   (models.find(({name}) => !isEmbedding(name)) ?? models[0])?.name ?? '';
+
+/**
+Resolves when the gateway lists the model for the key: it hears of changes a moment after they are made, and a start that
+says it is ready is asked at once. False when it does not within `timeoutMs`.
+*/
+export const waitForModel = async ({
+  url,
+  apiKey,
+  model,
+  timeoutMs = 10_000,
+  pollMs = 25,
+}: {
+  url: string;
+  apiKey: string;
+  model: string;
+  timeoutMs?: number;
+  pollMs?: number;
+}): Promise<boolean> => {
+  const end = performance.now() + timeoutMs;
+  while (performance.now() < end) {
+    const response = await fetch(`${url}/v1/models`, {
+      headers: {authorization: `Bearer ${apiKey}`},
+    });
+    const {data = []} = (await response.json()) as {data?: {id?: string}[]};
+    if (data.some(({id}) => id === model)) {
+      return true;
+    }
+    await wait(pollMs);
+  }
+  return false;
+};

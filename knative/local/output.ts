@@ -33,6 +33,11 @@ export const readyText = ({
 }) => {
   const {url, apiKey, model} = ready;
   const body = JSON.stringify({model, stream: true, messages: [{role: 'user', content: 'Hello'}]});
+  // The command looks into `.sluice` only.
+  const elsewhere =
+    dataFolder === '.sluice'
+      ? ''
+      : ` (with SLUICE_URL and SLUICE_ADMIN_KEY set to what ${dataFolder}/dev.json has)`;
   const offers = upstream === undefined ? found : [];
   return `
 Sluice is ready.
@@ -49,7 +54,7 @@ Ask it something:
     -H 'content-type: application/json' \\
     -d '${body}'
 
-Then see what it cost:
+Then see what it cost${elsewhere}:
 
   npm run sluice -- usage
   npm run sluice -- budget

@@ -6,6 +6,7 @@ In: the program, its environment. Out: where it listens now, and its end. A chil
 */
 import {type ChildProcess, spawn} from 'node:child_process';
 import {createInterface} from 'node:readline';
+import type {Readable} from 'node:stream';
 import {fileURLToPath} from 'node:url';
 import {StartError} from './problems.ts';
 
@@ -50,87 +51,47 @@ export const startChild = ({
   startTimeoutMs = 60_000,
 }: ChildOptions): Child => {
   let child: ChildProcess | undefined;
+  let ended: Promise<void> = Promise.resolve();
   let port: number | undefined;
   let stopping = false;
   let restart: NodeJS.Timeout | undefined;
   let waitMs = restartMinMs;
   let everReady = false;
-  let startedAt = 0;
-  const lastLines: string[] = [];
   const first = Promise.withResolvers<void>();
   // Whoever starts several children hears of the first failure; the others' must not end the process.
   first.promise.catch(() => {});
-  const ends = new Set<() => void>();
 
   const run = () => {
-    startedAt = performance.now();
-    const running = spawn(process.execPath, ['--import', leash, program], {
-      env: {...env},
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      // A group of its own: the terminal's Ctrl-C is for the runner, which stops the children in order.
-      detached: true,
-    });
-    child = running;
-    for (const stream of [running.stdout, running.stderr]) {
-      if (stream) {
-        createInterface({input: stream}).on('line', line => {
-          lastLines.push(line);
-          lastLines.splice(0, lastLines.length - keptLines);
-          onLine(name, line);
-        });
-      }
-    }
-    const timer = setTimeout(
-      () => fail(`did not listen within ${startTimeoutMs / 1000} s`),
-      startTimeoutMs,
-    );
-    timer.unref();
-    const fail = (reason: string) => {
-      running.kill('SIGKILL');
-      first.reject(new StartError(`${name} ${reason}`));
-    };
-    running.on('message', message => {
-      const listening = (message as {listening?: unknown}).listening;
-      if (typeof listening === 'number') {
-        clearTimeout(timer);
-        port = listening;
-        if (everReady) {
-          onNote(`${name} is back`);
-        }
-        everReady = true;
-        first.resolve();
-      }
-    });
-    running.on('error', error => fail(`cannot be started: ${error.message}`));
-    // `close` comes after the last line of output, `exit` may come before it.
-    running.on('close', (code, signal) => {
-      clearTimeout(timer);
-      onClose(code, signal);
+    const startedAt = performance.now();
+    const launched = launch({name, program, env, onLine, startTimeoutMs, onListening});
+    child = launched.child;
+    ended = launched.ended.then(end => {
+      child = undefined;
+      port = undefined;
+      onEnd(end, performance.now() - startedAt);
     });
   };
 
-  const onClose = (code: number | null, signal: NodeJS.Signals | null) => {
-    child = undefined;
-    port = undefined;
-    for (const end of ends) {
-      end();
+  const onListening = (at: number) => {
+    port = at;
+    if (everReady) {
+      onNote(`${name} is back`);
     }
-    ends.clear();
+    everReady = true;
+    first.resolve();
+  };
+
+  const onEnd = ({how, lastLines}: End, ranMs: number) => {
     if (stopping) {
       first.reject(new StartError(`${name} was stopped`));
-      return;
+    } else if (!everReady) {
+      first.reject(new StartError([`${name} ${how}`, ...lastLines].join('\n  ')));
+    } else {
+      waitMs = ranMs > healthyMs ? restartMinMs : waitMs;
+      onNote(`${name} ${how}; starting it again in ${waitMs / 1000} s`);
+      restart = setTimeout(run, waitMs);
+      waitMs = Math.min(waitMs * 2, restartMaxMs);
     }
-    const how = signal === null ? `ended with status ${code}` : `was ended by ${signal}`;
-    if (!everReady) {
-      first.reject(
-        new StartError([`${name} ${how} before it listened`, ...lastLines].join('\n  ')),
-      );
-      return;
-    }
-    waitMs = performance.now() - startedAt > healthyMs ? restartMinMs : waitMs;
-    onNote(`${name} ${how}; starting it again in ${waitMs / 1000} s`);
-    restart = setTimeout(run, waitMs);
-    waitMs = Math.min(waitMs * 2, restartMaxMs);
   };
 
   run();
@@ -147,14 +108,69 @@ export const startChild = ({
     async stop(graceMs) {
       stopping = true;
       clearTimeout(restart);
-      if (child === undefined) {
-        return;
-      }
-      const ended = new Promise<void>(resolve => ends.add(resolve));
       const hard = setTimeout(() => child?.kill('SIGKILL'), graceMs);
-      child.kill('SIGTERM');
+      child?.kill('SIGTERM');
       await ended;
       clearTimeout(hard);
     },
   };
+};
+
+type End = Readonly<{how: string; lastLines: readonly string[]}>;
+
+/** One life of a child: `ended` resolves with why it is over, after its last line of output. */
+const launch = ({
+  name,
+  program,
+  env,
+  onLine,
+  startTimeoutMs,
+  onListening,
+}: Pick<ChildOptions, 'name' | 'program' | 'env' | 'onLine'> & {
+  startTimeoutMs: number;
+  onListening: (port: number) => void;
+}) => {
+  const child = spawn(process.execPath, ['--import', leash, program], {
+    env: {...env},
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    // A group of its own: the terminal's Ctrl-C is for the runner, which stops the children in order.
+    detached: true,
+  });
+  const lastLines: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({input: stream as Readable}).on('line', line => {
+      lastLines.push(line);
+      lastLines.splice(0, lastLines.length - keptLines);
+      onLine(name, line);
+    });
+  }
+  let reason: string | undefined;
+  let listened = false;
+  const timer = setTimeout(() => {
+    reason = `did not listen within ${startTimeoutMs / 1000} s`;
+    child.kill('SIGKILL');
+  }, startTimeoutMs);
+  child.on('message', message => {
+    const {listening} = message as {listening?: unknown};
+    if (typeof listening === 'number') {
+      clearTimeout(timer);
+      listened = true;
+      onListening(listening);
+    }
+  });
+  const ended = new Promise<End>(resolve => {
+    child.once('error', error => {
+      reason = `cannot be run: ${error.message}`;
+      // Without a process there is nothing to close.
+      if (child.pid === undefined) {
+        resolve({how: reason, lastLines});
+      }
+    });
+    // `close` comes after the last line of output, `exit` may come before it.
+    child.once('close', (code, signal) => {
+      const how = signal === null ? `ended with status ${code}` : `was ended by ${signal}`;
+      resolve({how: reason ?? (listened ? how : `${how} before it listened`), lastLines});
+    });
+  }).finally(() => clearTimeout(timer));
+  return {child, ended};
 };

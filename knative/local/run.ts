@@ -6,7 +6,7 @@ in the order in which it depends on the ones before, so that the end is the same
 first, then events until none is left, then who handles them, PostgreSQL and the lock last.
 */
 import {fileURLToPath} from 'node:url';
-import {prepareDemo} from './demo.ts';
+import {prepareDemo, waitForModel} from './demo.ts';
 import {programOf} from './functions.ts';
 import {openIngress} from './ingress.ts';
 import {readManifests} from './manifests.ts';
@@ -74,6 +74,9 @@ export const run = async (start: Start): Promise<Ready & {found: readonly Found[
     upstream,
     price: options.upstream === undefined ? 'demo' : (price ?? 'free'),
   });
+  if (!(await waitForModel({url: ingress.url, apiKey: demo.apiKey, model: demo.model}))) {
+    start.say(`the model ${demo.model} is registered and not ready; see GET /admin/v1/models`);
+  }
   const ready: Ready = {
     url: ingress.url,
     apiKey: demo.apiKey,

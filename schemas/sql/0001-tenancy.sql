@@ -104,6 +104,7 @@ create trigger keys_change after insert or update or delete on keys
 alter table orgs enable row level security;
 alter table projects enable row level security;
 alter table keys enable row level security;
+alter table changes enable row level security;
 
 create policy orgs_tenant on orgs to sluice_tenant using (id = current_org()) with check (id = current_org());
 create policy orgs_gateway on orgs for select to sluice_gateway using (true);
@@ -114,6 +115,8 @@ create policy projects_system on projects to sluice_system using (true) with che
 create policy keys_tenant on keys to sluice_tenant using (org_id = current_org()) with check (org_id = current_org());
 create policy keys_gateway on keys for select to sluice_gateway using (true);
 create policy keys_system on keys to sluice_system using (true) with check (true);
+create policy changes_gateway on changes for select to sluice_gateway using (true);
+create policy changes_system on changes to sluice_system using (true);
 
 grant select, insert, update on orgs, projects, keys to sluice_tenant;
 grant select on orgs, projects, keys to sluice_gateway;

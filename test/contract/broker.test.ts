@@ -508,7 +508,11 @@ test('postgres: what a killed process had in hand is handed out as soon as the n
   await doomed.publish(deliveries('a', '1'));
   await got.promise;
   // As a kill -9 leaves it: its connections are gone and it makes no other.
-  doomedPool.connect = (() => Promise.reject(new Error('killed'))) as unknown as pg.Pool['connect'];
+  const refuse = (callback?: (error: Error) => void) => {
+    const error = new Error('killed');
+    return callback ? callback(error) : Promise.reject(error);
+  };
+  doomedPool.connect = refuse as unknown as pg.Pool['connect'];
   const client: Queryable = database.pool('superuser');
   await client.query(
     'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and usename = $2',

@@ -15,8 +15,14 @@ const setUp = async (t: ExecutionContext) => {
     databaseUrl: database.url('superuser'),
     name: 'test',
     connectionsMax: 8,
+    connectTimeoutMs: 60_000,
   });
-  const pool = createPool({databaseUrl: database.url('gateway'), name: 'test', connectionsMax: 8});
+  const pool = createPool({
+    databaseUrl: database.url('gateway'),
+    name: 'test',
+    connectionsMax: 8,
+    connectTimeoutMs: 60_000,
+  });
   t.teardown(() => Promise.all([root.end(), pool.end()]));
   await root.query(`insert into orgs (id, name) values ($1, 'one')`, [org]);
   const gateway = (id = uuidv7()) => {

@@ -5,7 +5,13 @@ import {type AddressInfo, createServer} from 'node:net';
 import {join} from 'node:path';
 import test from 'ava';
 import {eventually} from '../helpers/eventually.ts';
-import {makeDataFolder, openDataFolder, spawnSluice, startSluice} from '../helpers/sluice.ts';
+import {
+  isAlive,
+  makeDataFolder,
+  openDataFolder,
+  spawnSluice,
+  startSluice,
+} from '../helpers/sluice.ts';
 
 let shared: Awaited<ReturnType<typeof openDataFolder>>;
 test.before(async () => {
@@ -23,22 +29,6 @@ const processesOf = (dataFolder: string, runner?: number): string[] =>
         args.join(' ').includes(dataFolder) || (runner !== undefined && Number(ppid) === runner)
       );
     });
-
-const childrenOf = (runner: number): number[] =>
-  execFileSync('ps', ['-A', '-o', 'pid=,ppid='], {encoding: 'utf8'})
-    .split('\n')
-    .map(line => line.trim().split(/\s+/).map(Number))
-    .filter(([, ppid]) => ppid === runner)
-    .map(([pid]) => pid as number);
-
-const isAlive = (pid: number) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 const chat = (sluice: {url: string; apiKey: string; model: string}) =>
   fetch(`${sluice.url}/v1/chat/completions`, {
@@ -90,7 +80,7 @@ test.serial(
   'a killed runner leaves no function behind, and the next start takes its data over',
   async t => {
     const first = await startSluice(t, {dataFolder: shared.path});
-    const children = childrenOf(first.process.pid as number);
+    const children = first.children();
     t.true(children.length >= 8);
     await first.kill();
     await eventually(

@@ -88,9 +88,19 @@ export const postgresHarness = async (
   t: ExecutionContext,
 ): Promise<Harness & {pool: pg.Pool; root: pg.Pool; url: string; rootUrl: string}> => {
   const database = await createTestDatabase(t);
-  const root = database.pool('superuser');
-  const pool = createPool({databaseUrl: database.url('system'), name: 'test', connectionsMax: 8});
-  t.teardown(() => pool.end());
+  const root = createPool({
+    databaseUrl: database.url('superuser'),
+    name: 'test',
+    connectTimeoutMs: 60_000,
+  });
+  // Tests that crowd it wait for a connection on a busy machine, and that is no failure.
+  const pool = createPool({
+    connectTimeoutMs: 60_000,
+    databaseUrl: database.url('system'),
+    name: 'test',
+    connectionsMax: 8,
+  });
+  t.teardown(() => Promise.all([pool.end(), root.end()]));
   await root.query(`insert into orgs (id, name) values ($1, 'one')`, [org]);
   await root.query(
     `insert into models (id, name, environment) values ($1, 'llama-3.1-8b', 'production')`,

@@ -28,6 +28,8 @@ export type Sluice = Readonly<{
   stop(): Promise<number | null>;
   /** SIGKILL of the runner alone; resolves when it is gone. */
   kill(): Promise<void>;
+  /** The functions and the simulated model. */
+  children(): number[];
   /** SIGKILL of the runner, of everything it started and of PostgreSQL, as a machine that loses power. */
   killAll(): Promise<void>;
 }>;
@@ -148,6 +150,7 @@ export const startSluice = async (
       child.kill('SIGKILL');
       await ended;
     },
+    children: () => childrenOf(child.pid as number),
     async killAll() {
       const all = [
         child.pid as number,
@@ -160,4 +163,13 @@ export const startSluice = async (
       await ended;
     },
   };
+};
+
+export const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 };

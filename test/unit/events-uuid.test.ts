@@ -17,7 +17,7 @@ test('an id is a UUID of version 7 that carries its time', t => {
 
 test('ids of a later millisecond sort after those of an earlier', t => {
   fc.assert(
-    fc.property(time, nowMs => t.true(uuidv7(nowMs) < uuidv7(nowMs + 1))),
+    fc.property(fc.nat(2 ** 48 - 2), nowMs => t.true(uuidv7(nowMs) < uuidv7(nowMs + 1))),
     {numRuns: 50},
   );
 });

@@ -51,6 +51,8 @@ test('a batch has no more bytes than it may, but always one event', t => {
   t.deepEqual(splitByBytes([], 250), []);
 });
 
+const policy = {...defaultPolicy, retries: 1};
+
 const deliverer = (url: string, more: Partial<SubscriptionPlan> = {}) => {
   const dispatcher = new Agent();
   const onBatch = deliverToTrigger({
@@ -61,7 +63,7 @@ const deliverer = (url: string, more: Partial<SubscriptionPlan> = {}) => {
       origin: 'broker:default',
       filter: {dialect: 'all', filters: []},
       sink: {function: 'one', path: '/sink'},
-      policy: {...defaultPolicy, retries: 1, timeoutMs: 200},
+      policy,
       batchMax: 1,
       concurrency: 1,
       token: false,
@@ -116,7 +118,7 @@ test('an event that the dead letter sink does not take is kept', async t => {
 
 test('a subscriber that does not answer in time is tried again', async t => {
   const server = await createHttpTestServer(t, () => {});
-  const {onBatch, close} = deliverer(server.url);
+  const {onBatch, close} = deliverer(server.url, {policy: {...policy, timeoutMs: 200}});
   t.teardown(close);
   t.deepEqual(await onBatch([message(event())]), [{kind: 'retry', afterMs: 200}]);
   t.like(await onBatch([message(event(), 2)]), [{kind: 'dead', reason: 'no answer within 200 ms'}]);

@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
 import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
-import {type DemoPrice, prepareDemo} from '../../knative/local/demo.ts';
+import {type DemoPrice, prepareDemo, waitForModel} from '../../knative/local/demo.ts';
 import {drainEvents} from '../../knative/local/drain-events.ts';
 import {environmentFor} from '../../knative/local/functions.ts';
 import {readManifests} from '../../knative/local/manifests.ts';
@@ -284,4 +284,17 @@ test('another price is registered, and prices of nought are free', async t => {
   bodies.length = 0;
   await prepare({inputPerMillion: '0.00', outputPerMillion: '0'});
   t.true(bodies.some(body => body.name === 'talker' && body.price === 'free'));
+});
+
+test('a start is ready when the gateway serves its model, and says so when it does not', async t => {
+  let asked = 0;
+  const {url} = await createHttpTestServer(t, (request, response) => {
+    asked += 1;
+    const known = asked > 2 && request.headers.authorization === 'Bearer sk-a-b';
+    response.writeHead(known ? 200 : 401);
+    response.end(known ? '{"data":[{"id":"talker"}]}' : '{"error":{}}');
+  });
+  t.true(await waitForModel({url, apiKey: 'sk-a-b', model: 'talker', pollMs: 1}));
+  t.is(asked, 3);
+  t.false(await waitForModel({url, apiKey: 'sk-a-b', model: 'other', timeoutMs: 50, pollMs: 1}));
 });
