@@ -222,14 +222,16 @@ export const createAccounts = ({
     collect,
     apply,
     get: (id: string) => accounts.get(id),
-    /** Adds to what the next tick asks for: what the demand lacks here. */
-    want(account: Account, demand: Demand) {
-      const needed = demandedHold(demand, account.unit, demand.maxTokens);
-      const lacking = needed - (account.lease ? freeOf(account.lease) : 0);
-      account.wanted = Math.max(
-        account.wanted + Math.max(lacking, 0),
-        slice(account, Math.max(lacking, 1)),
-      );
+    /** Asks in the next tick for all that the demand lacks, of every budget at once: a wait for each would add up. */
+    want(demand: Demand) {
+      for (const budget of demand.budgets) {
+        const account = accountOf(budget);
+        const needed = demandedHold(demand, budget.unit, demand.maxTokens);
+        const lacking = needed - (account.lease ? freeOf(account.lease) : 0);
+        if (lacking > 0) {
+          account.wanted = Math.max(account.wanted + lacking, slice(account, lacking));
+        }
+      }
     },
     /** Whether a tick has something to do before the next upkeep. */
     isDue() {

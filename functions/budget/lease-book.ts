@@ -136,7 +136,7 @@ export const createLeaseBook = ({
       return outcome;
     }
     if (!answered.has(outcome.id)) {
-      accounts.want(outcome, demand);
+      accounts.want(demand);
       return undefined;
     }
     const uncharged = remainingOf(outcome) ?? 0;
@@ -186,7 +186,7 @@ export const createLeaseBook = ({
       if (waiters.size >= waitersMax || closed) {
         return Promise.resolve({refused: 'away', budget: outcome.id});
       }
-      accounts.want(outcome, demand);
+      accounts.want(demand);
       scheduleIfDue();
       return wait(demand, outcome);
     },

@@ -94,7 +94,16 @@ const end = async () => {
   process.exit(status);
 };
 
+/** npm passes on the Ctrl-C that the terminal has already sent to us too: what follows at once is the same one. */
+const echoMs = 500;
+let signalledMs = Number.NEGATIVE_INFINITY;
+
 const onSignal = (signal: NodeJS.Signals) => {
+  const now = performance.now();
+  if (now - signalledMs < echoMs) {
+    return;
+  }
+  signalledMs = now;
   signals += 1;
   if (signals === 1) {
     say(`${signal}: finishing what is running; once more breaks it off`);

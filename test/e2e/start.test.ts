@@ -99,11 +99,8 @@ test.serial(
   },
 );
 
-test.serial('SIGTERM lets a running stream end', async t => {
-  const sluice = await startSluice(t, {
-    dataFolder: shared.path,
-    env: {TOKEN_DELAY_MS: '50', DEFAULT_TOKENS: '40'},
-  });
+/** Asks for a stream of many tokens and returns once the first is here. */
+const beginStream = async (sluice: {url: string; apiKey: string; model: string}) => {
   const response = await fetch(`${sluice.url}/v1/chat/completions`, {
     method: 'POST',
     headers: {authorization: `Bearer ${sluice.apiKey}`, 'content-type': 'application/json'},
@@ -116,13 +113,43 @@ test.serial('SIGTERM lets a running stream end', async t => {
   const reader = (response.body as ReadableStream<Uint8Array>)
     .pipeThrough(new TextDecoderStream())
     .getReader();
-  let text = (await reader.read()).value ?? '';
+  const first = (await reader.read()).value ?? '';
+  return async () => {
+    let text = first;
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      text += part.value;
+    }
+    return text;
+  };
+};
+
+test.serial('Ctrl-C lets a running stream end, also when npm passes it on once more', async t => {
+  const env = {TOKEN_DELAY_MS: '50', DEFAULT_TOKENS: '40'};
+  const sluice = await startSluice(t, {dataFolder: shared.path, env});
+  const readToEnd = await beginStream(sluice);
+  sluice.process.kill('SIGINT');
   const stopped = sluice.stop();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    text += part.value;
-  }
+  const text = await readToEnd();
   t.true(text.trimEnd().endsWith('data: [DONE]'));
   t.is(await stopped, 0);
+});
+
+test.serial('a second Ctrl-C breaks off what is running and leaves nothing behind', async t => {
+  const env = {TOKEN_DELAY_MS: '1000', DEFAULT_TOKENS: '400'};
+  const sluice = await startSluice(t, {dataFolder: shared.path, env});
+  const readToEnd = await beginStream(sluice);
+  const broken = t.throwsAsync(readToEnd());
+  await eventually(
+    () => {
+      if (sluice.process.kill('SIGINT') && sluice.process.exitCode === null) {
+        throw new Error('still there');
+      }
+    },
+    {timeoutMs: 30_000, intervalMs: 600},
+  );
+  await broken;
+  t.is(sluice.process.exitCode, 1);
+  t.deepEqual(processesOf(shared.path), []);
 });
 
 test.serial('a data folder in use is refused with the process that uses it', async t => {

@@ -13,7 +13,7 @@ import {createOpenApi} from './openapi.ts';
 
 export type Json = {[name: string]: unknown} & {id: string; data: Json[]};
 
-export const adminKey = 'the admin key of this test';
+export const adminKey = 'the-admin-key-of-this-test';
 
 export const startAdmin = async (t: ExecutionContext) => {
   const database = await createTestDatabase(t);

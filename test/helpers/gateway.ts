@@ -83,7 +83,7 @@ export const startGateway = async (t: ExecutionContext, options: GatewayOptions 
     ...options.entry,
   };
   const leases = createMemoryLeases(budgets);
-  const used = {...limits, leaseWaitMs: 500, ...options.limits};
+  const used = {...limits, leaseWaitMs: 5_000, ...options.limits};
   const leaseBook = createLeaseBook({
     work: leases.work,
     ttlMs: used.leaseTtlMs,

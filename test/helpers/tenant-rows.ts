@@ -4,6 +4,7 @@ Tenant rows: one row of an organisation in every table of tenants, written as a 
 In: a connection, a name. Out: the ids.
 */
 import type pg from 'pg';
+import {makeApiKey} from '../../events/api-key.ts';
 import {uuidv7} from '../../events/uuid.ts';
 
 export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: string) => {
@@ -38,7 +39,7 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
     id: ids.key,
     org_id: ids.org,
     project_id: ids.project,
-    public_id: ids.key.replaceAll('-', '').slice(-16),
+    public_id: makeApiKey().publicId,
     secret_hash: Buffer.alloc(32),
     name,
   });
