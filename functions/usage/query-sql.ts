@@ -33,12 +33,12 @@ export const queryStatement = (query: Query, limit: number): Statement => {
   const table = granularity !== 'hour' && wholeDays ? 'usage_daily' : 'usage_hourly';
   const column = table === 'usage_daily' ? 'day' : 'hour';
   const values: unknown[] = [
-    query.org,
     table === 'usage_daily' ? from.slice(0, 10) : from,
     table === 'usage_daily' ? to.slice(0, 10) : to,
   ];
-  const conditions = [`org_id = $1`, `${column} >= $2`, `${column} < $3`];
-  for (const [name, value] of Object.entries(filters)) {
+  const conditions = [`${column} >= $1`, `${column} < $2`];
+  const equal = {...(query.org === undefined ? {} : {org: query.org}), ...filters};
+  for (const [name, value] of Object.entries(equal)) {
     values.push(value);
     conditions.push(`${columnOf[name as Dimension]} = $${values.length}`);
   }

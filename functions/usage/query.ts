@@ -16,7 +16,8 @@ export type Dimension = (typeof dimensions)[number];
 export type Granularity = (typeof granularities)[number];
 
 export type Query = Readonly<{
-  org: string;
+  /** Absent: the operator asks about all of them. */
+  org: string | undefined;
   filters: Readonly<Partial<Record<Exclude<Dimension, 'org' | 'endpoint'>, string>>>;
   /** Instants on the hour: from ≤ start < to. */
   from: string;
@@ -63,7 +64,7 @@ export const parseQuery = (
     instantOf(parameters, 'from') ?? Date.parse(`${new Date(nowMs).toISOString().slice(0, 7)}-01`);
   const to = instantOf(parameters, 'to') ?? nowMs;
   const query: Query = {
-    org: uuidOf(parameters, 'org') ?? refuse('org', 'the id of an organisation'),
+    org: uuidOf(parameters, 'org'),
     filters: filtersOf(parameters),
     from: new Date(Math.floor(from / hourMs) * hourMs).toISOString(),
     to: new Date(Math.ceil(to / hourMs) * hourMs).toISOString(),

@@ -1,5 +1,5 @@
 /**
-Routes: the query API of usage, for who holds the admin key. Every query names one organisation and sees only its rows.
+Routes: the query API of usage, for who holds the admin key. A query that names an organisation sees only its rows.
 */
 import type {Request, Response, Router} from 'express';
 import {SluiceError} from '../../events/errors.ts';

@@ -105,7 +105,7 @@ const queryRollups = (
   const rows = new Map<string, Row>();
   for (const rollup of rollups) {
     const wanted =
-      rollup.org === org &&
+      (org === undefined || rollup.org === org) &&
       rollup.start >= from &&
       rollup.start < to &&
       Object.entries(filters).every(

@@ -131,12 +131,14 @@ export const createPostgresStore = (pool: pg.Pool): UsageStore => {
       await openMonths(months);
       return transactionOn(pool)(client => work(createTransaction(client)));
     },
-    query: (query, limit) =>
-      asTenant(pool)(query.org, async client => {
-        const {text, values} = queryStatement(query, limit);
+    async query(query, limit) {
+      const {text, values} = queryStatement(query, limit);
+      const read = async (client: pg.PoolClient) => {
         const {rows} = await client.query<RollupRow>(text, values);
         return rows.map(row => toRow(query, row));
-      }),
+      };
+      return query.org === undefined ? transactionOn(pool)(read) : asTenant(pool)(query.org, read);
+    },
     record: (org, request) =>
       asTenant(pool)(org, async client => {
         const {rows} = await client.query(

@@ -33,7 +33,7 @@ export type UsageStore = Readonly<{
     months: readonly string[],
     work: (transaction: UsageTransaction) => Promise<Result>,
   ): Promise<Result>;
-  /** At most `limit` rows, in the order of start and dimensions; those of the query's organisation only. */
+  /** At most `limit` rows, in the order of start and dimensions; those of the query's organisation only when it names one. */
   query(query: Query, limit: number): Promise<Row[]>;
   /** The record of one request of one organisation. */
   record(org: string, request: string): Promise<UsageRecord | undefined>;

@@ -24,7 +24,9 @@ export const migrate = async ({databaseUrl}: {databaseUrl: string}): Promise<str
     await client.query(
       'create table if not exists migrations (name text primary key, hash text not null, applied_at timestamptz not null default now())',
     );
-    const {rows} = await client.query<{name: string; hash: string}>('select name, hash from migrations');
+    const {rows} = await client.query<{name: string; hash: string}>(
+      'select name, hash from migrations',
+    );
     const applied = new Map(rows.map(row => [row.name, row.hash]));
     const files = (await readdir(folder)).filter(name => /^\d{4}-[a-z-]+\.sql$/.test(name)).sort();
     const unknown = [...applied.keys()].find(name => !files.includes(name));
@@ -37,7 +39,9 @@ export const migrate = async ({databaseUrl}: {databaseUrl: string}): Promise<str
       const digest = hash('sha256', sql);
       if (applied.has(name)) {
         if (applied.get(name) !== digest) {
-          throw new Error(`migration ${name} was changed after it was applied; add a new file instead`);
+          throw new Error(
+            `migration ${name} was changed after it was applied; add a new file instead`,
+          );
         }
         continue;
       }

@@ -119,6 +119,17 @@ test('the record of a request is shown to its organisation only', async t => {
   });
 });
 
+test('the operator sees all organisations when none is named, and can tell them apart', async t => {
+  const {post, get} = await setUp(t);
+  await post([makeUsageEvent('finished'), makeUsageEvent('finished', {orgid: otherOrg})]);
+  t.like((await get('/admin/v1/usage')).body, {data: [{requests: 2}]});
+  const {body} = await get('/admin/v1/usage?groupBy=org');
+  t.deepEqual(
+    (body as {data: {org: string}[]}).data.map(({org}) => org).sort(),
+    [someOrg, otherOrg].sort(),
+  );
+});
+
 test('a wrong parameter is named in a problem', async t => {
   const {get} = await setUp(t);
   const {status, headers, body} = await get('/admin/v1/usage?org=nobody');

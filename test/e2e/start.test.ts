@@ -139,14 +139,17 @@ test.serial('a second Ctrl-C breaks off what is running and leaves nothing behin
   const sluice = await startSluice(t, {dataFolder: shared.path, env});
   const readToEnd = await beginStream(sluice);
   const broken = t.throwsAsync(readToEnd());
+  // Until the second is told from an echo of the first.
   await eventually(
     () => {
-      if (sluice.process.kill('SIGINT') && sluice.process.exitCode === null) {
-        throw new Error('still there');
+      sluice.process.kill('SIGINT');
+      if (!sluice.lines.some(line => line.includes('breaking off'))) {
+        throw new Error('not yet');
       }
     },
-    {timeoutMs: 30_000, intervalMs: 600},
+    {timeoutMs: 30_000, intervalMs: 300},
   );
+  await once(sluice.process, 'exit');
   await broken;
   t.is(sluice.process.exitCode, 1);
   t.deepEqual(processesOf(shared.path), []);

@@ -27,8 +27,8 @@ test('control characters of a value never reach the terminal', t => {
 });
 
 test('the heading is bold where colours are wanted, and only there', t => {
-  t.regex(toTable(columns, items, {colour: true}), /^\u001b\[1mNAME/);
-  t.notRegex(toTable(columns, items), /\u001b/);
+  t.true(toTable(columns, items, {colour: true}).startsWith('\u001b[1mNAME'));
+  t.false(toTable(columns, items).includes('\u001b'));
 });
 
 test('a single item is a field a line', t => {

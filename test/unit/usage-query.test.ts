@@ -53,7 +53,6 @@ const refuses = (parameter: string, parameters: Record<string, unknown>) =>
   });
 
 refuses('org', {org: undefined});
-refuses('org', {org: ''});
 refuses('org', {org: "x' or true"});
 refuses('org', {org: [someOrg, someOrg]});
 refuses('project', {project: 'x'});
@@ -68,6 +67,10 @@ refuses('groupBy', {groupBy: 'org,org_id'});
 refuses('granularity', {granularity: 'minute'});
 refuses('format', {format: 'xml'});
 refuses('groupby', {groupby: 'model'});
+
+test('who names no organisation asks about all of them', t => {
+  t.is(parseQuery({}, now).query.org, undefined);
+});
 
 test('a record is asked for by an id that the gateway made', t => {
   const request = uuidv7();

@@ -53,7 +53,7 @@ export const budgetCommand = (program: Command, context: Context) => {
 
   withFormat(budget.command('list', {isDefault: true}))
     .description('the budgets of an organisation, of its projects and keys')
-    .option('--org <name or id>', 'the only one there is where absent')
+    .option('--org <name-or-id>', 'the only one there is where absent')
     .action(async ({org, ...format}: Format & {org?: string}) => {
       const client = context.client();
       const items = await client.list('/budgets', {org: await findOrg(client, org)});
@@ -68,7 +68,7 @@ export const budgetCommand = (program: Command, context: Context) => {
 
   withFormat(budget.command('create'))
     .description('limits an organisation, a project or a key')
-    .option('--org <name or id>')
+    .option('--org <name-or-id>')
     .option('--project <id>')
     .option('--key <id>')
     .requiredOption('--limit <amount>', 'USD such as 5.00, or tokens')

@@ -27,7 +27,7 @@ export const ledgerCommand = (program: Command, context: Context) => {
   withFormat(program.command('ledger'))
     .description('what was charged, newest first')
     .option('--request <id>', 'one request, by its x-request-id')
-    .option('--org <name or id>', 'the only one there is where absent')
+    .option('--org <name-or-id>', 'the only one there is where absent')
     .option('--from <instant>', 'a date or an RFC 3339 instant')
     .option('--to <instant>')
     .option('--limit <number>', 'the most entries', '100')

@@ -73,7 +73,7 @@ export const modelCommand = (program: Command, context: Context) => {
     .description('registers a model, or changes what is registered under its name')
     .requiredOption('--environment <name>', 'development, staging or production')
     .requiredOption('--endpoint <url...>', 'where it is served')
-    .requiredOption('--price <in,out[,cached]>', 'USD a million tokens, or free')
+    .requiredOption('--price <in,out>', 'USD a million tokens, a third for cached input; or free')
     .option('--context-length <tokens>', 'asked of the server where absent')
     .option('--default-max-tokens <tokens>')
     .option('--namespace <name>')
@@ -83,7 +83,7 @@ export const modelCommand = (program: Command, context: Context) => {
     });
 
   const named = (word: string, text: string) =>
-    withFormat(model.command(`${word} <name or id>`))
+    withFormat(model.command(`${word} <name-or-id>`))
       .description(text)
       .option('--environment <name>', 'where a name is used in several');
 

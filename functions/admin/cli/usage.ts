@@ -31,7 +31,7 @@ const figures: readonly Column[] = [
 export const usageCommand = (program: Command, context: Context) => {
   withFormat(program.command('usage'))
     .description('requests, tokens and cost of an organisation, this month unless said')
-    .option('--org <name or id>', 'the only one there is where absent')
+    .option('--org <name-or-id>', 'the only one there is where absent')
     .option('--project <id>')
     .option('--key <id>')
     .option('--model <name>')

@@ -1,0 +1,88 @@
+import test from 'ava';
+import {serve} from '../../events/serve.ts';
+import {createLogger} from '../../events/telemetry.ts';
+import {uuidv7} from '../../events/uuid.ts';
+import {createRegistry} from '../../functions/registry/registry.ts';
+import {registryRoutes} from '../../functions/registry/routes.ts';
+import {createMemoryStore} from '../../functions/registry/store-memory.ts';
+import {createOpenApi} from '../helpers/openapi.ts';
+import {createFakeProbe, ill, makeBody, well} from '../helpers/registry.ts';
+
+const adminKey = 'the-admin-key-of-this-test';
+const base = '/admin/v1/models';
+
+test("the registry's answers are what the admin contract says", async t => {
+  const contract = createOpenApi();
+  const {probe, findings} = createFakeProbe();
+  const server = await serve({
+    name: 'registry',
+    host: '127.0.0.1',
+    bodyBytes: 32 * 1024,
+    logger: createLogger({name: 'registry', level: 'silent'}),
+    routes: registryRoutes({
+      registry: createRegistry({store: createMemoryStore(), probe}),
+      adminKey,
+    }),
+  });
+  t.teardown(server.close);
+  const call = async (method: string, path: string, body?: unknown, token = adminKey) => {
+    const response = await fetch(server.url + path, {
+      method,
+      headers: {authorization: `Bearer ${token}`},
+      ...(body === undefined ? {} : {body: JSON.stringify(body)}),
+    });
+    const text = await response.text();
+    const answer = {
+      status: response.status,
+      contentType: response.headers.get('content-type'),
+      body: text === '' ? undefined : JSON.parse(text),
+    };
+    contract.check({method, path, ...answer});
+    return answer;
+  };
+  findings['http://a:8000'] = ill;
+  const {body} = await call('POST', base, makeBody());
+  const path = `${base}/${body.id}`;
+  await call('POST', `${path}/enable`);
+  findings['http://a:8000'] = well;
+  await call('POST', `${path}/probe`);
+  await call('POST', `${path}/disable`);
+  await call('POST', `${path}/enable`);
+  await call('GET', path);
+  await call('GET', base);
+  await call(
+    'POST',
+    base,
+    makeBody({price: 'free', metadata: {any: ['thing']}, namespace: 'models'}),
+  );
+  await call('POST', base, makeBody({price: undefined}));
+  await call('POST', base, makeBody({name: 'x'.repeat(40_000)}));
+  await call('GET', `${base}?status=x`);
+  await call('DELETE', path);
+  for (const [method, at] of [
+    ['GET', path],
+    ['DELETE', path],
+    ['POST', `${path}/enable`],
+    ['POST', `${path}/disable`],
+    ['POST', `${base}/${uuidv7()}/probe`],
+    ['GET', `${base}/x`],
+  ] as const) {
+    t.is((await call(method, at)).status, 404, `${method} ${at}`);
+    t.is((await call(method, at, undefined, 'wrong')).status, 401, `${method} ${at}`);
+  }
+  const promised = Object.entries(contract.document.paths)
+    .filter(([template]) => template.startsWith(base))
+    .flatMap(([template, item]) =>
+      Object.entries(item)
+        .filter(([method]) => method !== 'parameters')
+        .flatMap(([method, {responses}]) =>
+          Object.keys(responses).map(status => `${method.toUpperCase()} ${template} ${status}`),
+        ),
+    );
+  // A conflict of a registration needs two at once; those without a key are the same for every route.
+  const unseen = promised.filter(what => !contract.seen.has(what));
+  t.deepEqual(
+    unseen.filter(what => !what.endsWith(' 401')),
+    [`POST ${base} 409`],
+  );
+});
