@@ -53,7 +53,9 @@ create index dead_letters_at on dead_letters (dead_at);
 
 alter table outbox enable row level security;
 alter table dead_letters enable row level security;
-create policy outbox_tenant on outbox for insert to sluice_tenant with check (org_id = current_org());
+-- A tenant's work makes hints; what carries truth comes from gateways and the debit.
+create policy outbox_tenant on outbox for insert to sluice_tenant
+  with check (org_id = current_org() and destination like 'broker:%');
 create policy outbox_gateway on outbox for insert to sluice_gateway with check (true);
 create policy outbox_system on outbox to sluice_system using (true) with check (true);
 create policy dead_letters_tenant on dead_letters for select to sluice_tenant using (org_id = current_org());
