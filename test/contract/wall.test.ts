@@ -1,5 +1,6 @@
 import test, {type ExecutionContext} from 'ava';
 import type pg from 'pg';
+import {asTenant} from '../../events/database.ts';
 import {createTestDatabase, type TestDatabase} from '../helpers/database.ts';
 import {insertTenantRows} from '../helpers/tenant-rows.ts';
 import {checkWall, findTables, roles} from '../helpers/wall.ts';
@@ -195,4 +196,18 @@ test('no role is above the policies, and none but system may become another: a t
     ['sluice_system', false, ['sluice_tenant']],
     ['sluice_tenant', false, []],
   ]);
+});
+
+test("a tenant's work cannot send what carries truth, nor anything for another organisation", async t => {
+  const {database, orgs} = await setUp(t);
+  const send = (destination: string, org: string) =>
+    asTenant(database.pool('tenant'))(orgs.own, client =>
+      client.query(
+        `insert into outbox (destination, org_id, source, event_id, event) values ($1, $2, '/x', gen_random_uuid(), '{}')`,
+        [destination, org],
+      ),
+    );
+  await t.notThrowsAsync(send('broker:default', orgs.own));
+  await t.throwsAsync(send('log:sluice.usage', orgs.own), {message: /row-level security/});
+  await t.throwsAsync(send('broker:default', orgs.other), {message: /row-level security/});
 });
