@@ -22,14 +22,15 @@ export const insertIntoOutbox = async (client: Queryable, rows: readonly OutboxR
   await client.query({
     name: 'outbox-insert',
     text: `insert into outbox (destination, org_id, source, event_id, event, barrier)
-           select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::json[], $6::boolean[])
+           select * from unnest($1::text[], $2::uuid[], $3::text[], $4::text[], string_to_array($5, chr(31))::json[], $6::boolean[])
            on conflict do nothing`,
     values: [
       rows.map(row => row.destination),
       rows.map(row => row.event.orgid ?? null),
       rows.map(row => row.event.source),
       rows.map(row => row.event.id),
-      rows.map(row => toJson(row.event)),
+      // Not an array: escaping every quote of every event costs more than the rest of the statement. JSON has no bare \x1f.
+      rows.map(row => toJson(row.event)).join('\x1f'),
       rows.map(row => row.barrier ?? false),
     ],
   });
