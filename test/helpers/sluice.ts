@@ -89,7 +89,7 @@ const postmasterOf = (folder: string) => {
 };
 
 /** From the kernel's own list, so that nothing has to be told who is killed. */
-const childrenOf = (parent: number): number[] =>
+export const childrenOf = (parent: number): number[] =>
   readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
     .map(Number)
