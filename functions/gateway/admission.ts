@@ -6,8 +6,8 @@ members to set in the body. Pure.
 */
 
 import {SluiceError} from '../../events/errors.ts';
-import type {BudgetRef, Demand} from '../budget/account.ts';
 import {holdOf, isAmount} from '../budget/cost.ts';
+import type {BudgetRef, Demand} from '../budget/leases/account.ts';
 import type {ModelEntry} from '../registry/catalogue.ts';
 import {type Bounds, type Operation, promptBounds} from './operation.ts';
 

@@ -6,7 +6,7 @@ durable. Until then a reader of the log may not know of it.
 */
 import type {SluiceError} from '../../events/errors.ts';
 import {costOf, type Tokens} from '../budget/cost.ts';
-import {amountsOf} from '../budget/lease-book.ts';
+import {amountsOf} from '../budget/leases/lease-book.ts';
 import type {Charge} from './answer.ts';
 import type {Exchange, ExchangeParts} from './exchange.ts';
 import {type Ending, type Outcome, resultOf} from './facts.ts';

@@ -9,7 +9,7 @@ import type {ServerResponse} from 'node:http';
 import {SluiceError, toOpenAiError} from '../../events/errors.ts';
 import type {Limits} from '../../events/limits.ts';
 import type {Logger} from '../../events/telemetry.ts';
-import type {Taken} from '../budget/account.ts';
+import type {Taken} from '../budget/leases/account.ts';
 import type {Charge} from './answer.ts';
 import {byPolicy, nothing, settle} from './ending.ts';
 import {type Ending, type Facts, intentOf, type Outcome} from './facts.ts';

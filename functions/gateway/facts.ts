@@ -7,8 +7,8 @@ request's, so that whatever is sent twice is one event.
 import type {KnownEvent} from '../../events/event.ts';
 import type {InferenceFinished, InferenceStarted} from '../../events/types.ts';
 import type {Principal} from '../auth/principal.ts';
-import type {Hold} from '../budget/account.ts';
 import type {Tokens} from '../budget/cost.ts';
+import type {Hold} from '../budget/leases/account.ts';
 import type {EndpointEntry, ModelEntry} from '../registry/catalogue.ts';
 import type {OperationName} from './operation.ts';
 

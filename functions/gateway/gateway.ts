@@ -13,7 +13,7 @@ import type {Metrics} from '../../events/metrics.ts';
 import type {EventLog} from '../../events/outbox.ts';
 import type {Logger} from '../../events/telemetry.ts';
 import type {Principals} from '../auth/principals.ts';
-import type {LeaseBook} from '../budget/lease-book.ts';
+import type {LeaseBook} from '../budget/leases/lease-book.ts';
 import type {Catalogue} from '../registry/catalogue.ts';
 import {createExchanges} from './exchange.ts';
 import {createGather} from './gather.ts';

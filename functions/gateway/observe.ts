@@ -6,7 +6,7 @@ In: exchanges that ended. Out: lines and cells; never a prompt, never an answer.
 import type {SluiceError} from '../../events/errors.ts';
 import type {Metrics} from '../../events/metrics.ts';
 import {type Logger, traceIdOf} from '../../events/telemetry.ts';
-import type {LeaseBook} from '../budget/lease-book.ts';
+import type {LeaseBook} from '../budget/leases/lease-book.ts';
 import type {Exchange} from './exchange.ts';
 import type {Ending, Outcome} from './facts.ts';
 

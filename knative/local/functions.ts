@@ -6,7 +6,7 @@ and nothing else of ours, so that it works the same in a container.
 */
 import {existsSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
-import type {FunctionPlan} from './plan.ts';
+import type {FunctionPlan} from './plan/plan.ts';
 import {StartError} from './problems.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;

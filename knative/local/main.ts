@@ -13,11 +13,11 @@ import {
   environment as readEnvironment,
 } from '../../events/config.ts';
 import {createLogView} from './logs.ts';
-import {ManifestError} from './manifests.ts';
 import {helpText, OptionError, type Options, readOptions} from './options.ts';
 import {jsonLine, readyText} from './output.ts';
 import {createParts} from './parts.ts';
-import {DataFolderInUse, EmbeddedPostgresError} from './postgres.ts';
+import {ManifestError} from './plan/manifests.ts';
+import {DataFolderInUse, EmbeddedPostgresError} from './postgres/postgres.ts';
 import {diskProblem, StartError} from './problems.ts';
 import {run} from './run.ts';
 

@@ -7,14 +7,14 @@ first, then events until none is left, then who handles them, PostgreSQL and the
 */
 import {fileURLToPath} from 'node:url';
 import {prepareDemo, waitForModel} from './demo.ts';
+import {openIngress} from './front-door/ingress.ts';
+import {findClashes} from './front-door/routes.ts';
 import {programOf} from './functions.ts';
-import {openIngress} from './ingress.ts';
-import {readManifests} from './manifests.ts';
 import type {Ready} from './output.ts';
 import {settleAll} from './parts.ts';
-import {makePlan, type Plan} from './plan.ts';
+import {readManifests} from './plan/manifests.ts';
+import {makePlan, type Plan} from './plan/plan.ts';
 import {StartError} from './problems.ts';
-import {findClashes} from './routes.ts';
 import {
   endRequests,
   openBrokerPort,

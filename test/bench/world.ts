@@ -11,7 +11,7 @@ import {chmod, mkdtemp, readFile, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import pg from 'pg';
-import {startPostgres} from '../../knative/local/postgres.ts';
+import {startPostgres} from '../../knative/local/postgres/postgres.ts';
 import {migrate} from '../../schemas/sql/migrate.ts';
 import {type Child, startChild} from './child.ts';
 import {startNginx} from './nginx.ts';

@@ -5,17 +5,17 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import pg from 'pg';
 import {
+  chooseAccount,
+  reachablePrograms,
+  unreachable,
+} from '../../knative/local/postgres/account.ts';
+import {explain} from '../../knative/local/postgres/errors.ts';
+import {
   DataFolderInUse,
   EmbeddedPostgresError,
   type Postgres,
   startPostgres,
-} from '../../knative/local/postgres.ts';
-import {
-  chooseAccount,
-  reachablePrograms,
-  unreachable,
-} from '../../knative/local/postgres-account.ts';
-import {explain} from '../../knative/local/postgres-errors.ts';
+} from '../../knative/local/postgres/postgres.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
 
 /** With what a URL and a shell would trip over. */

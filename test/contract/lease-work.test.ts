@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test, {type ExecutionContext} from 'ava';
 import {createPool} from '../../events/database.ts';
 import {uuidv7} from '../../events/uuid.ts';
-import {createLeaseWork, type LeaseWork} from '../../functions/budget/lease-work.ts';
+import {createLeaseWork, type LeaseWork} from '../../functions/budget/leases/lease-work.ts';
 import {org} from '../helpers/budget.ts';
 import {createTestDatabase} from '../helpers/database.ts';
 import {eventually} from '../helpers/eventually.ts';

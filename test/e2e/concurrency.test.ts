@@ -4,12 +4,14 @@ import {readdir, readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import anyTest, {type TestFn} from 'ava';
 import type pg from 'pg';
+import {formatUsd} from '../../events/money.ts';
+import {messageBytes, perItemTokens} from '../../functions/gateway/message-bytes.ts';
 import {type Admin, createAdmin} from '../helpers/admin.ts';
 import {asSuperuser, type Books, readBooks, wholeBooks} from '../helpers/books.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {environmentOf, pidOf} from '../helpers/function-processes.ts';
 import {type Sluice, startSluice} from '../helpers/sluice.ts';
-import {openStream, type Stream} from '../helpers/streams.ts';
+import {messages, openStream, type Stream} from '../helpers/streams.ts';
 
 type Context = {sluice: Sluice; admin: Admin};
 const test = anyTest as TestFn<Context>;
@@ -28,13 +30,12 @@ test.after.always(async () => {
   }
 });
 
-const limitNanos = 3_930_000;
-const limitTokens = 3_060;
-
-/** What the simulated model says of the request of `openStream`: 11 tokens of prompt, and as many as were asked for. */
-const costNanos = (outputTokens: number) => 11 * 500 + outputTokens * 1_500;
-/** The gateway's bound of the prompt, in tokens; see the README of the budget function. */
-const promptBound = 18 + 16;
+/** Sixty requests of 11 tokens in and 40 out. */
+const limitNanos = 60 * (11 * 500 + 40 * 1_500);
+const limitTokens = 60 * (11 + 40);
+/** What the gateway holds for the prompt, in tokens: the smallest request needs that and one more. */
+const promptBound = messageBytes(messages[0]) + perItemTokens;
+const smallest = {usd: promptBound * 500 + 1_500, tokens: promptBound + 1};
 
 const burst = async ({url, model}: Sluice, apiKey: string, count = 200) => {
   const streams = await Promise.all(
@@ -73,84 +74,93 @@ const assertWithin = (books: Books, served: readonly string[]) => {
     assert.equal(overage, 0);
     assert.ok(spent <= limit, `${spent} of ${limit}`);
   }
-  assert.deepEqual(books.ledger.map(({request}) => request), [...served].sort());
+  assert.deepEqual(
+    books.ledger.map(({request}) => request),
+    [...served].sort(),
+  );
 };
 
 const servedOf = (streams: readonly Stream[]) =>
   streams.filter(({status}) => status === 200).map(({request}) => request);
 
-for (const [name, budget, hold] of [
-  ['USD', {limit: '0.00393'}, promptBound * 500 + 1_500],
-  ['tokens', {limit: String(limitTokens), unit: 'tokens'}, promptBound + 1],
+for (const [unit, limit] of [
+  ['usd', formatUsd(BigInt(limitNanos))],
+  ['tokens', String(limitTokens)],
 ] as const) {
-  test.serial(`200 requests at once on a budget in ${name} for 60: none too many, no money left behind`, async t => {
+  test.serial(
+    `200 requests at once on a budget in ${unit} for 60: none too many, no money left behind`,
+    async t => {
+      const {sluice, admin} = t.context;
+      const tenant = await admin.createTenant(`Burst in ${unit}`, {limit, unit});
+      const streams = await burst(sluice, tenant.apiKey);
+      const {200: served = 0, 402: spent = 0, 429: busy = 0, ...others} = statusesOf(streams);
+      t.deepEqual(others, {});
+      t.log({served, spent, busy});
+      t.true(served >= 40 && served < 90);
+      t.true(streams.every(({status, text}) => status !== 200 || text().length > 0));
+
+      const books = await wholeBooks(sluice.dataFolder, tenant.org);
+      assertWithin(books, servedOf(streams));
+      const more = await spendTheRest(sluice, tenant.apiKey);
+      const after = await wholeBooks(sluice.dataFolder, tenant.org);
+      t.is(after.ledger.length, served + more);
+      const [window] = after.windows;
+      t.is(window?.overage, 0);
+      const left = (window?.limit ?? 0) - (window?.spent ?? 0);
+      t.true(left >= 0 && left < smallest[unit], `${left} are left, and ${smallest[unit]} would be served`);
+    },
+  );
+}
+
+test.serial(
+  'three budgets at once: the tightest decides, all are charged alike, and none is passed',
+  async t => {
     const {sluice, admin} = t.context;
-    const tenant = await admin.createTenant(`Burst ${name}`, budget);
+    const tenant = await admin.createTenant('Three', {limit: '0.02'});
+    await admin.post('/budgets', {
+      project: tenant.project,
+      unit: 'tokens',
+      limit: String(limitTokens * 2),
+      period: 'day',
+    });
+    const tight = await admin.post<{id: string}>('/budgets', {
+      key: tenant.keyId,
+      unit: 'usd',
+      limit: '0.00393',
+      period: 'none',
+    });
+    await eventually(async () => {
+      const probe = await openStream({...sluice, apiKey: tenant.apiKey, maxTokens: 1});
+      await probe.ended;
+      const {windows} = await readBooks(sluice.dataFolder, tenant.org);
+      assert.equal(windows.length, 3);
+    });
+    const before = (await wholeBooks(sluice.dataFolder, tenant.org)).ledger.map(
+      ({request}) => request,
+    );
     const streams = await burst(sluice, tenant.apiKey);
     const {200: served = 0, 402: spent = 0, 429: busy = 0, ...others} = statusesOf(streams);
     t.deepEqual(others, {});
     t.log({served, spent, busy});
-    t.true(served >= 40 && served < 90);
-    t.true(streams.every(({status, text}) => status !== 200 || text().length > 0));
-
+    t.true(served >= 30 && served < 90);
     const books = await wholeBooks(sluice.dataFolder, tenant.org);
-    assertWithin(books, servedOf(streams));
+    assertWithin(books, [...before, ...servedOf(streams)]);
     const more = await spendTheRest(sluice, tenant.apiKey);
+    t.true(more >= 0);
     const after = await wholeBooks(sluice.dataFolder, tenant.org);
-    t.is(after.ledger.length, served + more);
-    const [window] = after.windows;
-    t.is(window?.overage, 0);
-    const left = (window?.limit ?? 0) - (window?.spent ?? 0);
-    t.true(left >= 0 && left < hold, `${left} are left, and ${hold} would be served`);
-  });
-}
-
-test.serial('three budgets at once: the tightest decides, all are charged alike, and none is passed', async t => {
-  const {sluice, admin} = t.context;
-  const tenant = await admin.createTenant('Three', {limit: '0.02'});
-  await admin.post('/budgets', {
-    project: tenant.project,
-    unit: 'tokens',
-    limit: String(limitTokens * 2),
-    period: 'day',
-  });
-  const tight = await admin.post<{id: string}>('/budgets', {
-    key: tenant.keyId,
-    unit: 'usd',
-    limit: '0.00393',
-    period: 'none',
-  });
-  await eventually(async () => {
-    const probe = await openStream({...sluice, apiKey: tenant.apiKey, maxTokens: 1});
-    await probe.ended;
-    const {windows} = await readBooks(sluice.dataFolder, tenant.org);
-    assert.equal(windows.length, 3);
-  });
-  const before = (await wholeBooks(sluice.dataFolder, tenant.org)).ledger.map(
-    ({request}) => request,
-  );
-  const streams = await burst(sluice, tenant.apiKey);
-  const {200: served = 0, 402: spent = 0, 429: busy = 0, ...others} = statusesOf(streams);
-  t.deepEqual(others, {});
-  t.log({served, spent, busy});
-  t.true(served >= 30 && served < 90);
-  const books = await wholeBooks(sluice.dataFolder, tenant.org);
-  assertWithin(books, [...before, ...servedOf(streams)]);
-  const more = await spendTheRest(sluice, tenant.apiKey);
-  t.true(more >= 0);
-  const after = await wholeBooks(sluice.dataFolder, tenant.org);
-  const of = (id: string) => after.windows.find(window => window.budget === id);
-  const [ledger, tokens] = after.ledger.reduce(
-    ([cost, sum], row) => [cost + row.costNanos, sum + row.inputTokens + row.outputTokens],
-    [0, 0],
-  );
-  // The budgets of project and key came after the first requests may have been served.
-  t.is(of(tenant.budget)?.spent, ledger);
-  t.true((of(tight.id)?.spent ?? 0) <= limitNanos);
-  t.true((after.windows.find(({unit}) => unit === 'tokens')?.spent ?? 0) <= tokens);
-  const left = limitNanos - (of(tight.id)?.spent ?? 0);
-  t.true(left < promptBound * 500 + 1_500, `${left} nano-USD are left`);
-});
+    const of = (id: string) => after.windows.find(window => window.budget === id);
+    const [ledger, tokens] = after.ledger.reduce(
+      ([cost, sum], row) => [cost + row.costNanos, sum + row.inputTokens + row.outputTokens],
+      [0, 0],
+    );
+    // The budgets of project and key came after the first requests may have been served.
+    t.is(of(tenant.budget)?.spent, ledger);
+    t.true((of(tight.id)?.spent ?? 0) <= limitNanos);
+    t.true((after.windows.find(({unit}) => unit === 'tokens')?.spent ?? 0) <= tokens);
+    const left = limitNanos - (of(tight.id)?.spent ?? 0);
+    t.true(left < smallest.usd, `${left} nano-USD are left`);
+  },
+);
 
 const counterOf = async ({dataFolder}: Sluice, name: string): Promise<number> => {
   const {port} = JSON.parse(await readFile(join(dataFolder, 'simulated-model.json'), 'utf8'));
@@ -161,29 +171,32 @@ const counterOf = async ({dataFolder}: Sluice, name: string): Promise<number> =>
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 };
 
-test.serial('200 streams whose client vanishes: the model stops, every hold is settled, only what was made is charged', async t => {
-  const {sluice, admin} = t.context;
-  const tenant = await admin.createTenant('Vanishing');
-  const generated = await counterOf(sluice, 'simulated_tokens_generated_total');
-  const streams = await Promise.all(
-    Array.from({length: 200}, () =>
-      openStream({...sluice, apiKey: tenant.apiKey, maxTokens: 4_000}),
-    ),
-  );
-  t.deepEqual(statusesOf(streams), {200: 200});
-  for (const stream of streams) {
-    stream.destroy();
-  }
-  await eventually(async () => {
-    assert.equal(await counterOf(sluice, 'vllm:num_requests_running'), 0);
-  });
-  const made = (await counterOf(sluice, 'simulated_tokens_generated_total')) - generated;
-  const books = await wholeBooks(sluice.dataFolder, tenant.org, {free: true});
-  assertWithin(books, servedOf(streams));
-  t.is(books.ledger.length, 200);
-  const charged = books.ledger.reduce((sum, {outputTokens}) => sum + outputTokens, 0);
-  t.true(charged > 0 && charged <= made, `${charged} of ${made} tokens`);
-  // What came through to the client was charged: a report is in every chunk.
-  const received = streams.reduce((sum, stream) => sum + stream.tokens(), 0);
-  t.true(charged >= received, `${charged} charged, ${received} received`);
-});
+test.serial(
+  '200 streams whose client vanishes: the model stops, every hold is settled, only what was made is charged',
+  async t => {
+    const {sluice, admin} = t.context;
+    const tenant = await admin.createTenant('Vanishing');
+    const generated = await counterOf(sluice, 'simulated_tokens_generated_total');
+    const streams = await Promise.all(
+      Array.from({length: 200}, () =>
+        openStream({...sluice, apiKey: tenant.apiKey, maxTokens: 4_000}),
+      ),
+    );
+    t.deepEqual(statusesOf(streams), {200: 200});
+    for (const stream of streams) {
+      stream.destroy();
+    }
+    await eventually(async () => {
+      assert.equal(await counterOf(sluice, 'vllm:num_requests_running'), 0);
+    });
+    const made = (await counterOf(sluice, 'simulated_tokens_generated_total')) - generated;
+    const books = await wholeBooks(sluice.dataFolder, tenant.org, {free: true});
+    assertWithin(books, servedOf(streams));
+    t.is(books.ledger.length, 200);
+    const charged = books.ledger.reduce((sum, {outputTokens}) => sum + outputTokens, 0);
+    t.true(charged > 0 && charged <= made, `${charged} of ${made} tokens`);
+    // What came through to the client was charged: a report is in every chunk.
+    const received = streams.reduce((sum, stream) => sum + stream.tokens(), 0);
+    t.true(charged >= received, `${charged} charged, ${received} received`);
+  },
+);

@@ -14,7 +14,7 @@ import type {InferenceFinished, InferenceStarted} from '../../events/types.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import type {Principal} from '../../functions/auth/principal.ts';
 import {createPrincipals} from '../../functions/auth/principals.ts';
-import {createLeaseBook} from '../../functions/budget/lease-book.ts';
+import {createLeaseBook} from '../../functions/budget/leases/lease-book.ts';
 import {createGateway} from '../../functions/gateway/gateway.ts';
 import {createCatalogue, type ModelEntry} from '../../functions/registry/catalogue.ts';
 import type {SimulatedModelOptions} from '../../knative/local/simulated-model/server.ts';

@@ -1,5 +1,5 @@
 /** Memory leases: the twin of `lease_work` for tests without a database: one window a budget, one gateway, nothing expires. */
-import type {LeaseAnswer, LeaseWork} from '../../functions/budget/lease-work.ts';
+import type {LeaseAnswer, LeaseWork} from '../../functions/budget/leases/lease-work.ts';
 
 export const createMemoryLeases = (limits: Readonly<Record<string, number>>) => {
   const windows = new Map(

@@ -20,6 +20,9 @@ export type Stream = Readonly<{
   destroy(): void;
 }>;
 
+/** What every one of them asks. */
+export const messages = [{role: 'user', content: 'Say something.'}] as const;
+
 export const openStream = ({
   url,
   apiKey,
@@ -43,14 +46,17 @@ export const openStream = ({
       model,
       stream,
       max_tokens: maxTokens,
-      messages: [{role: 'user', content: 'Say something.'}],
+      messages,
     });
     const call = sendRequest(`${url}/v1/chat/completions`, {
       method: 'POST',
       agent: false,
       headers: {authorization: `Bearer ${apiKey}`, 'content-type': 'application/json'},
     });
-    const timer = setTimeout(() => call.destroy(new Error('the test waited long enough')), timeoutMs);
+    const timer = setTimeout(
+      () => call.destroy(new Error('the test waited long enough')),
+      timeoutMs,
+    );
     const settle = (how: 'whole' | 'cut') => {
       clearTimeout(timer);
       ended.resolve(how);
@@ -76,7 +82,9 @@ export const openStream = ({
       });
       answer.on('error', () => {});
       answer.on('close', () => {
-        const isWhole = answer.complete && (!stream || answer.statusCode !== 200 || text.includes('data: [DONE]'));
+        const isWhole =
+          answer.complete &&
+          (!stream || answer.statusCode !== 200 || text.includes('data: [DONE]'));
         settle(isWhole ? 'whole' : 'cut');
         resolve(result(answer));
       });

@@ -8,7 +8,7 @@ import {chmod, mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import pg from 'pg';
-import {startPostgres} from '../../knative/local/postgres.ts';
+import {startPostgres} from '../../knative/local/postgres/postgres.ts';
 import {migrate} from '../../schemas/sql/migrate.ts';
 import {roles, type TestPostgres, templateName} from '../helpers/database.ts';
 

@@ -1,7 +1,7 @@
 import test from 'ava';
-import type {Demand, Taken} from '../../functions/budget/account.ts';
+import type {Demand, Taken} from '../../functions/budget/leases/account.ts';
 import type {Price} from '../../functions/budget/cost.ts';
-import {createLeaseBook, type Refusal} from '../../functions/budget/lease-book.ts';
+import {createLeaseBook, type Refusal} from '../../functions/budget/leases/lease-book.ts';
 import {createMemoryLeases} from '../helpers/memory-leases.ts';
 
 const price: Price = {

@@ -9,7 +9,7 @@ import {
   readPolicy,
   readRetryAfter,
   sourcePolicy,
-} from '../../knative/local/delivery.ts';
+} from '../../knative/local/eventing/delivery.ts';
 
 const answered = (status: number, more: Partial<Answer> = {}): Answer =>
   ({kind: 'answer', status, body: 'empty', ...more}) as Answer;

@@ -10,11 +10,11 @@ import {toJson} from '../../events/codec.ts';
 import type {Event} from '../../events/event.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {isUuid} from '../../events/uuid.ts';
-import {deliverToTrigger} from '../../knative/local/deliver.ts';
-import {splitByBytes} from '../../knative/local/deliver-batch.ts';
-import {defaultPolicy} from '../../knative/local/delivery.ts';
-import type {SubscriptionPlan} from '../../knative/local/plan.ts';
-import {createPost} from '../../knative/local/post.ts';
+import {deliverToTrigger} from '../../knative/local/eventing/deliver.ts';
+import {splitByBytes} from '../../knative/local/eventing/deliver-batch.ts';
+import {defaultPolicy} from '../../knative/local/eventing/delivery.ts';
+import {createPost} from '../../knative/local/eventing/post.ts';
+import type {SubscriptionPlan} from '../../knative/local/plan/plan.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
 
 const event = (more: object = {}): Event => ({

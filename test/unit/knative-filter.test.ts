@@ -1,6 +1,6 @@
 import test from 'ava';
 import type {Event} from '../../events/event.ts';
-import {FilterError, matches, readFilter} from '../../knative/local/filter.ts';
+import {FilterError, matches, readFilter} from '../../knative/local/eventing/filter.ts';
 
 const event: Event = {
   specversion: '1.0',

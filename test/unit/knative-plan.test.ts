@@ -1,7 +1,7 @@
 import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
-import {ManifestError, parseManifests, readManifests} from '../../knative/local/manifests.ts';
-import {makePlan} from '../../knative/local/plan.ts';
+import {ManifestError, parseManifests, readManifests} from '../../knative/local/plan/manifests.ts';
+import {makePlan} from '../../knative/local/plan/plan.ts';
 
 const service = (name: string, more = '') => `apiVersion: serving.knative.dev/v1
 kind: Service

@@ -3,8 +3,8 @@ import {type IncomingMessage, type RequestListener, request as sendRequest} from
 import {type AddressInfo, connect, createServer} from 'node:net';
 import {text} from 'node:stream/consumers';
 import test, {type ExecutionContext} from 'ava';
-import {type IngressOptions, openIngress} from '../../knative/local/ingress.ts';
-import {createRouter, findClashes} from '../../knative/local/routes.ts';
+import {type IngressOptions, openIngress} from '../../knative/local/front-door/ingress.ts';
+import {createRouter, findClashes} from '../../knative/local/front-door/routes.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
 
 /** A front door with one function behind `/v1` and one that is away behind `/admin/v1`. */

@@ -5,12 +5,12 @@ import {text} from 'node:stream/consumers';
 import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
 import {type DemoPrice, prepareDemo, waitForModel} from '../../knative/local/demo.ts';
-import {drainEvents} from '../../knative/local/drain-events.ts';
+import {drainEvents} from '../../knative/local/eventing/drain-events.ts';
+import {findClashes} from '../../knative/local/front-door/routes.ts';
 import {environmentFor} from '../../knative/local/functions.ts';
-import {readManifests} from '../../knative/local/manifests.ts';
 import {createParts, settleAll} from '../../knative/local/parts.ts';
-import {makePlan} from '../../knative/local/plan.ts';
-import {findClashes} from '../../knative/local/routes.ts';
+import {readManifests} from '../../knative/local/plan/manifests.ts';
+import {makePlan} from '../../knative/local/plan/plan.ts';
 import {openState} from '../../knative/local/state.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
 

@@ -4,14 +4,14 @@ Deliver to a Trigger's subscriber: one event at a time, in binary mode, as Knati
 In: a message. Out: its outcome. A reply goes back to the broker and is stored with the outcome. An event out of attempts goes
 to the dead letter sink, and where there is none or it fails too, to the table of dead letters.
 */
-import type {Message, OnBatch, Outcome} from '../../events/brokers/broker.ts';
-import {toBinary, toJson} from '../../events/codec.ts';
-import type {Event} from '../../events/event.ts';
-import {continueTrace, type Logger} from '../../events/telemetry.ts';
+import type {Message, OnBatch, Outcome} from '../../../events/brokers/broker.ts';
+import {toBinary, toJson} from '../../../events/codec.ts';
+import type {Event} from '../../../events/event.ts';
+import {continueTrace, type Logger} from '../../../events/telemetry.ts';
+import type {Sink, SubscriptionPlan} from '../plan/plan.ts';
 import {type Answer, judge} from './delivery.ts';
 import type {FanOut} from './fan-out.ts';
 import {inheritFrom, passBroker, withoutHops} from './hops.ts';
-import type {Sink, SubscriptionPlan} from './plan.ts';
 import type {Post} from './post.ts';
 
 /** Undefined while the function is away. */

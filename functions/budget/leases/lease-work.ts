@@ -1,5 +1,5 @@
 /** Lease work: what the lease book asks of the store, all of it at once; and that statement on PostgreSQL. */
-import type {Queryable} from '../../events/database.ts';
+import type {Queryable} from '../../../events/database.ts';
 
 export type LeaseWork = Readonly<{
   returns: ReadonlyArray<{lease: string; total: number}>;

@@ -3,7 +3,7 @@ Refusals: what the front door answers itself. Under /v1 as the OpenAI API says e
 */
 import type {ServerResponse} from 'node:http';
 import type {Socket} from 'node:net';
-import {SluiceError, toOpenAiError, toProblem} from '../../events/errors.ts';
+import {SluiceError, toOpenAiError, toProblem} from '../../../events/errors.ts';
 
 const render = (path: string, error: SluiceError) =>
   path === '/v1' || path.startsWith('/v1/')

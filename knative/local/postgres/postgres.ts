@@ -15,10 +15,10 @@ import {
   type Programs,
   reachablePrograms,
   requireReachable,
-} from './postgres-account.ts';
-import {type Control, createControl, runningPid} from './postgres-control.ts';
-import {DataFolderInUse, EmbeddedPostgresError, explain} from './postgres-errors.ts';
-import {initialise} from './postgres-initialise.ts';
+} from './account.ts';
+import {type Control, createControl, runningPid} from './control.ts';
+import {DataFolderInUse, EmbeddedPostgresError, explain} from './errors.ts';
+import {initialise} from './initialise.ts';
 
 export {DataFolderInUse, EmbeddedPostgresError};
 

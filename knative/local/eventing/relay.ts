@@ -11,9 +11,9 @@ import {
   type Delivery,
   type KeepDeadLetters,
   messageOf,
-} from '../../events/brokers/broker.ts';
-import {listenTo} from '../../events/brokers/listen.ts';
-import {transactionOn} from '../../events/database.ts';
+} from '../../../events/brokers/broker.ts';
+import {listenTo} from '../../../events/brokers/listen.ts';
+import {transactionOn} from '../../../events/database.ts';
 import type {FanOut} from './fan-out.ts';
 
 /**

@@ -5,9 +5,9 @@ In: the superuser's URL, the passwords. Out: a URL a role. The superuser is used
 does nothing when it was done before.
 */
 import pg from 'pg';
-import {migrate} from '../../schemas/sql/migrate.ts';
-import {StartError} from './problems.ts';
-import {type Role, roles, type Secrets} from './state.ts';
+import {migrate} from '../../../schemas/sql/migrate.ts';
+import {StartError} from '../problems.ts';
+import {type Role, roles, type Secrets} from '../state.ts';
 
 export const prepareDatabase = async ({
   superuserUrl,

@@ -12,11 +12,11 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type {AddressInfo, Socket} from 'node:net';
-import {SluiceError} from '../../events/errors.ts';
-import {limits} from '../../events/limits.ts';
+import {SluiceError} from '../../../events/errors.ts';
+import {limits} from '../../../events/limits.ts';
+import {portProblem} from '../problems.ts';
 import {forward} from './forward.ts';
 import {gatherHealth} from './health.ts';
-import {portProblem} from './problems.ts';
 import {refuse, refuseSocket} from './refusals.ts';
 import {createRouter, type Route} from './routes.ts';
 

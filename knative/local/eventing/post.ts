@@ -4,9 +4,9 @@ Post: one HTTP request to a subscriber, and its answer in the words of the deliv
 In: where to, headers, body. Out: an answer, or why there was none. Never throws.
 */
 import {type Dispatcher, request} from 'undici';
-import {type Headers, readHttp} from '../../events/codec.ts';
-import type {Event} from '../../events/event.ts';
-import {limits} from '../../events/limits.ts';
+import {type Headers, readHttp} from '../../../events/codec.ts';
+import type {Event} from '../../../events/event.ts';
+import {limits} from '../../../events/limits.ts';
 import type {Answer} from './delivery.ts';
 
 export type Post = (target: {

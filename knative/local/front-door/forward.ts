@@ -10,7 +10,7 @@ import {
   type ServerResponse,
   request as sendRequest,
 } from 'node:http';
-import {SluiceError} from '../../events/errors.ts';
+import {SluiceError} from '../../../events/errors.ts';
 import {forwardedHeaders, returnedHeaders} from './hop-headers.ts';
 
 export type Forwarding = Readonly<{

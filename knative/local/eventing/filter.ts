@@ -5,7 +5,7 @@ In: `spec.filter` and `spec.filters` of a Trigger, an event. Out: yes or no. The
 broker: `filters` that is not empty overrides `filter`, items are all needed, one dialect an item, an absent attribute matches
 nothing, comparison is of texts and case-sensitive. CloudEvents SQL is refused.
 */
-import type {Event} from '../../events/event.ts';
+import type {Event} from '../../../events/event.ts';
 
 export type Filter =
   | Readonly<{dialect: 'exact' | 'prefix' | 'suffix'; attributes: Readonly<Record<string, string>>}>

@@ -4,7 +4,7 @@ Hops: ends the travels of an event that its own replies keep alive.
 Knative's `knativebrokerttl`: each pass through a broker lowers it by one, a reply carries it on, and at 0 the broker takes the
 event no more. A subscriber never sees it.
 */
-import type {Event} from '../../events/event.ts';
+import type {Event} from '../../../events/event.ts';
 
 const most = 255;
 

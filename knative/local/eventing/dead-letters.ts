@@ -3,9 +3,9 @@ Dead letters of the runner: stored in PostgreSQL, where the admin function lists
 
 In: letters, the transaction that removes them from their queue. Out: rows of `dead_letters`.
 */
-import type {DeadLetter, KeepDeadLetters} from '../../events/brokers/broker.ts';
-import type {Queryable} from '../../events/database.ts';
-import {isUuid, uuidv7} from '../../events/uuid.ts';
+import type {DeadLetter, KeepDeadLetters} from '../../../events/brokers/broker.ts';
+import type {Queryable} from '../../../events/database.ts';
+import {isUuid, uuidv7} from '../../../events/uuid.ts';
 
 /** PostgreSQL keeps every character but this one. */
 const keepable = (text: unknown) => (typeof text === 'string' ? text.replaceAll('\0', '') : null);

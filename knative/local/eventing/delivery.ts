@@ -5,7 +5,7 @@ In: `spec.delivery`, an answer or its absence, the number of the attempt. Out: d
 dead. The retry set and the backoff are those of Knative's multi-tenant broker: no answer, 404, 408, 409, 429 and 5xx are
 tried again, everything else is final; a 2xx with a body that is no CloudEvent is a fault of the receiver, worth a 502.
 */
-import type {Event} from '../../events/event.ts';
+import type {Event} from '../../../events/event.ts';
 
 export type DeliveryPolicy = Readonly<{
   /** After the first attempt; Infinity for what must not be lost. */

@@ -7,7 +7,7 @@ a path to its programs that this user can run. Where they lie below a private fo
 import {spawnSync} from 'node:child_process';
 import {chownSync, existsSync, renameSync, rmSync} from 'node:fs';
 import {basename, dirname, join, parse} from 'node:path';
-import {EmbeddedPostgresError, explain} from './postgres-errors.ts';
+import {EmbeddedPostgresError, explain} from './errors.ts';
 
 export type Account = Readonly<{name: string; uid: number; gid: number}>;
 export type Programs = Readonly<{initdb: string; pg_ctl: string; postgres: string}>;

@@ -3,7 +3,7 @@ Account: what this process knows of one budget, and the holds that one request t
 
 In: amounts. Out: what is left, and the handle by which a request's holds are checked and settled.
 */
-import {holdOf, type Price, type Unit} from './cost.ts';
+import {holdOf, type Price, type Unit} from '../cost.ts';
 import type {Lease} from './lease.ts';
 
 export type BudgetRef = Readonly<{id: string; unit: Unit}>;

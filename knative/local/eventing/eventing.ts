@@ -7,15 +7,15 @@ Brokers, figures, and a close that lets deliveries in flight end.
 import type {RequestListener} from 'node:http';
 import type pg from 'pg';
 import {Agent} from 'undici';
-import type {Broker} from '../../events/brokers/broker.ts';
-import {createPostgresBroker} from '../../events/brokers/postgres.ts';
-import type {Logger} from '../../events/telemetry.ts';
+import type {Broker} from '../../../events/brokers/broker.ts';
+import {createPostgresBroker} from '../../../events/brokers/postgres.ts';
+import type {Logger} from '../../../events/telemetry.ts';
+import type {Plan} from '../plan/plan.ts';
 import {createBrokerIngress} from './broker-ingress.ts';
 import {keepDeadLettersIn} from './dead-letters.ts';
 import {deliverToTrigger, type UrlOf} from './deliver.ts';
 import {deliverToSource} from './deliver-batch.ts';
 import {createFanOut} from './fan-out.ts';
-import type {Plan} from './plan.ts';
 import {createPost} from './post.ts';
 import {startRelay} from './relay.ts';
 

@@ -5,13 +5,13 @@ In: POST /<namespace>/<broker>, an event in binary or structured mode. Out: 202 
 404 for a Broker that is not there, 405 for another method. What comes in here is a hint, never truth: anybody can post.
 */
 import type {IncomingMessage, RequestListener, ServerResponse} from 'node:http';
-import type {Broker} from '../../events/brokers/broker.ts';
-import {readHttp, toJson} from '../../events/codec.ts';
-import {asSluiceError, SluiceError, toProblem} from '../../events/errors.ts';
-import {limits} from '../../events/limits.ts';
+import type {Broker} from '../../../events/brokers/broker.ts';
+import {readHttp, toJson} from '../../../events/codec.ts';
+import {asSluiceError, SluiceError, toProblem} from '../../../events/errors.ts';
+import {limits} from '../../../events/limits.ts';
+import type {BrokerPlan} from '../plan/plan.ts';
 import type {FanOut} from './fan-out.ts';
 import {passBroker} from './hops.ts';
-import type {BrokerPlan} from './plan.ts';
 
 export const createBrokerIngress = ({
   brokers,

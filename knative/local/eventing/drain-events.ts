@@ -3,7 +3,7 @@ Drain events: waits at the end until what was written to the outbox has been han
 the prompt is back. What is not done in time is kept, and handled after the next start.
 */
 import {setTimeout as wait} from 'node:timers/promises';
-import type {Queryable} from '../../events/database.ts';
+import type {Queryable} from '../../../events/database.ts';
 
 export const drainEvents = async ({
   stats,

@@ -5,9 +5,9 @@ In: an empty or absent folder, the superuser's password. Out: a database cluster
 sorts by code point, the same on every platform.
 */
 import {existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
-import {type Account, give, type Programs} from './postgres-account.ts';
-import {run} from './postgres-control.ts';
-import {EmbeddedPostgresError, explain} from './postgres-errors.ts';
+import {type Account, give, type Programs} from './account.ts';
+import {run} from './control.ts';
+import {EmbeddedPostgresError, explain} from './errors.ts';
 
 /** Into a folder beside it, then renamed: a run that is killed in the middle leaves nothing that looks like a database. */
 export const initialise = async ({

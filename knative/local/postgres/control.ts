@@ -7,8 +7,8 @@ import {spawn} from 'node:child_process';
 import {existsSync, readFileSync, rmSync, statSync, truncateSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {setTimeout as wait} from 'node:timers/promises';
-import type {Account, Programs} from './postgres-account.ts';
-import {EmbeddedPostgresError} from './postgres-errors.ts';
+import type {Account, Programs} from './account.ts';
+import {EmbeddedPostgresError} from './errors.ts';
 
 const logBytesMax = 10 * 1024 * 1024;
 

@@ -6,6 +6,8 @@ taken without waiting; where a lease lacks money, the request waits for the next
 every 20 ms, that returns, renews and asks for all that is due. What a request did not need goes back into its lease only
 when its result is durable, so that for whoever reads the log `settled + open <= granted` at every point.
 */
+
+import {costOf, type Price, type Unit} from '../cost.ts';
 import {
   type Account,
   type Demand,
@@ -16,7 +18,6 @@ import {
   type Taken,
 } from './account.ts';
 import {createAccounts} from './accounts.ts';
-import {costOf, type Price, type Unit} from './cost.ts';
 import type {Clocks} from './lease.ts';
 import type {LeaseAnswer, LeaseWork} from './lease-work.ts';
 

@@ -4,15 +4,15 @@ Plan: what the manifests ask for, resolved: which functions run, and which event
 In: resources. Out: functions with their environment, brokers, subscriptions. A reference that leads nowhere, a filter or a
 delivery that cannot be honoured is a complaint with file and line; all are collected before the start is refused.
 */
-import {limits} from '../../events/limits.ts';
+import {limits} from '../../../events/limits.ts';
 import {
   DeliveryError,
   type DeliveryPolicy,
   defaultPolicy,
   readPolicy,
   sourcePolicy,
-} from './delivery.ts';
-import {type Filter, FilterError, readFilter} from './filter.ts';
+} from '../eventing/delivery.ts';
+import {type Filter, FilterError, readFilter} from '../eventing/filter.ts';
 import {ManifestError, type Path, type Resource} from './manifests.ts';
 import {environmentOf, type FunctionPlan, functionOf} from './plan-functions.ts';
 

@@ -4,6 +4,8 @@ Accounts: every budget that this process knows, and the leases it spends from. N
 In: demands, the times, the store's answers. Out: holds, all or none; what to ask the store for next. The lease book puts
 the waiting around it.
 */
+
+import {outputCovered, type Unit} from '../cost.ts';
 import {
   type Account,
   type BudgetRef,
@@ -15,7 +17,6 @@ import {
   type Taken,
   takenOf,
 } from './account.ts';
-import {outputCovered, type Unit} from './cost.ts';
 import {type Clocks, freeOf, isAlive, type Lease, mayGrant, returnable, sliceOf} from './lease.ts';
 import type {LeaseAnswer, LeaseWork} from './lease-work.ts';
 

@@ -5,12 +5,12 @@ In: messages. Out: an outcome for each. The sink takes a batch as a whole or not
 is halved until the culprit stands alone, which is a dead letter. Anything else is tried again for ever: what is read from a
 log must not be lost because its reader, or its token, is wrong for a while.
 */
-import type {Message, OnBatch, Outcome} from '../../events/brokers/broker.ts';
-import {limits} from '../../events/limits.ts';
-import type {Logger} from '../../events/telemetry.ts';
+import type {Message, OnBatch, Outcome} from '../../../events/brokers/broker.ts';
+import {limits} from '../../../events/limits.ts';
+import type {Logger} from '../../../events/telemetry.ts';
+import type {SubscriptionPlan} from '../plan/plan.ts';
 import {addressOf, away, nameOf, summary, type UrlOf} from './deliver.ts';
 import {type Answer, backoffAfter, judge} from './delivery.ts';
-import type {SubscriptionPlan} from './plan.ts';
 import type {Post} from './post.ts';
 
 const blamesTheEvents = [400, 413, 422];

@@ -4,9 +4,9 @@ Fan-out: which subscriptions get an event, by where it comes from and what the T
 In: the plan's subscriptions, an origin (`broker:default`, `log:sluice.usage`), an event as text. Out: one delivery for each
 subscription that wants it; undefined when nothing has that origin.
 */
-import {type Delivery, parseEvent} from '../../events/brokers/broker.ts';
+import {type Delivery, parseEvent} from '../../../events/brokers/broker.ts';
+import type {Plan, SubscriptionPlan} from '../plan/plan.ts';
 import {matches} from './filter.ts';
-import type {Plan, SubscriptionPlan} from './plan.ts';
 
 export type FanOut = (
   origin: string,
