@@ -15,6 +15,7 @@ import {limits} from './limits.ts';
 import {listen, type Serving} from './listen.ts';
 import {createMetrics, type Metrics} from './metrics.ts';
 import {continueTrace, createLogger, type Logger, traceIdOf} from './telemetry.ts';
+import {isSampled, noTracing, type Tracing} from './tracing.ts';
 
 /** Returns the reply, or nothing. Throws a SluiceError to refuse. */
 export type EventHandler = (event: Event) => Promise<Event | undefined>;
@@ -39,6 +40,7 @@ export type ServeOptions = Readonly<{
   drainMs?: number;
   logger?: Logger;
   metrics?: Metrics;
+  tracing?: Tracing;
 }>;
 
 export const serve = async (options: ServeOptions): Promise<Serving> => {
@@ -68,6 +70,10 @@ export const createApp = (options: ServeOptions) => {
   app.get('/metrics', (_request, response) => {
     response.type('text/plain; version=0.0.4').send(metrics.text());
   });
+  if (options.sourceToken !== undefined) {
+    // Before the body is read: who may not send need not be listened to.
+    app.post('/', authorize(options.sourceToken));
+  }
   app.use(express.raw({type: () => true, limit: options.bodyBytes ?? limits.bodyBytes}));
   if (options.onEvent || options.onBatch) {
     app.post('/', eventRoute(options));
@@ -111,11 +117,14 @@ const healthRoute =
     }
   };
 
-const eventRoute = ({onEvent, onBatch, sourceToken}: ServeOptions) =>
+const authorize =
+  (token: string) => (request: Request, _response: Response, next: NextFunction) => {
+    requireBearer(request, token);
+    next();
+  };
+
+const eventRoute = ({name, onEvent, onBatch, tracing = noTracing}: ServeOptions) =>
   async function handleEvents(request: Request, response: Response) {
-    if (sourceToken !== undefined) {
-      requireBearer(request, sourceToken);
-    }
     const {events, batch} = readHttp(request.headers, bodyOf(request));
     if (onBatch && (batch || !onEvent)) {
       if (events.length > limits.batchEvents) {
@@ -124,14 +133,14 @@ const eventRoute = ({onEvent, onBatch, sourceToken}: ServeOptions) =>
           `a batch has at most ${limits.batchEvents} events, got ${events.length}`,
         );
       }
-      await onBatch(events);
+      await traced(tracing, name, events, () => onBatch(events));
       response.status(204).end();
       return;
     }
     if (batch || !onEvent) {
       throw new SluiceError('unsupported_media_type', 'this function takes one event at a time');
     }
-    const reply = await onEvent(events[0] as Event);
+    const reply = await traced(tracing, name, events, () => onEvent(events[0] as Event));
     if (reply === undefined) {
       response.status(204).end();
       return;
@@ -140,6 +149,27 @@ const eventRoute = ({onEvent, onBatch, sourceToken}: ServeOptions) =>
     // Not by `set`, which adds a charset to the content type: that is an attribute of the event.
     response.writeHead(200, headers).end(body);
   };
+
+/** One span for each event whose sender records; a batch of a thousand that nobody records costs a look at each. */
+const traced = async <Result>(
+  tracing: Tracing,
+  name: string,
+  events: readonly Event[],
+  work: () => Promise<Result>,
+): Promise<Result> => {
+  const spans = events
+    .filter(({traceparent}) => isSampled(traceparent))
+    .map(({type, traceparent}) =>
+      tracing.start(`${name} ${type}`, {received: traceparent as string}),
+    );
+  try {
+    return await work();
+  } finally {
+    for (const span of spans) {
+      span.end();
+    }
+  }
+};
 
 const sha256 = (text: string) => hash('sha256', text, 'buffer');
 

@@ -1,11 +1,10 @@
 /**
-Telemetry: log lines for people and machines, trace context between functions, and spans where somebody collects them.
+Telemetry: log lines for people and machines, and the trace context that ties them together over functions.
 
-Logs are JSON lines on stderr. The OpenTelemetry SDK costs a quarter of a second of start, so it is loaded only when an
-OTLP endpoint is configured; without it the API's spans are no-ops and trace context still travels.
+Logs are JSON lines on stderr. Spans are in `tracing.ts`.
 */
-import {randomBytes} from 'node:crypto';
 import {type Logger, pino} from 'pino';
+import {draw} from './random.ts';
 
 export type {Logger};
 
@@ -43,7 +42,7 @@ const traceparentPattern = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([
 /** The trace to work under: the caller's when it sent a valid one, else a new one; with a new parent id either way. */
 export const continueTrace = (
   received: string | undefined,
-  random: (bytes: number) => Buffer = randomBytes,
+  random: (bytes: number) => Buffer = draw,
 ): string => {
   const found = received === undefined ? null : traceparentPattern.exec(received);
   const trace = found?.[1] ?? random(16).toString('hex');
@@ -51,20 +50,3 @@ export const continueTrace = (
 };
 
 export const traceIdOf = (traceparent: string) => traceparent.slice(3, 35);
-
-/** Starts the SDK when `endpoint` is given. Returns what flushes it at shutdown. */
-export const startTracing = async ({
-  name,
-  endpoint,
-}: {
-  name: string;
-  endpoint: string | undefined;
-}): Promise<() => Promise<void>> => {
-  if (endpoint === undefined) {
-    return async () => {};
-  }
-  const {NodeSDK} = await import('@opentelemetry/sdk-node');
-  const sdk = new NodeSDK({serviceName: `sluice-${name}`});
-  sdk.start();
-  return () => sdk.shutdown();
-};

@@ -1,29 +1,16 @@
 /**
 UUIDv7 (RFC 9562, 5.7): ids that carry their time, so that the same id always lands in the same month's partition.
 */
-import {randomFillSync} from 'node:crypto';
-
-const pool = Buffer.alloc(4096);
-let used = pool.length;
-
-/** 10 random bytes; drawn in bulk, because one draw a request costs more than the request's whole id. */
-const draw = () => {
-  if (used + 10 > pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  used += 10;
-  return used - 10;
-};
+import {draw} from './random.ts';
 
 const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
 
 export const uuidv7 = (nowMs: number = Date.now()): string => {
-  const at = draw();
+  const random = draw(10);
   const time = hex(nowMs, 12);
-  const a = (pool.readUInt16BE(at) & 0x0f_ff) | 0x70_00;
-  const b = (pool.readUInt16BE(at + 2) & 0x3f_ff) | 0x80_00;
-  return `${time.slice(0, 8)}-${time.slice(8)}-${hex(a, 4)}-${hex(b, 4)}-${pool.toString('hex', at + 4, at + 10)}`;
+  const a = (random.readUInt16BE(0) & 0x0f_ff) | 0x70_00;
+  const b = (random.readUInt16BE(2) & 0x3f_ff) | 0x80_00;
+  return `${time.slice(0, 8)}-${time.slice(8)}-${hex(a, 4)}-${hex(b, 4)}-${random.toString('hex', 4)}`;
 };
 
 const pattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;

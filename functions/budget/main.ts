@@ -1,11 +1,20 @@
 /** Budget: debits the log's events from windows and leases, and keeps the ledger. Wiring only; the rules are in settle.ts. */
-import {databaseUrl, integer, port, readConfig, secret, string} from '../../events/config.ts';
+import {
+  databaseUrl,
+  integer,
+  optional,
+  port,
+  readConfig,
+  secret,
+  string,
+} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {limits} from '../../events/limits.ts';
 import {runMain} from '../../events/listen.ts';
 import {createMetrics} from '../../events/metrics.ts';
 import {requireBearer, serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
+import {startTracing} from '../../events/tracing.ts';
 import {debit} from './debit.ts';
 import {observer} from './observe.ts';
 import {reconciler} from './reconcile.ts';
@@ -17,8 +26,13 @@ await runMain(async () => {
     DATABASE_URL: databaseUrl,
     SOURCE_TOKEN: secret(),
     LOG_LEVEL: string('info'),
+    OTEL_EXPORTER_OTLP_ENDPOINT: optional(string()),
     LEASE_TTL_MS: integer({min: 100, max: 3_600_000, defaultValue: limits.leaseTtlMs}),
     UNSETTLED_GRACE_MS: integer({min: 0, max: 86_400_000, defaultValue: limits.unsettledGraceMs}),
+  });
+  const tracing = await startTracing({
+    name: 'budget',
+    endpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
   });
   const logger = createLogger({name: 'budget', level: settings.LOG_LEVEL});
   const metrics = createMetrics();
@@ -44,6 +58,7 @@ await runMain(async () => {
     sourceToken: settings.SOURCE_TOKEN,
     logger,
     metrics,
+    tracing,
     async onBatch(events) {
       const started = performance.now();
       await debitBatch(events);
@@ -56,6 +71,9 @@ await runMain(async () => {
         response.json(await reconcile());
       });
     },
-    onClose: () => pool.end(),
+    async onClose() {
+      await pool.end();
+      await tracing.stop();
+    },
   });
 });

@@ -5,10 +5,11 @@ In: how it ended and what to charge. Out: one result on its way to the log; the 
 durable. Until then a reader of the log may not know of it.
 */
 import type {SluiceError} from '../../events/errors.ts';
+import type {Attributes} from '../../events/tracing.ts';
 import {costOf, type Tokens} from '../budget/cost.ts';
 import {amountsOf} from '../budget/leases/lease-book.ts';
+import type {Exchange, ExchangeParts} from './admitted.ts';
 import type {Charge} from './answer.ts';
-import type {Exchange, ExchangeParts} from './exchange.ts';
 import {type Ending, type Outcome, resultOf} from './facts.ts';
 import {estimate} from './usage.ts';
 
@@ -75,5 +76,16 @@ export const settle = (
         'the result was not recorded; the reconciler settles it',
       ),
   );
+  exchange.span.event('result');
+  exchange.span.end(attributesOf(exchange, ending), error?.code);
   parts.onEnd(exchange, ending, error);
 };
+
+/** OpenTelemetry's names for generative AI, and ours for what it has none for. */
+const attributesOf = ({facts}: Exchange, {outcome, tokens, costNanos}: Ending): Attributes => ({
+  'gen_ai.usage.input_tokens': tokens.inputTokens,
+  'gen_ai.usage.output_tokens': tokens.outputTokens,
+  'server.address': facts.endpoint.url,
+  'sluice.outcome': outcome,
+  'sluice.cost_nanos': costNanos,
+});

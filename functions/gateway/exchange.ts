@@ -7,40 +7,12 @@ acknowledgement is waited for before the first byte goes to the client.
 */
 import type {ServerResponse} from 'node:http';
 import {SluiceError, toOpenAiError} from '../../events/errors.ts';
-import type {Limits} from '../../events/limits.ts';
-import type {Logger} from '../../events/telemetry.ts';
-import type {Taken} from '../budget/leases/account.ts';
+import type {Exchange, ExchangeParts} from './admitted.ts';
 import type {Charge} from './answer.ts';
 import {byPolicy, nothing, settle} from './ending.ts';
-import {type Ending, type Facts, intentOf, type Outcome} from './facts.ts';
-import type {Gather} from './gather.ts';
-import type {Operation} from './operation.ts';
+import {intentOf, type Outcome} from './facts.ts';
 import {relayOf, type State} from './relay.ts';
 import {sendError} from './respond.ts';
-import type {Upstream} from './upstream.ts';
-
-export type Exchange = Readonly<{
-  facts: Facts;
-  operation: Operation;
-  taken: Taken;
-  /** The most the request was admitted for, for the policy `hold`. */
-  bounds: Readonly<{promptTokens: number}>;
-  body: Buffer;
-  response: ServerResponse;
-  /** Monotonic ms of the request's arrival. */
-  arrivedMs: number;
-  headers: Record<string, string>;
-}>;
-
-export type ExchangeParts = Readonly<{
-  upstream: Upstream;
-  intents: Gather;
-  results: Gather;
-  limits: Pick<Limits, 'requestMs'>;
-  logger: Logger;
-  onEnd: (exchange: Exchange, ending: Ending, error: SluiceError | undefined) => void;
-  onEndpointFailed: (exchange: Exchange, error: Error) => void;
-}>;
 
 export const createExchanges = (parts: ExchangeParts) =>
   function runExchange(exchange: Exchange): void {
@@ -117,6 +89,7 @@ export const createExchanges = (parts: ExchangeParts) =>
           return;
         }
         state.acknowledged = true;
+        exchange.span.event('intent durable');
         state.controller?.resume();
       },
       cause => {

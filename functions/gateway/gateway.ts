@@ -8,10 +8,12 @@ that died comes free although every function sleeps.
 
 import type {watchChanges} from '../../events/changes.ts';
 import type {Queryable} from '../../events/database.ts';
+import {SluiceError} from '../../events/errors.ts';
 import type {Limits} from '../../events/limits.ts';
 import type {Metrics} from '../../events/metrics.ts';
 import type {EventLog} from '../../events/outbox.ts';
 import type {Logger} from '../../events/telemetry.ts';
+import {noTracing, type Tracing} from '../../events/tracing.ts';
 import type {Principals} from '../auth/principals.ts';
 import type {LeaseBook} from '../budget/leases/lease-book.ts';
 import type {Catalogue} from '../registry/catalogue.ts';
@@ -35,6 +37,7 @@ export type GatewayParts = Readonly<{
   limits: Limits;
   logger: Logger;
   metrics: Metrics;
+  tracing?: Tracing;
   sweepMs?: number;
 }>;
 
@@ -68,6 +71,7 @@ export const createGateway = (parts: GatewayParts) => {
     ...parts,
     infer: createInference({
       ...parts,
+      tracing: parts.tracing ?? noTracing,
       router,
       upstream,
       runExchange(exchange) {
@@ -79,7 +83,7 @@ export const createGateway = (parts: GatewayParts) => {
     openRequests: router.inFlight,
     health() {
       if (draining) {
-        throw new Error('draining');
+        throw new SluiceError('unavailable', 'draining');
       }
       return changes.staleSinceMs() > 1_000
         ? 'stale: changes were not read for a second'

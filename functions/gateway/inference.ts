@@ -5,18 +5,17 @@ In order: key, body, model, bounds, holds, endpoint, exchange. Every step either
 nothing is held before the holds, and from there on the exchange's finaliser owns the request.
 */
 import type {IncomingMessage, ServerResponse} from 'node:http';
-import {SluiceError} from '../../events/errors.ts';
+import {asSluiceError, SluiceError} from '../../events/errors.ts';
 import type {Limits} from '../../events/limits.ts';
-import {continueTrace} from '../../events/telemetry.ts';
+import type {Tracing} from '../../events/tracing.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {mayUseModel, type Principal} from '../auth/principal.ts';
 import type {Taken} from '../budget/leases/account.ts';
 import type {LeaseBook, Refusal} from '../budget/leases/lease-book.ts';
-import type {Catalogue, ModelEntry} from '../registry/catalogue.ts';
+import type {Catalogue, EndpointEntry, ModelEntry} from '../registry/catalogue.ts';
 import {type Admission, admit, bodyChanges} from './admission.ts';
+import type {Exchange} from './admitted.ts';
 import {readBody} from './body.ts';
-import {draw} from './draw.ts';
-import type {Exchange} from './exchange.ts';
 import {splice} from './members.ts';
 import {type Operation, type OperationName, readOperation} from './operation.ts';
 import type {Router} from './route.ts';
@@ -28,6 +27,7 @@ export type InferenceParts = Readonly<{
   router: Router;
   upstream: Upstream;
   limits: Limits;
+  tracing: Tracing;
   runExchange: (exchange: Exchange) => void;
 }>;
 
@@ -50,14 +50,14 @@ export const createInference = (parts: InferenceParts) =>
         retryAfterSeconds: 5,
       });
     }
-    const admission = await countIfNeeded(parts, operation, model, endpoint, principal);
-    const taken = takenOf(await parts.leaseBook.acquire(admission.demand));
-    if (request.socket.destroyed || !taken.usable()) {
-      taken.settle(taken.holds.map(() => 0));
-      throw new SluiceError('unavailable', 'the budget lease ran out; try again', {
-        retryAfterSeconds: 1,
-      });
-    }
+    const span = startSpan(parts.tracing, arrival, operation);
+    const {admission, taken} = await hold(parts, {arrival, operation, model, endpoint}).catch(
+      error => {
+        span.end(undefined, asSluiceError(error).code);
+        throw error;
+      },
+    );
+    span.event('held');
     const changes = bodyChanges({
       operation,
       model,
@@ -66,7 +66,6 @@ export const createInference = (parts: InferenceParts) =>
       underBudget: taken.holds.length > 0,
     });
     const startedAt = new Date();
-    const traceparent = continueTrace(textHeader(request, 'traceparent'), draw);
     setAnswerHeaders(response, parts.leaseBook, taken, changes);
     parts.runExchange({
       facts: {
@@ -81,7 +80,7 @@ export const createInference = (parts: InferenceParts) =>
         promptBytes: admission.bounds.promptBytes,
         holds: taken.holds,
         label: textHeader(request, 'x-request-id')?.slice(0, 200),
-        traceparent,
+        traceparent: span.traceparent,
       },
       operation,
       taken,
@@ -89,9 +88,61 @@ export const createInference = (parts: InferenceParts) =>
       body: splice(operation.body, operation.members, changes),
       response,
       arrivedMs: arrival.arrivedMs,
-      headers: {'content-type': 'application/json', traceparent, 'x-request-id': arrival.id},
+      headers: {
+        'content-type': 'application/json',
+        traceparent: span.traceparent,
+        'x-request-id': arrival.id,
+      },
+      span,
     });
   };
+
+type Admitting = Readonly<{
+  arrival: Arrival;
+  operation: Operation;
+  model: ModelEntry;
+  endpoint: EndpointEntry;
+}>;
+
+/** All holds, or what the client is told. From here on somebody must settle them. */
+const hold = async (parts: InferenceParts, admitting: Admitting) => {
+  const admission = await countIfNeeded(parts, admitting);
+  const taken = takenOf(await parts.leaseBook.acquire(admission.demand));
+  if (admitting.arrival.request.socket.destroyed || !taken.usable()) {
+    taken.settle(taken.holds.map(() => 0));
+    throw new SluiceError('unavailable', 'the budget lease ran out; try again', {
+      retryAfterSeconds: 1,
+    });
+  }
+  return {admission, taken};
+};
+
+const operationNames = {
+  'chat.completions': 'chat',
+  completions: 'text_completion',
+  embeddings: 'embeddings',
+} as const;
+
+/** Named and described as OpenTelemetry's conventions for generative AI say. */
+const startSpan = (
+  tracing: Tracing,
+  {request, principal, id, arrivedMs}: Arrival,
+  {name, model}: Operation,
+) => {
+  const received = textHeader(request, 'traceparent');
+  const span = tracing.start(`${operationNames[name]} ${model}`, {
+    ...(received === undefined ? {} : {received}),
+    startedMs: Date.now() - (performance.now() - arrivedMs),
+    attributes: {
+      'gen_ai.operation.name': operationNames[name],
+      'gen_ai.request.model': model,
+      'sluice.request': id,
+      'sluice.org': principal.org,
+    },
+  });
+  span.event('authenticated');
+  return span;
+};
 
 /** Ids are made when a request arrives, by us: a client's own could name a month or a request that is not its. */
 export const newRequestId = uuidv7;
@@ -124,10 +175,7 @@ const findModel = (catalogue: Catalogue, principal: Principal, name: string): Mo
 /** Only where the byte bound leaves the answer no room is the model server asked for the exact count, once. */
 const countIfNeeded = async (
   {upstream}: InferenceParts,
-  operation: Operation,
-  model: ModelEntry,
-  endpoint: ModelEntry['endpoints'][number],
-  principal: Principal,
+  {arrival: {principal}, operation, model, endpoint}: Admitting,
 ): Promise<Admission> => {
   const admission = admit(operation, model, principal.budgets);
   if (!admission.wantsCount || !endpoint.tokenize || operation.prompts.length > 1) {

@@ -19,7 +19,8 @@ import {limits as defaults} from '../../events/limits.ts';
 import {listen, runMain} from '../../events/listen.ts';
 import {createMetrics} from '../../events/metrics.ts';
 import {createOutboxLog} from '../../events/outbox.ts';
-import {createLogger, startTracing} from '../../events/telemetry.ts';
+import {createLogger} from '../../events/telemetry.ts';
+import {startTracing} from '../../events/tracing.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {createPrincipalLoader} from '../auth/load-principal.ts';
 import {createPrincipals} from '../auth/principals.ts';
@@ -60,7 +61,7 @@ await runMain(async () => {
     UNSETTLED_GRACE_MS: integer({min: 0, max: 3_600_000, defaultValue: defaults.unsettledGraceMs}),
     OTEL_EXPORTER_OTLP_ENDPOINT: optional(string()),
   });
-  const stopTracing = await startTracing({
+  const tracing = await startTracing({
     name: 'gateway',
     endpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
   });
@@ -129,6 +130,7 @@ await runMain(async () => {
     limits,
     logger,
     metrics: createMetrics(),
+    tracing,
   });
   await listen({
     server: gateway.server,
@@ -140,7 +142,7 @@ await runMain(async () => {
       await gateway.close();
       await changes.close();
       await pool.end();
-      await stopTracing();
+      await tracing.stop();
     },
   });
 });

@@ -7,7 +7,7 @@ import type {SluiceError} from '../../events/errors.ts';
 import type {Metrics} from '../../events/metrics.ts';
 import {type Logger, traceIdOf} from '../../events/telemetry.ts';
 import type {LeaseBook} from '../budget/leases/lease-book.ts';
-import type {Exchange} from './exchange.ts';
+import type {Exchange} from './admitted.ts';
 import type {Ending, Outcome} from './facts.ts';
 
 export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Logger}) => {

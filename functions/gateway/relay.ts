@@ -5,9 +5,9 @@ In: undici's events of one call. Out: bytes for the client; `finish` or `fail` o
 */
 import type {Dispatcher} from 'undici';
 import {asSluiceError, type SluiceError} from '../../events/errors.ts';
+import type {Exchange, ExchangeParts} from './admitted.ts';
 import {type Answer, type Charge, createStreamAnswer, createWholeAnswer} from './answer.ts';
 import {nothing} from './ending.ts';
-import type {Exchange, ExchangeParts} from './exchange.ts';
 import type {Outcome} from './facts.ts';
 import {reachedModel, upstreamFault, upstreamRefusal} from './upstream.ts';
 
@@ -54,6 +54,7 @@ export const relayOf = (
   const sendHead = (length: number | undefined) => {
     state.sent = true;
     state.firstMs = performance.now() - exchange.arrivedMs;
+    exchange.span.event('first byte');
     response.writeHead(200, {
       'content-type': state.answer?.contentType ?? 'application/json',
       ...(length === undefined ? {} : {'content-length': length}),

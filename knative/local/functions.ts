@@ -24,8 +24,11 @@ const passedOn = [
   'CLIENT_BODY_TIMEOUT_MS',
   'LEASE_TTL_MS',
   'UNSETTLED_GRACE_MS',
-  'OTEL_EXPORTER_OTLP_ENDPOINT',
 ];
+
+/** OpenTelemetry has many settings, all of them by its own names. */
+const telemetry = (environment: Environment) =>
+  Object.keys(environment).filter(name => name.startsWith('OTEL_'));
 
 /** What a program needs to run at all on this machine. */
 const system = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'SystemRoot', 'SLUICE_LEASH_MS', 'NODE_OPTIONS'];
@@ -73,7 +76,7 @@ export const environmentFor = ({
   K_REVISION: `${plan.name}-00001`,
   K_SINK: brokerUrl,
   ...fromManifest(plan, secrets),
-  ...pick(environment, passedOn),
+  ...pick(environment, [...passedOn, ...telemetry(environment)]),
   // Last, as Knative has it: nobody but the one who routes to it says where a function listens.
   PORT: '0',
 });

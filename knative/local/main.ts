@@ -120,6 +120,16 @@ const onSignal = (signal: NodeJS.Signals) => {
   }
 };
 let ready = false;
+/** Breaks off: without a database nothing that drains would come to its end. What was accepted is in the data folder. */
+const onLost = (cause: Error) => {
+  write(`PostgreSQL is gone and cannot be started again, so Sluice ends: ${cause.message}`);
+  status = 1;
+  starting.abort(new StartError('PostgreSQL is gone'));
+  parts.kill();
+  if (ready) {
+    void end();
+  }
+};
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, onSignal);
 }
@@ -132,6 +142,7 @@ try {
     signal: starting.signal,
     say,
     onLine,
+    onLost,
     logger: pino(
       {
         level: settings.LOG_LEVEL,

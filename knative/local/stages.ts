@@ -21,6 +21,7 @@ import {type Parts, settleAll} from './parts.ts';
 import type {Plan} from './plan/plan.ts';
 import {prepareDatabase} from './postgres/database.ts';
 import {startPostgres} from './postgres/postgres.ts';
+import {watchPostgres} from './postgres/watch.ts';
 import {type Child, startChild} from './processes.ts';
 import type {Role, State} from './state.ts';
 
@@ -35,6 +36,8 @@ export type Start = Readonly<{
   /** A line that a function wrote. */
   onLine: (name: string, line: string) => void;
   logger: Logger;
+  /** Something that nothing here can do without is gone for good. */
+  onLost: (error: Error) => void;
 }>;
 
 /** A request may take 600 s, and is given the time to be accounted for. */
@@ -45,11 +48,13 @@ const modelProgram = fileURLToPath(new URL('./simulated-model/main.ts', import.m
 const compileCacheOf = (state: State) => join(state.folder, 'compile-cache');
 
 /** Resolves with how to reach the database in each role. */
-export const startDatabase = async ({parts, say}: Start, state: State) => {
+export const startDatabase = async ({parts, say, onLost}: Start, state: State) => {
   const {superuserPassword: password} = state.secrets;
   const directory = join(state.folder, 'postgres');
   const postgres = await startPostgres({directory, password, takeover: true, log: say});
   parts.add({name: 'PostgreSQL', stop: postgres.stop});
+  const watch = watchPostgres({...postgres, onNote: say, onLost});
+  parts.add({name: 'the watch on PostgreSQL', stop: watch.close});
   const {superuserUrl} = postgres;
   const {urlOf} = await prepareDatabase({superuserUrl, secrets: state.secrets});
   await installPostgresBroker({databaseUrl: urlOf('sluice_owner')});
@@ -197,8 +202,11 @@ export const startEvents = async ({
   parts.add({
     name: 'eventing',
     stop: async () => {
-      await drainEvents({stats: eventing.stats, pool: system, signal: hurry.signal});
-      await eventing.close();
+      try {
+        await drainEvents({stats: eventing.stats, pool: system, signal: hurry.signal});
+      } finally {
+        await eventing.close();
+      }
     },
     kill: () => hurry.abort(),
   });

@@ -260,3 +260,10 @@ test('no prompt and no answer is in an event, a log line or a metric', async t =
     JSON.stringify([gateway.log.events, gateway.lines, gateway.told, metrics]).includes(canary),
   );
 });
+
+test('a gateway that drains says so to whoever asks for its health', async t => {
+  const gateway = await startGateway(t);
+  t.is((await fetch(`${gateway.url}/healthz`)).status, 200);
+  gateway.gateway.drain();
+  t.is((await fetch(`${gateway.url}/healthz`)).status, 503);
+});

@@ -107,7 +107,10 @@ for (const [unit, limit] of [
       const [window] = after.windows;
       t.is(window?.overage, 0);
       const left = (window?.limit ?? 0) - (window?.spent ?? 0);
-      t.true(left >= 0 && left < smallest[unit], `${left} are left, and ${smallest[unit]} would be served`);
+      t.true(
+        left >= 0 && left < smallest[unit],
+        `${left} are left, and ${smallest[unit]} would be served`,
+      );
     },
   );
 }

@@ -107,12 +107,23 @@ export const runningPid = (directory: string): number | undefined => {
   if (Number.isNaN(pid) || !isAlive(pid)) {
     return undefined;
   }
-  const commandFile = `/proc/${pid}/cmdline`;
-  if (existsSync(commandFile) && !readFileSync(commandFile, 'utf8').includes(directory)) {
+  const command = commandOf(pid);
+  if (command !== undefined && !command.includes(directory)) {
     rmSync(file, {force: true});
     return undefined;
   }
   return pid;
+};
+
+/** Undefined where the system does not tell it. A process that is dead and not yet reaped has an empty one. */
+const commandOf = (pid: number): string | undefined => {
+  try {
+    return existsSync('/proc/self/cmdline')
+      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+      : undefined;
+  } catch {
+    return '';
+  }
 };
 
 const isAlive = (pid: number) => {

@@ -35,7 +35,14 @@ type Options = Readonly<{
   log?: (line: string) => void;
 }>;
 
-export type Postgres = Readonly<{port: number; superuserUrl: string; stop(): Promise<void>}>;
+export type Postgres = Readonly<{
+  port: number;
+  superuserUrl: string;
+  isRunning(): boolean;
+  /** After it died: on the same port. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}>;
 
 const startAttempts = 5;
 
@@ -61,6 +68,10 @@ export const startPostgres = async ({
   return {
     port: taken,
     superuserUrl: `postgres://postgres:${encodeURIComponent(password)}@127.0.0.1:${taken}/postgres`,
+    isRunning: () => runningPid(directory) !== undefined,
+    restart: async () => {
+      await startOnPort({directory, port: taken, fsync, control});
+    },
     stop: () => {
       stopping ??= control.stop();
       return stopping;

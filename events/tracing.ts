@@ -1,0 +1,92 @@
+/**
+Tracing: the spans of a request, from the gateway through the log to the ledger, where somebody collects them.
+
+In: a name, the trace context that came. Out: a span, and the trace context to pass on. Without an OTLP endpoint nothing is
+recorded and trace context still travels: the OpenTelemetry SDK costs a good part of a second of start, so it is loaded only
+where it is wanted. Which requests are recorded is the SDK's to decide (OTEL_TRACES_SAMPLER).
+*/
+import {continueTrace, traceIdOf} from './telemetry.ts';
+
+export type Attributes = Readonly<Record<string, string | number | boolean>>;
+
+export type Span = Readonly<{
+  /** For what is called or sent from here. */
+  traceparent: string;
+  event(name: string): void;
+  end(attributes?: Attributes, error?: string): void;
+}>;
+
+export type Tracing = Readonly<{
+  /** `startedMs`: milliseconds since 1970, when it began before this call. */
+  start(
+    name: string,
+    options?: {received?: string; startedMs?: number; attributes?: Attributes},
+  ): Span;
+  /** Sends what was recorded. */
+  stop(): Promise<void>;
+}>;
+
+export const noTracing: Tracing = {
+  start: (_name, {received} = {}) => ({traceparent: continueTrace(received), event() {}, end() {}}),
+  async stop() {},
+};
+
+/** Whether the sender of this trace context records it; who does not want a span need not ask for one. */
+export const isSampled = (traceparent: unknown): traceparent is string =>
+  typeof traceparent === 'string' && traceparent.endsWith('-01');
+
+export const startTracing = async ({
+  name,
+  endpoint,
+}: {
+  name: string;
+  endpoint: string | undefined;
+}): Promise<Tracing> => {
+  if (endpoint === undefined) {
+    return noTracing;
+  }
+  const [{NodeSDK}, api] = await Promise.all([
+    import('@opentelemetry/sdk-node'),
+    import('@opentelemetry/api'),
+  ]);
+  const sdk = new NodeSDK({serviceName: `sluice-${name}`, instrumentations: []});
+  sdk.start();
+  const tracer = api.trace.getTracer('sluice');
+
+  /** Every part of the context is checked and rewritten by `continueTrace`, so only what is one gets here. */
+  const parentOf = (received: string | undefined) =>
+    received === undefined || traceIdOf(continueTrace(received)) !== traceIdOf(received)
+      ? api.ROOT_CONTEXT
+      : api.trace.setSpanContext(api.ROOT_CONTEXT, {
+          traceId: traceIdOf(received),
+          spanId: received.slice(36, 52),
+          traceFlags: isSampled(received) ? api.TraceFlags.SAMPLED : api.TraceFlags.NONE,
+          isRemote: true,
+        });
+
+  return {
+    start(spanName, {received, startedMs, attributes} = {}) {
+      const options = {
+        kind: api.SpanKind.SERVER,
+        ...(startedMs === undefined ? {} : {startTime: startedMs}),
+        ...(attributes ? {attributes} : {}),
+      };
+      const span = tracer.startSpan(spanName, options, parentOf(received));
+      const {traceId, spanId, traceFlags} = span.spanContext();
+      return {
+        traceparent: `00-${traceId}-${spanId}-0${traceFlags & 1}`,
+        event: event => void span.addEvent(event),
+        end(more, error) {
+          if (more) {
+            span.setAttributes(more);
+          }
+          if (error !== undefined) {
+            span.setStatus({code: api.SpanStatusCode.ERROR, message: error});
+          }
+          span.end();
+        },
+      };
+    },
+    stop: () => sdk.shutdown(),
+  };
+};
