@@ -38,6 +38,12 @@ export const releaseExpired = `
   update pgboss.job set state = 'retry', start_after = now()
   where name = any ($1::text[]) and state = 'active' and started_on < now() - expire_seconds * interval '1 s'`;
 
+/** $1 subscriptions, $2 ids that are in hand, $3 ms. The same for what is in nobody's, though it was fetched so long ago. */
+export const releaseLost = `
+  update pgboss.job set state = 'retry', start_after = now()
+  where name = any ($1::text[]) and state = 'active' and not id = any ($2::uuid[])
+    and started_on <= now() - $3::float8 * interval '1 ms'`;
+
 /** $1 subscriptions. */
 export const count = `
   select name, count(*)::int as waiting from pgboss.job

@@ -43,8 +43,8 @@ export const createPostgresBroker = async ({
   sweepMs = 5_000,
   pollMs = 1_000,
   barrierRetryMs = 100,
+  lostMs = 60_000,
   settleRetryMs = 200,
-  settleTries = 10,
 }: {
   /** As `sluice_system`. One connection is kept for listening, and a lock. */
   pool: pg.Pool;
@@ -55,8 +55,9 @@ export const createPostgresBroker = async ({
   sweepMs?: number;
   pollMs?: number;
   barrierRetryMs?: number;
+  /** Longer than a fetch may take. */
+  lostMs?: number;
   settleRetryMs?: number;
-  settleTries?: number;
 }): Promise<Broker> => {
   const boss = new PgBoss({
     db: bossDatabase(pool),
@@ -72,7 +73,14 @@ export const createPostgresBroker = async ({
   const ids = createAscendingIds();
   const declared = new Set<string>();
   const consumers = new Map<string, Consuming>();
+  /** What was handed out, until its outcome is stored. */
+  const inHand = new Set<string>();
   let alone = false;
+  let closing = false;
+
+  /** What a fetch took whose answer got lost with its connection: nobody has it, and it would wait until it expires. */
+  const releaseLost = (client: Queryable, olderThanMs: number) =>
+    client.query(statements.releaseLost, [[...declared], [...inHand], olderThanMs]);
 
   const listening = await listenTo({
     pool,
@@ -81,6 +89,9 @@ export const createPostgresBroker = async ({
     async onConnected(client) {
       const {rows} = await client.query<{locked: boolean}>(statements.lockConsumer);
       alone = rows[0]?.locked ?? false;
+      if (alone && consumers.size > 0) {
+        await releaseLost(client, 0);
+      }
     },
     onNotification(subscription) {
       for (const [name, consumer] of consumers) {
@@ -93,6 +104,9 @@ export const createPostgresBroker = async ({
 
   const sweep = setInterval(() => {
     pool.query(statements.releaseExpired, [[...declared]]).catch(onError);
+    if (alone) {
+      releaseLost(pool, lostMs).catch(onError);
+    }
   }, sweepMs);
 
   const publish = async (deliveries: readonly Delivery[], client: Queryable) => {
@@ -132,8 +146,11 @@ export const createPostgresBroker = async ({
           setTimeout(() => consumers.get(subscription)?.wake(), barrierRetryMs + 5).unref();
         }
       }
-      return jobs
-        .filter(job => !waiting.has(job.id))
+      const taken = jobs.filter(job => !waiting.has(job.id));
+      for (const {id} of taken) {
+        inHand.add(id);
+      }
+      return taken
         .sort((a, b) => (a.id < b.id ? -1 : 1))
         .map(({id, data, retryCount}) =>
           messageOf({id, subscription, attempt: retryCount + 1, json: data.event}),
@@ -164,22 +181,22 @@ export const createPostgresBroker = async ({
     }
   };
 
-  /** Tries for a while: an outcome that is not stored means that a delivery is repeated. */
+  /** Tries until it is closed: an outcome that is not stored means that a delivery is repeated. */
   const settle = async (messages: readonly Message[], outcomes: readonly Outcome[]) => {
     const plain = outcomes.every(outcome => outcome.kind === 'done' && !outcome.publish?.length);
-    for (let attempt = 1; ; attempt += 1) {
+    for (let attempt = 1; attempt === 1 || !closing; attempt += 1) {
       try {
         await (plain
           ? store(pool, messages, outcomes)
           : transaction(client => store(client, messages, outcomes)));
-        return;
+        break;
       } catch (error) {
         onError(error as Error);
-        if (attempt >= settleTries) {
-          return;
-        }
-        await new Promise(resolve => setTimeout(resolve, settleRetryMs * attempt));
+        await new Promise(resolve => setTimeout(resolve, settleRetryMs * Math.min(attempt, 10)));
       }
+    }
+    for (const {id} of messages) {
+      inHand.delete(id);
     }
   };
 
@@ -220,6 +237,7 @@ export const createPostgresBroker = async ({
       return new Map([...declared].map(name => [name, counts.get(name) ?? 0]));
     },
     async close() {
+      closing = true;
       clearInterval(sweep);
       await Promise.all([...consumers.values()].map(consumer => consumer.stop()));
       await listening.close();

@@ -349,7 +349,6 @@ for (const [adapter, create] of Object.entries(adapters)) {
   contract('a slow subscription holds up no other', async (t, harness) => {
     const broker = await harness.open();
     await broker.declare(['slow', 'quick']);
-    const released = Promise.withResolvers<void>();
     t.teardown(() => released.resolve());
     broker.subscribe('slow', {
       batchMax: 1,
@@ -413,7 +412,6 @@ for (const [adapter, create] of Object.entries(adapters)) {
     async (t, harness) => {
       const broker = await harness.open();
       await broker.declare(['a']);
-      const released = Promise.withResolvers<void>();
       t.teardown(() => released.resolve());
       const seen: string[] = [];
       const attempts: number[] = [];
@@ -454,7 +452,6 @@ for (const [adapter, create] of Object.entries(adapters)) {
     await broker.declare(['a']);
     await observer.declare(['a']);
     const began = Promise.withResolvers<void>();
-    const released = Promise.withResolvers<void>();
     const seen: string[] = [];
     broker.subscribe('a', {
       batchMax: 1,
@@ -487,7 +484,7 @@ test('postgres: what a killed process had in hand is handed out as soon as the n
   await installPostgresBroker({databaseUrl: database.url('owner')});
   const options = {keepDeadLetters: async () => {}, pollMs: 50, expireMs: 3_600_000};
   const doomedPool = createPool(database);
-  const doomed = await createPostgresBroker({pool: doomedPool, settleTries: 1, ...options});
+  const doomed = await createPostgresBroker({pool: doomedPool, ...options});
   await doomed.declare(['a']);
   const got = Promise.withResolvers<void>();
   const never = Promise.withResolvers<void>();
@@ -537,5 +534,41 @@ test('postgres: what a killed process had in hand is handed out as soon as the n
   });
   await has(attempts, 1);
   await drained(t, next as Broker<unknown>);
+  t.deepEqual(attempts, [2]);
+});
+
+test('postgres: what a fetch took whose answer was lost is handed out again', async t => {
+  const database = await createTestDatabase(t);
+  await installPostgresBroker({databaseUrl: database.url('owner')});
+  const pool = createPool(database);
+  const broker = await createPostgresBroker({
+    pool,
+    keepDeadLetters: async () => {},
+    pollMs: 50,
+    sweepMs: 50,
+    lostMs: 200,
+  });
+  t.teardown(async () => {
+    await broker.close();
+    await pool.end();
+  });
+  await broker.declare(['a']);
+  await broker.publish(deliveries('a', '1'));
+  // As a fetch leaves it whose connection breaks between the commit and the answer.
+  const client: Queryable = database.pool('superuser');
+  await client.query("update pgboss.job set state = 'active', started_on = now() where name = 'a'");
+  const attempts: number[] = [];
+  broker.subscribe('a', {
+    batchMax: 1,
+    concurrency: 1,
+    async onBatch(messages) {
+      attempts.push(...messages.map(message => message.attempt));
+      // Longer than what is in nobody's hand would stay.
+      await new Promise(resolve => setTimeout(resolve, 600));
+      return messages.map(() => ({kind: 'done'}));
+    },
+  });
+  await has(attempts, 1);
+  await drained(t, broker as Broker<unknown>);
   t.deepEqual(attempts, [2]);
 });

@@ -100,30 +100,49 @@ export const createControl = ({
   };
 };
 
-/** The process that serves the folder. A number that some other program has by now is a leftover, and is removed. */
+/** The process that serves the folder. */
 export const runningPid = (directory: string): number | undefined => {
-  const file = join(directory, 'postmaster.pid');
-  const pid = Number.parseInt(existsSync(file) ? readFileSync(file, 'utf8') : '', 10);
-  if (Number.isNaN(pid) || !isAlive(pid)) {
-    return undefined;
-  }
-  const command = commandOf(pid);
-  if (command !== undefined && !command.includes(directory)) {
-    rmSync(file, {force: true});
-    return undefined;
-  }
-  return pid;
+  const pid = Number.parseInt(readMark(directory)[0] ?? '', 10);
+  return Number.isNaN(pid) || !isAlive(pid) || isSomebodyElse(pid, directory) ? undefined : pid;
 };
 
-/** Undefined where the system does not tell it. A process that is dead and not yet reaped has an empty one. */
-const commandOf = (pid: number): string | undefined => {
-  try {
-    return existsSync('/proc/self/cmdline')
-      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-      : undefined;
-  } catch {
-    return '';
+/**
+Removes the mark of a server that is dead, where PostgreSQL itself would not: some other program has its number by now, or
+nobody has reaped it. Not while processes of that server still share its memory: they may be writing to the folder.
+*/
+export const removeDeadMark = (directory: string) => {
+  const [number = '', , , , , , memory = ''] = readMark(directory);
+  const pid = Number.parseInt(number, 10);
+  if (isAlive(pid) && isSomebodyElse(pid, directory) && !isShared(memory)) {
+    rmSync(join(directory, 'postmaster.pid'), {force: true});
   }
+};
+
+const readMark = (directory: string): string[] => {
+  const file = join(directory, 'postmaster.pid');
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+};
+
+/** False where the system does not tell. A process that is dead and not yet reaped has no command any more. */
+const isSomebodyElse = (pid: number, directory: string) => {
+  if (!existsSync('/proc/self/cmdline')) {
+    return false;
+  }
+  try {
+    return !readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(directory);
+  } catch {
+    return true;
+  }
+};
+
+/** In: the mark's line of key and number of the shared memory. */
+const isShared = (memory: string) => {
+  const wanted = memory.trim().split(/\s+/)[1];
+  const list = '/proc/sysvipc/shm';
+  const [head = '', ...rows] = existsSync(list) ? readFileSync(list, 'utf8').split('\n') : [];
+  const at = head.trim().split(/\s+/).indexOf('nattch');
+  const row = rows.map(line => line.trim().split(/\s+/)).find(([, id]) => id === wanted);
+  return wanted !== undefined && Number(row?.[at] ?? 0) > 0;
 };
 
 const isAlive = (pid: number) => {

@@ -16,7 +16,7 @@ import {
   reachablePrograms,
   requireReachable,
 } from './account.ts';
-import {type Control, createControl, runningPid} from './control.ts';
+import {type Control, createControl, removeDeadMark, runningPid} from './control.ts';
 import {DataFolderInUse, EmbeddedPostgresError, explain} from './errors.ts';
 import {initialise} from './initialise.ts';
 
@@ -127,6 +127,7 @@ const startOnPort = async ({
 }): Promise<number> => {
   for (let attempt = 1; ; attempt++) {
     const taken = await claimPort(port);
+    removeDeadMark(directory);
     const {code, output} = await control.start({
       port: taken,
       listen_addresses: '127.0.0.1',
