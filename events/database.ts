@@ -21,7 +21,8 @@ const types = {
 
 /**
 A pool that connects on first use. `statementTimeoutMs` bounds every statement, so that a database that hangs is an error
-and not a silence.
+and not a silence; `idleTransactionMs` every pause within a transaction, so that a process that is frozen in one (a suspended
+machine, a stopped container) does not keep its locks from everybody else: PostgreSQL ends its connection.
 */
 export const createPool = ({
   databaseUrl,
@@ -29,6 +30,7 @@ export const createPool = ({
   connectionsMax = 4,
   connectTimeoutMs = 5_000,
   statementTimeoutMs = 30_000,
+  idleTransactionMs = 10_000,
   onError = () => {},
 }: {
   databaseUrl: string;
@@ -36,6 +38,7 @@ export const createPool = ({
   connectionsMax?: number;
   connectTimeoutMs?: number;
   statementTimeoutMs?: number;
+  idleTransactionMs?: number;
   /** An idle connection broke; the next query opens another. */
   onError?: (error: Error) => void;
 }): pg.Pool => {
@@ -46,6 +49,7 @@ export const createPool = ({
     connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + 1_000,
+    idle_in_transaction_session_timeout: idleTransactionMs,
     types,
   });
   pool.on('error', onError);

@@ -17,8 +17,6 @@ export const limits = {
   openRequests: 10_000,
   batchEvents: 500,
   batchBytes: 1024 * 1024,
-  outboxRows: 1_000_000,
-  outboxAgeMs: 3_600_000,
   leaseTtlMs: 60_000,
   /** A lease is unusable this long before its end: what clocks may disagree by, and a write may take. */
   leaseMarginMs: 5_000,

@@ -2,16 +2,9 @@
 Books: what a batch works on. In: what the store loaded. Out: the same in memory, changed event by event, and what of it
 must be written. A request that opens and settles within one batch leaves nothing to write but its ledger entry.
 */
+import type {DeadLetter} from '../../events/dead-letters.ts';
 import type {OutboxRow} from '../../events/outbox.ts';
-import type {
-  Changes,
-  DeadLetter,
-  LeaseRow,
-  LedgerEntry,
-  Loaded,
-  OpenRequest,
-  WindowRow,
-} from './store.ts';
+import type {Changes, LeaseRow, LedgerEntry, Loaded, OpenRequest, WindowRow} from './store.ts';
 import type {Lease, Window} from './window.ts';
 
 export const openBooks = (loaded: Loaded) => {

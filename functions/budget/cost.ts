@@ -6,19 +6,11 @@ Costs round half to even, once; holds round up. Products of tokens and price exc
 numbers only where they provably fit, as bigint otherwise; never as fractions.
 */
 import {requestNanosMax} from '../../events/limits.ts';
+import type {Price} from '../../events/price.ts';
+
+export type {Price};
 
 export type Unit = 'usd' | 'tokens' | 'gpu_ms';
-
-/** Nano-USD (or milliseconds of a GPU) a million tokens. */
-export type Price = Readonly<{
-  free: boolean;
-  inputPerMillion: number;
-  outputPerMillion: number;
-  /** Absent: cached tokens cost what others cost. */
-  cachedInputPerMillion?: number;
-  inputGpuMsPerMillion: number;
-  outputGpuMsPerMillion: number;
-}>;
 
 /** `cachedInputTokens` are among `inputTokens`. */
 export type Tokens = Readonly<{
@@ -61,8 +53,11 @@ const roundBigint = (round: 'half-even' | 'up', factors: readonly number[]): num
   return result > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(result);
 };
 
-/** What the tokens cost in a budget's unit. */
-export const costOf = (
+/** What the tokens cost in a budget's unit; what no request can cost was made up by a model server, and is no amount. */
+export const costOf = (unit: Unit, price: Price, tokens: Tokens): number =>
+  Math.min(uncappedCost(unit, price, tokens), requestNanosMax);
+
+const uncappedCost = (
   unit: Unit,
   price: Price,
   {inputTokens, cachedInputTokens, outputTokens}: Tokens,

@@ -4,13 +4,14 @@ Debit: a batch of the log's events in, one transaction, nothing out but what the
 All or nothing: it returns when every event is done, and throws when none is. It never refuses a batch for one event: one
 that can never be handled becomes a dead letter in the same transaction. Handling a batch again changes nothing.
 */
+import {type DeadLetter, refusedBy} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';
 import {thresholds} from './announce.ts';
 import {openBooks} from './books.ts';
 import type {Notes} from './charge.ts';
-import {type Message, readMessages, toDeadLetter} from './messages.ts';
+import {type Message, readMessages} from './messages.ts';
 import {apply} from './settle.ts';
-import type {BudgetStore, Changes, DeadLetter, Keys, Loaded} from './store.ts';
+import type {BudgetStore, Changes, Keys, Loaded} from './store.ts';
 
 export type Outcome = Changes & Notes;
 
@@ -34,7 +35,7 @@ export const debit = ({
       const isOpen = !('month' in message) || !closedMonths.has(message.month);
       if (!isOpen) {
         deadLetters.push(
-          toDeadLetter(message.event, "the month of the request's id is too far from now"),
+          refusedBy('budget', message.event, "the month of the request's id is too far from now"),
         );
       }
       return isOpen;
@@ -63,7 +64,7 @@ const settleBatch = (
   for (const message of messages) {
     const complaint = apply({books, notes, time}, message);
     if (complaint !== undefined) {
-      books.bury(toDeadLetter(message.event, complaint));
+      books.bury(refusedBy('budget', message.event, complaint));
     }
   }
   for (const touched of books.changes().windows) {

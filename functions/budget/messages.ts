@@ -4,12 +4,11 @@ Messages: which events the debit can handle, and which it never can.
 In: events as they came. Out: messages whose every field can be computed with and stored, and dead letters for the rest.
 One that broke a statement would fail its whole batch for ever, so nothing passes here that a row cannot keep.
 */
-import {hash} from 'node:crypto';
-import {toJson} from '../../events/codec.ts';
+import {type DeadLetter, refusedBy} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';
 import {isUuid, monthOf} from '../../events/uuid.ts';
 import {dueShape, fencedShape, finishedShape, isText, startedShape} from './shapes.ts';
-import type {DeadLetter, Intent, Result} from './store.ts';
+import type {Intent, Result} from './store.ts';
 
 type About = Readonly<{event: Event; org: string}>;
 type Traced = Readonly<{month: string; traceparent?: string}>;
@@ -29,7 +28,7 @@ export const readMessages = (
   for (const event of events) {
     const message = read(event);
     if (typeof message === 'string') {
-      deadLetters.push(toDeadLetter(event, message));
+      deadLetters.push(refusedBy('budget', event, message));
     } else if (message) {
       messages.push(message);
     }
@@ -109,22 +108,4 @@ const complainOf = (event: Event, expectedId: string) => {
     return 'orgid is not a UUID';
   }
   return event.id === expectedId ? undefined : `the id is not ${expectedId}`;
-};
-
-const storable = (value: unknown) =>
-  String(value).replaceAll('\0', '\ufffd').toWellFormed().slice(0, 1_000);
-
-export const toDeadLetter = (event: Event, reason: string): DeadLetter => {
-  const json = toJson(event);
-  const digest = hash('sha256', json);
-  return {
-    // UUIDv8 (RFC 9562, 5.8): of our own making, here a digest.
-    id: `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`,
-    ...(isUuid(event.orgid) ? {org: event.orgid} : {}),
-    source: storable(event.source),
-    eventId: storable(event.id),
-    type: storable(event.type),
-    event: json,
-    reason: storable(reason),
-  };
 };

@@ -2,13 +2,13 @@
 Store in memory: the reference that the contract suite holds PostgreSQL to, with the schema's constraints and a small twin
 of the lease functions (grant, give back, begin a fence), so that the rules can be tested without a server.
 */
+import type {DeadLetter} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';
 import {limits} from '../../events/limits.ts';
 import type {Price} from './cost.ts';
 import {
   type BudgetStore,
   type Changes,
-  type DeadLetter,
   dueMax,
   type Keys,
   type LeaseRow,

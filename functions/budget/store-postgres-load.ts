@@ -5,7 +5,7 @@ The order matters: organisations first, then what only their lock protects (requ
 leases follow that the batch touches without naming them.
 */
 import type {Queryable} from '../../events/database.ts';
-import type {Price} from './cost.ts';
+import {type PriceColumns, toPrice} from '../../events/price.ts';
 import {
   dueMax,
   type Intent,
@@ -121,17 +121,6 @@ const loadLeases = async (client: Queryable, ids: readonly string[]) => {
   return new Map(rows.map(row => [row.id, row]));
 };
 
-type PriceColumns = {
-  model_id: string;
-  version: number;
-  free: boolean;
-  input_per_million: bigint;
-  output_per_million: bigint;
-  cached_input_per_million: bigint | null;
-  input_gpu_ms_per_million: bigint;
-  output_gpu_ms_per_million: bigint;
-};
-
 const loadPrices = async (
   client: Queryable,
   keys: Keys,
@@ -143,7 +132,7 @@ const loadPrices = async (
     wanted.set(priceKey(modelId, version), {modelId, version});
   }
   const list = [...wanted.values()];
-  const {rows} = await client.query<PriceColumns>({
+  const {rows} = await client.query<PriceColumns & {model_id: string; version: number}>({
     name: 'budget-prices',
     text: `select p.* from unnest($1::uuid[], $2::integer[]) as wanted (model, version)
            join prices p on p.model_id = wanted.model and p.version = wanted.version`,
@@ -151,14 +140,3 @@ const loadPrices = async (
   });
   return new Map(rows.map(row => [priceKey(row.model_id, row.version), toPrice(row)]));
 };
-
-const toPrice = (row: PriceColumns): Price => ({
-  free: row.free,
-  inputPerMillion: Number(row.input_per_million),
-  outputPerMillion: Number(row.output_per_million),
-  ...(row.cached_input_per_million === null
-    ? {}
-    : {cachedInputPerMillion: Number(row.cached_input_per_million)}),
-  inputGpuMsPerMillion: Number(row.input_gpu_ms_per_million),
-  outputGpuMsPerMillion: Number(row.output_gpu_ms_per_million),
-});

@@ -3,8 +3,9 @@ What a batch changed, written back: one statement a table. In: the changes. Out:
 schema breaks the transaction.
 */
 import type {Queryable} from '../../events/database.ts';
+import {insertDeadLetters} from '../../events/dead-letters.ts';
 import {insertIntoOutbox} from '../../events/outbox.ts';
-import type {Changes, DeadLetter, LeaseRow, LedgerEntry, OpenRequest, WindowRow} from './store.ts';
+import type {Changes, LeaseRow, LedgerEntry, OpenRequest, WindowRow} from './store.ts';
 
 export const write = async (client: Queryable, changes: Changes) => {
   await updateWindows(client, changes.windows);
@@ -127,25 +128,3 @@ const insertEntries = async (client: Queryable, entries: readonly LedgerEntry[])
 /** Amounts as strings of digits: a reader that takes JSON numbers as floats must not round them. */
 const chargesOf = ({charges}: LedgerEntry) =>
   JSON.stringify(charges, (_name, value) => (typeof value === 'bigint' ? value.toString() : value));
-
-const insertDeadLetters = async (client: Queryable, letters: readonly DeadLetter[]) => {
-  if (letters.length > 0) {
-    await client.query({
-      name: 'budget-dead-letters-insert',
-      text: `insert into dead_letters (id, org_id, subscription, destination, source, event_id, type, event, attempts, reason, status)
-             select id, org, 'budget', '/functions/budget', source, event_id, type, event::json, 1, reason, 422
-             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-               as d (id, org, source, event_id, type, event, reason)
-             on conflict (id) do nothing`,
-      values: [
-        letters.map(letter => letter.id),
-        letters.map(letter => letter.org ?? null),
-        letters.map(letter => letter.source),
-        letters.map(letter => letter.eventId),
-        letters.map(letter => letter.type),
-        letters.map(letter => letter.event),
-        letters.map(letter => letter.reason),
-      ],
-    });
-  }
-};

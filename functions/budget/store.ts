@@ -4,6 +4,7 @@ Store: the port through which the debit reaches windows, leases, open requests a
 A transaction loads everything that a batch names, in locked order, lets `work` decide in memory, and writes what changed.
 `work` may be called again when the database asks for a repetition, so it has no effects of its own.
 */
+import type {DeadLetter} from '../../events/dead-letters.ts';
 import type {OutboxRow} from '../../events/outbox.ts';
 import type {EventData} from '../../events/types.ts';
 import type {Price, Unit} from './cost.ts';
@@ -75,18 +76,6 @@ export type LedgerEntry = Readonly<{
 
 /** What the ledger has of a request. `unsettled` is kept whole, because a late result is corrected against it. */
 export type Settlement = Readonly<{final: boolean; unsettled?: LedgerEntry}>;
-
-export type DeadLetter = Readonly<{
-  /** Made from the event's content, so that a redelivered batch keeps one row. */
-  id: string;
-  org?: string;
-  source: string;
-  eventId: string;
-  type: string;
-  /** The whole event as JSON. */
-  event: string;
-  reason: string;
-}>;
 
 /** What a batch names. Whatever else it needs (windows of open requests, prices) follows from these. */
 export type Keys = Readonly<{

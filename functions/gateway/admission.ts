@@ -29,11 +29,14 @@ export const admit = (
 ): Admission => {
   const contextLength = model.contextLength ?? 0;
   const bounds = promptBounds(operation, {contextLength, tokensPerByteMax: model.tokensPerByteMax});
-  const promptTokens =
+  const counted =
     countedTokens === undefined
       ? bounds.promptTokens
       : Math.min(countedTokens, contextLength * operation.prompts.length);
-  const wanted = maxTokensOf(operation, model, promptTokens);
+  // Media, templates and documents are not in what the model server counts: then a count only tells how much room is left.
+  const isBounded = operation.prompts.every(Number.isFinite);
+  const promptTokens = isBounded ? counted : bounds.promptTokens;
+  const wanted = maxTokensOf(operation, model, counted);
   const most = {inputTokens: promptTokens, outputTokens: operation.copies * wanted.maxTokens};
   const touched = budgets.filter(({unit}) => holdOf(unit, model.price, most) > 0);
   if (!touched.every(({unit}) => isAmount(holdOf(unit, model.price, most)))) {

@@ -94,6 +94,7 @@ await runMain(async () => {
   const catalogue = createCatalogue({
     load: createModelLoader(pool, settings.ENVIRONMENT),
     environment: settings.ENVIRONMENT,
+    onError: warn('the models could not be read'),
   });
   const leaseBook = createLeaseBook({
     work: createLeaseWork({
@@ -118,7 +119,8 @@ await runMain(async () => {
     onError: warn('the changes could not be read'),
   });
   await changes.start();
-  await catalogue.refresh().catch(warn('the models could not be read'));
+  // Without models it starts all the same: the next look-up tries again.
+  await catalogue.refresh().catch(() => {});
 
   const gateway = createGateway({
     principals,

@@ -6,7 +6,7 @@ SluiceError. No tokenizer: a byte-level vocabulary never makes more tokens than 
 most 16 of the template's. What cannot be bounded takes the whole context; what has no bound at all is refused.
 */
 import {isUtf8} from 'node:buffer';
-import {SluiceError} from '../../events/errors.ts';
+import {SluiceError, whereInJson} from '../../events/errors.ts';
 import {type Member, membersOf} from './members.ts';
 import {messageBytes, perItemTokens} from './message-bytes.ts';
 
@@ -103,9 +103,7 @@ const parse = (body: Buffer): Record<string, unknown> => {
   try {
     value = JSON.parse(body.toString('utf8'));
   } catch (error) {
-    // V8 quotes the text it fell over, which may be a prompt; only the place is told.
-    const place = /position \d+/.exec((error as Error).message)?.[0] ?? 'its end';
-    throw new SluiceError('malformed_json', `the body is not JSON: unexpected content at ${place}`);
+    throw new SluiceError('malformed_json', `the body is not JSON: ${whereInJson(error)}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new SluiceError('bad_request', 'the body is a JSON object');

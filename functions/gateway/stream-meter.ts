@@ -2,8 +2,9 @@
 Stream meter: reads the usage out of a streamed answer as it passes, and takes out what the client did not ask for.
 
 In: the bytes of a server-sent event stream, cut anywhere. Out: the bytes for the client; the last usage report of every
-choice, or the number of content chunks where none was made. Works on bytes: an event is parsed only as far as its usage,
-because parsing every chunk of every stream costs more than all the rest of the gateway.
+choice, or the number of content chunks where none was made. An event is parsed only as far as its usage, because parsing
+every chunk of every stream costs more than all the rest of the gateway. Bytes are looked at as Latin-1 text, a character
+each: that is what a search is quick on, and it goes back to the same bytes whatever they mean.
 
 A report in every chunk is about its own choice (and prompt); only the last chunk, without choices, sums up all of them.
 */
@@ -11,12 +12,12 @@ import type {Tokens} from '../budget/cost.ts';
 import {skipValue} from './members.ts';
 import {readUsage} from './usage.ts';
 
-const usageKey = Buffer.from('"usage"');
+const usageKey = '"usage"';
 const noChoices = /"choices"\s*:\s*\[\s*\]/;
 const indexPattern = /"index"\s*:\s*(\d{1,4})/;
 /** The chunk that names the role, or ends a choice, has no token in it. */
-const noContent = Buffer.from('"content":""');
-const done = Buffer.from('[DONE]');
+const noContent = '"content":""';
+const done = '[DONE]';
 const empty = Buffer.alloc(0);
 
 /** The longest event that is looked into; a longer one passes as it is. */
@@ -30,7 +31,7 @@ export type MeterOptions = Readonly<{
 }>;
 
 export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
-  let rest: Buffer = empty;
+  let rest = '';
   let chunks = 0;
   let events = 0;
   let finished = false;
@@ -38,13 +39,13 @@ export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
   const byChoice = new Map<string, Tokens>();
 
   /** One event, with its blank line; returns what of it goes to the client. */
-  const pass = (event: Buffer): Buffer => {
+  const pass = (event: string): string => {
     events += 1;
     const at = event.indexOf(usageKey);
     if (at < 0) {
       if (event.includes(done)) {
         finished = true;
-      } else if (event[0] === 0x64 && !event.includes(noContent)) {
+      } else if (event.startsWith('d') && !event.includes(noContent)) {
         chunks += 1;
       }
       return event;
@@ -52,23 +53,20 @@ export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
     return passWithUsage(event, at);
   };
 
-  const passWithUsage = (event: Buffer, at: number): Buffer => {
-    const colon = event.indexOf(0x3a, at + usageKey.length);
-    const start = skipSpaces(event, colon + 1);
-    const end = skipValue(event, start);
-    const text = event.toString('latin1');
-    const isFinal = noChoices.test(text);
-    const usage = parseUsage(event.subarray(start, end));
+  const passWithUsage = (event: string, at: number): string => {
+    const colon = event.indexOf(':', at + usageKey.length);
+    const {usage, end} = readValue(event, colon + 1);
+    const isFinal = noChoices.test(event);
     if (usage && isFinal) {
       total = usage;
     } else if (usage) {
-      byChoice.set(indexPattern.exec(text)?.[1] ?? '0', usage);
+      byChoice.set(indexPattern.exec(event)?.[1] ?? '0', usage);
       chunks += 1;
     } else if (!isFinal) {
       chunks += 1;
     }
     if (isFinal) {
-      return keepFinal || !usage ? event : empty;
+      return keepFinal || !usage ? event : '';
     }
     return keepEvery || colon < 0 ? event : cut(event, at, end, keepFinal);
   };
@@ -76,32 +74,29 @@ export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
   return {
     /** Passes bytes on; what is no whole event yet waits for the rest. */
     push(bytes: Buffer): Buffer {
-      const all = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
-      const out: Buffer[] = [];
+      const all = rest + bytes.toString('latin1');
+      let out = '';
       let from = 0;
       for (;;) {
         const end = endOfEvent(all, from);
         if (end < 0) {
           break;
         }
-        const passed = pass(all.subarray(from, end));
-        if (passed.length > 0) {
-          out.push(passed);
-        }
+        out += pass(all.slice(from, end));
         from = end;
       }
-      rest = all.subarray(from);
+      rest = all.slice(from);
       if (rest.length > eventBytesMax) {
-        out.push(rest);
-        rest = empty;
+        out += rest;
+        rest = '';
       }
-      return out.length === 1 ? (out[0] as Buffer) : Buffer.concat(out);
+      return out === '' ? empty : Buffer.from(out, 'latin1');
     },
     /** What is left when the upstream ended. */
     flush(): Buffer {
       const left = rest;
-      rest = empty;
-      return left.length > 0 ? pass(left) : left;
+      rest = '';
+      return left === '' ? empty : Buffer.from(pass(left), 'latin1');
     },
     /** The last report there was; undefined when there was none. */
     reported(): Tokens | undefined {
@@ -116,60 +111,66 @@ export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
 
 export type StreamMeter = ReturnType<typeof createStreamMeter>;
 
-const skipSpaces = (bytes: Buffer, from: number) => {
-  let at = from;
-  while (bytes[at] === 0x20) {
-    at += 1;
-  }
-  return at;
-};
-
 /** Behind the blank line that ends an event: LF LF or CR LF CR LF. */
-const endOfEvent = (bytes: Buffer, from: number): number => {
+const endOfEvent = (text: string, from: number): number => {
   let at = from;
   for (;;) {
-    at = bytes.indexOf(0x0a, at);
+    at = text.indexOf('\n', at);
     if (at < 0) {
       return -1;
     }
-    if (bytes[at + 1] === 0x0a) {
+    if (text[at + 1] === '\n') {
       return at + 2;
     }
-    if (bytes[at + 1] === 0x0d && bytes[at + 2] === 0x0a) {
+    if (text[at + 1] === '\r' && text[at + 2] === '\n') {
       return at + 3;
     }
     at += 1;
   }
 };
 
-const parseUsage = (bytes: Buffer): Tokens | undefined => {
+/** The value behind a colon: what usage it is, and where it ends. */
+const readValue = (event: string, from: number) => {
+  let start = from;
+  while (event[start] === ' ') {
+    start += 1;
+  }
+  // Nearly every report is flat, and then ends at its first closing brace; that it parses proves it.
+  const brace = event.indexOf('}', start) + 1;
+  if (event[start] === '{' && !event.slice(start + 1, brace).includes('{')) {
+    const flat = parse(event.slice(start, brace));
+    if (flat !== undefined) {
+      return {usage: readUsage(flat), end: brace};
+    }
+  }
+  const end = skipValue(Buffer.from(event, 'latin1'), start);
+  return {usage: readUsage(parse(event.slice(start, end))), end};
+};
+
+const parse = (text: string): unknown => {
   try {
-    return readUsage(JSON.parse(bytes.toString('utf8')));
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
 };
 
 /** Takes the member out with one of its commas; with `asNull`, as OpenAI sends it to who asked for the final report only. */
-const cut = (event: Buffer, keyStart: number, valueEnd: number, asNull: boolean): Buffer => {
+const cut = (event: string, keyStart: number, valueEnd: number, asNull: boolean): string => {
   if (asNull) {
-    return Buffer.concat([
-      event.subarray(0, keyStart),
-      Buffer.from('"usage":null'),
-      event.subarray(valueEnd),
-    ]);
+    return `${event.slice(0, keyStart)}"usage":null${event.slice(valueEnd)}`;
   }
   let start = keyStart;
-  while (event[start - 1] === 0x20) {
+  while (event[start - 1] === ' ') {
     start -= 1;
   }
   let end = valueEnd;
-  if (event[start - 1] === 0x2c) {
+  if (event[start - 1] === ',') {
     start -= 1;
-  } else if (event[end] === 0x2c) {
+  } else if (event[end] === ',') {
     end += 1;
   }
-  return Buffer.concat([event.subarray(0, start), event.subarray(end)]);
+  return event.slice(0, start) + event.slice(end);
 };
 
 const sum = (all: Iterable<Tokens>): Tokens => {

@@ -19,25 +19,23 @@ export const startSweeping = ({
   sweepMs?: number;
 }) => {
   let timer: NodeJS.Timeout;
-  let running = false;
+  let stopped = false;
   const sweep = async () => {
-    if (!running) {
-      running = true;
-      await pool
-        .query(
-          `select begin_fences(null, make_interval(secs => $1)), begin_settlements(make_interval(secs => $2))`,
-          [(limits.leaseTtlMs * limits.fenceAfterShare) / 1_000, limits.unsettledGraceMs / 1_000],
-        )
-        .catch(error => logger.warn({err: error}, 'the sweep failed'));
-      running = false;
+    await pool
+      .query(
+        `select begin_fences(null, make_interval(secs => $1)), begin_settlements(make_interval(secs => $2))`,
+        [(limits.leaseTtlMs * limits.fenceAfterShare) / 1_000, limits.unsettledGraceMs / 1_000],
+      )
+      .catch(error => logger.warn({err: error}, 'the sweep failed'));
+    if (!stopped) {
+      timer = setTimeout(sweep, sweepMs * (0.5 + Math.random()));
+      timer.unref();
     }
-    timer = setTimeout(sweep, sweepMs * (0.5 + Math.random()));
-    timer.unref();
   };
   timer = setTimeout(sweep, sweepMs * Math.random());
   timer.unref();
   return () => {
-    running = true;
+    stopped = true;
     clearTimeout(timer);
   };
 };

@@ -69,8 +69,8 @@ export const createUpstream = ({
           path: `${prefix}/tokenize`,
           headers: {'content-type': 'application/json'},
           body: JSON.stringify(request),
-          headersTimeout: timeoutMs,
-          bodyTimeout: timeoutMs,
+          // Of the whole call: a server that sends a byte now and then would hold its request for ever.
+          signal: AbortSignal.timeout(timeoutMs),
         });
         const answer = (await body.json()) as {count?: unknown};
         return statusCode === 200 &&

@@ -6,6 +6,7 @@ is served while the next is loaded and as long as loading fails (stale-serving):
 the leases bound what it can cost. Only models that may be routed to are found.
 */
 import {limits} from '../../events/limits.ts';
+import type {Price} from '../../events/price.ts';
 
 export type Environment = 'development' | 'staging' | 'production';
 
@@ -21,16 +22,6 @@ export type EndpointEntry = Readonly<{
   health: 'unknown' | 'healthy' | 'unhealthy';
 }>;
 
-/** Nano-USD, and for GPU-ms milliseconds, a million tokens. */
-export type PriceEntry = Readonly<{
-  free: boolean;
-  inputPerMillion: number;
-  outputPerMillion: number;
-  cachedInputPerMillion?: number;
-  inputGpuMsPerMillion: number;
-  outputGpuMsPerMillion: number;
-}>;
-
 export type ModelEntry = Readonly<{
   id: string;
   name: string;
@@ -40,7 +31,7 @@ export type ModelEntry = Readonly<{
   defaultMaxTokens: number;
   tokensPerByteMax: number;
   priceVersion: number;
-  price: PriceEntry;
+  price: Price;
   endpoints: readonly EndpointEntry[];
 }>;
 

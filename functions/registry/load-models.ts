@@ -2,6 +2,7 @@
 Load models: the models of an environment that may be routed to, in one statement. Any role that may select them will do.
 */
 import type {Queryable} from '../../events/database.ts';
+import {type PriceColumns, toPrice} from '../../events/price.ts';
 import type {EndpointEntry, Environment, ModelEntry} from './catalogue.ts';
 
 const text = `
@@ -17,7 +18,7 @@ const text = `
   where m.environment = $1 and m.status = 'ready'
   order by m.name`;
 
-type Row = {
+type Row = PriceColumns & {
   id: string;
   name: string;
   environment: Environment;
@@ -26,12 +27,6 @@ type Row = {
   default_max_tokens: number;
   tokens_per_byte_max: number;
   version: number;
-  free: boolean;
-  input_per_million: bigint | string;
-  output_per_million: bigint | string;
-  cached_input_per_million: bigint | string | null;
-  input_gpu_ms_per_million: bigint | string;
-  output_gpu_ms_per_million: bigint | string;
   endpoints: EndpointEntry[];
 };
 
@@ -47,17 +42,7 @@ export const createModelLoader =
       defaultMaxTokens: row.default_max_tokens,
       tokensPerByteMax: row.tokens_per_byte_max,
       priceVersion: row.version,
-      // At most 10^15 by a constraint of the table, so a number holds each exactly.
-      price: {
-        free: row.free,
-        inputPerMillion: Number(row.input_per_million),
-        outputPerMillion: Number(row.output_per_million),
-        ...(row.cached_input_per_million === null
-          ? {}
-          : {cachedInputPerMillion: Number(row.cached_input_per_million)}),
-        inputGpuMsPerMillion: Number(row.input_gpu_ms_per_million),
-        outputGpuMsPerMillion: Number(row.output_gpu_ms_per_million),
-      },
+      price: toPrice(row),
       endpoints: row.endpoints,
     }));
   };

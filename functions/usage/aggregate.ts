@@ -4,15 +4,13 @@ Aggregate: the shell of the usage function. A batch in, one transaction, nothing
 Repeating a batch does nothing: only records that are really new, or that replace an unsettled one, reach the rollups.
 An event whose data can never be a record becomes a dead letter in the same transaction, so it holds nothing up.
 */
-import {hash} from 'node:crypto';
-import {toJson} from '../../events/codec.ts';
+import {type DeadLetter, refusedBy} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';
 import type {Metrics} from '../../events/metrics.ts';
 import type {BatchHandler} from '../../events/serve.ts';
-import {isUuid} from '../../events/uuid.ts';
 import {foldRecords, isFinal, readRecord, type UsageRecord} from './record.ts';
 import {rollUp} from './rollup.ts';
-import type {DeadLetter, UsageStore} from './store.ts';
+import type {UsageStore} from './store.ts';
 
 const lagBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86_400];
 
@@ -78,7 +76,7 @@ const readAll = (events: readonly Event[], nowMs: number) => {
     } else if ('record' in reading) {
       records.push(reading.record);
     } else {
-      letters.push(toLetter(event, reading.refused));
+      letters.push(refusedBy('usage', event, reading.refused));
     }
   }
   return {records, letters, ignored};
@@ -87,22 +85,3 @@ const readAll = (events: readonly Event[], nowMs: number) => {
 const monthsOf = (records: readonly UsageRecord[]) => [
   ...new Set(records.map(record => record.month)),
 ];
-
-/** PostgreSQL keeps no NUL in a text; an event that has one must still be kept. */
-const withoutNul = (text: string) => text.replaceAll('\0', '\u{fffd}').toWellFormed();
-
-const toLetter = (event: Event, reason: string): DeadLetter => ({
-  id: letterId(event),
-  org: isUuid(event.orgid) ? event.orgid : null,
-  source: withoutNul(event.source),
-  eventId: withoutNul(event.id),
-  type: withoutNul(event.type),
-  event: withoutNul(toJson(event)),
-  reason,
-});
-
-/** The same event is the same letter (UUIDv8 of a digest), so a batch that comes again buries it once. */
-const letterId = ({source, id}: Event) => {
-  const digest = hash('sha256', `usage\n${source}\n${id}`);
-  return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
-};

@@ -1,6 +1,7 @@
 /**
 Store in memory: what the contract suite holds PostgreSQL to. Work happens on a copy that replaces the state at its end.
 */
+import type {DeadLetter} from '../../events/dead-letters.ts';
 import type {Query, Row} from './query.ts';
 import type {UsageRecord} from './record.ts';
 import {
@@ -13,7 +14,7 @@ import {
   sumNames,
   type Unit,
 } from './rollup.ts';
-import type {DeadLetter, UsageStore, UsageTransaction} from './store.ts';
+import type {UsageStore, UsageTransaction} from './store.ts';
 
 type State = {
   records: Map<string, UsageRecord>;

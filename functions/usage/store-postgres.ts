@@ -6,11 +6,12 @@ Queries step down to sluice_tenant, so that row-level security and not our SQL d
 */
 import type pg from 'pg';
 import {asTenant, transactionOn} from '../../events/database.ts';
+import {insertDeadLetters} from '../../events/dead-letters.ts';
 import {monthOf} from '../../events/uuid.ts';
 import {queryStatement, type RollupRow, toRow} from './query-sql.ts';
 import type {UsageRecord} from './record.ts';
 import type {Rollup, Unit} from './rollup.ts';
-import type {DeadLetter, UsageStore, UsageTransaction} from './store.ts';
+import type {UsageStore, UsageTransaction} from './store.ts';
 
 type Column<Item> = readonly [name: string, type: string, value: (item: Item) => unknown];
 
@@ -60,16 +61,6 @@ const rollupSums: readonly Column<Rollup>[] = [
   ['latency_ms', 'bigint', rollup => String(rollup.latencyMs)],
 ];
 
-const letterColumns: readonly Column<DeadLetter>[] = [
-  ['id', 'uuid', letter => letter.id],
-  ['org_id', 'uuid', letter => letter.org],
-  ['source', 'text', letter => letter.source],
-  ['event_id', 'text', letter => letter.eventId],
-  ['type', 'text', letter => letter.type],
-  ['event', 'json', letter => letter.event],
-  ['reason', 'text', letter => letter.reason],
-];
-
 const namesOf = <Item>(columns: readonly Column<Item>[]) =>
   columns.map(([name]) => name).join(', ');
 /** `unnest($1::date[], $2::uuid[], …)`: one parameter a column, whatever the number of rows. */
@@ -110,10 +101,6 @@ const rollupColumns = (unit: Unit): readonly Column<Rollup>[] => [
   ...rollupKeys,
   ...rollupSums,
 ];
-
-const buryText = `
-  insert into dead_letters (${namesOf(letterColumns)}, subscription, destination, attempts)
-  select letter.*, 'usage', '/functions/usage', 1 from ${unnest(letterColumns)} as letter on conflict do nothing`;
 
 export const createPostgresStore = (pool: pg.Pool): UsageStore => {
   const opened = new Set<string>();
@@ -197,11 +184,7 @@ const createTransaction = (client: pg.PoolClient): UsageTransaction => ({
       });
     }
   },
-  async bury(letters) {
-    if (letters.length > 0) {
-      await client.query({text: buryText, values: valuesOf(letterColumns, letters)});
-    }
-  },
+  bury: letters => insertDeadLetters(client, letters),
 });
 
 type RecordRow = Record<string, unknown> & {at: Date; finished_at: Date};

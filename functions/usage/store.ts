@@ -1,21 +1,10 @@
 /**
 Store: the port to where records and rollups are kept. `store-postgres.ts` and `store-memory.ts` pass one contract suite.
 */
+import type {DeadLetter} from '../../events/dead-letters.ts';
 import type {Query, Row} from './query.ts';
 import type {UsageRecord} from './record.ts';
 import type {Replacement, Rollup, Unit} from './rollup.ts';
-
-/** An event that can never become a record, with the reason. `id` is made from source and id of the event. */
-export type DeadLetter = Readonly<{
-  id: string;
-  org: string | null;
-  source: string;
-  eventId: string;
-  type: string;
-  /** The event as JSON. */
-  event: string;
-  reason: string;
-}>;
 
 /** What one batch does. Records come folded: one a request, in the order of month and request. */
 export type UsageTransaction = Readonly<{

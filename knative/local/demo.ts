@@ -160,6 +160,7 @@ export const waitForModel = async ({
   while (performance.now() < end) {
     const response = await fetch(`${url}/v1/models`, {
       headers: {authorization: `Bearer ${apiKey}`},
+      signal: AbortSignal.timeout(timeoutMs),
     });
     const {data = []} = (await response.json()) as {data?: {id?: string}[]};
     if (data.some(({id}) => id === model)) {

@@ -4,6 +4,7 @@ Main: `npm run bench gateway`: what the gateway costs beside a bare proxy, measu
 In: `gateway` (the only bench yet), options. Out: a table with each figure's budget, or one JSON with --json; exit code 1
 when a budget is not met. Progress goes to stderr.
 */
+import {once} from 'node:events';
 import {availableParallelism} from 'node:os';
 import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
@@ -86,14 +87,23 @@ const measureRow = async (world: World, row: Row, rounds: number, seconds: numbe
 const main = async () => {
   process.chdir(fileURLToPath(new URL('../..', import.meta.url)));
   const options = readOptions();
+  // Listened for from the start: PostgreSQL runs in a session of its own, and nobody else would end it.
+  const interrupt = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => interrupt.abort(new Error(signal)));
+  }
+  const interrupted = once(interrupt.signal, 'abort').then(() => {
+    throw interrupt.signal.reason;
+  });
   const world = await startWorld({profileFolder: options.profile});
-  const stop = () => void world.stop().finally(() => process.exit(130));
-  process.once('SIGINT', stop).once('SIGTERM', stop);
   const findings: Finding[] = [];
-  try {
+  const measureRows = async () => {
     for (const row of options.rows) {
       findings.push(...judge(row, await measureRow(world, row, options.rounds, options.seconds)));
     }
+  };
+  try {
+    await Promise.race([measureRows(), interrupted]);
   } finally {
     await world.stop();
   }

@@ -70,6 +70,7 @@ const budgetsOf = (org: string, project: string): readonly Bad[] => {
     ['an offset as time zone', {...good, timeZone: '+02:00'}, 'timeZone'],
     ['SQL as time zone', {...good, timeZone: "UTC'; drop table orgs"}, 'timeZone'],
     ['a threshold of nought', {...good, thresholds: [0]}, 'thresholds.0'],
+    ['a threshold over the whole limit', {...good, thresholds: [101]}, 'thresholds.0'],
     ['a threshold with decimals', {...good, thresholds: [1.5]}, 'thresholds.0'],
     ['the same threshold twice', {...good, thresholds: [50, 50]}, 'thresholds'],
     [

@@ -349,6 +349,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
   contract('a slow subscription holds up no other', async (t, harness) => {
     const broker = await harness.open();
     await broker.declare(['slow', 'quick']);
+    const released = Promise.withResolvers<void>();
     t.teardown(() => released.resolve());
     broker.subscribe('slow', {
       batchMax: 1,
@@ -412,6 +413,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
     async (t, harness) => {
       const broker = await harness.open();
       await broker.declare(['a']);
+      const released = Promise.withResolvers<void>();
       t.teardown(() => released.resolve());
       const seen: string[] = [];
       const attempts: number[] = [];
@@ -452,6 +454,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
     await broker.declare(['a']);
     await observer.declare(['a']);
     const began = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
     const seen: string[] = [];
     broker.subscribe('a', {
       batchMax: 1,

@@ -1,4 +1,5 @@
 import test, {type ExecutionContext} from 'ava';
+import {refusedBy} from '../../events/dead-letters.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {debit} from '../../functions/budget/debit.ts';
 import type {Changes, Keys} from '../../functions/budget/store.ts';
@@ -280,7 +281,7 @@ both(
     await handle([started(request, uses(5, 0))]);
     const before = await harness.contents();
     const keys = {...noKeys, windows: windows.map(row => row.id)};
-    const letter = {id: uuidv7(), source: 's', eventId: 'e', type: 't', event: '{}', reason: 'r'};
+    const letter = refusedBy('budget', started(uuidv7(), []), 'because');
     await t.throwsAsync(
       harness.store.transaction(keys, loaded => ({
         ...nothing,

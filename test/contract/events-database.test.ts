@@ -153,6 +153,25 @@ test('a statement that takes too long is an error', async t => {
   await t.throwsAsync(pool.query('select pg_sleep(10)'), {message: /statement timeout/});
 });
 
+test('a process that is frozen in a transaction loses it, and its locks with it', async t => {
+  const {url, lent, orgs} = await start(t);
+  const frozen = createPool({databaseUrl: url('system'), name: 'test', idleTransactionMs: 100});
+  t.teardown(() => frozen.end());
+  const rename = 'update orgs set name = $2 where id = $1';
+  const thawed = Promise.withResolvers<void>();
+  const lost = transactionOn(frozen)(async client => {
+    await client.query(rename, [orgs[0], 'of the frozen']);
+    await thawed.promise;
+    await client.query(rename, [orgs[0], 'too late']);
+  });
+  // Waits for the row's lock as long as the frozen one has it.
+  await lent.query(rename, [orgs[0], 'of another']);
+  thawed.resolve();
+  await t.throwsAsync(lost);
+  const {rows} = await lent.query('select name from orgs where id = $1', [orgs[0]]);
+  t.is(rows[0].name, 'of another');
+});
+
 test('integers of 8 bytes are bigint, dates are texts', async t => {
   const {lent} = await start(t);
   const {rows} = await lent.query(

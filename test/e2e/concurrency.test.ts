@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
-import {readFileSync} from 'node:fs';
-import {readdir, readFile} from 'node:fs/promises';
+import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import anyTest, {type TestFn} from 'ava';
-import type pg from 'pg';
 import {formatUsd} from '../../events/money.ts';
 import {messageBytes, perItemTokens} from '../../functions/gateway/message-bytes.ts';
 import {type Admin, createAdmin} from '../helpers/admin.ts';
 import {asSuperuser, type Books, readBooks, wholeBooks} from '../helpers/books.ts';
 import {eventually} from '../helpers/eventually.ts';
-import {environmentOf, pidOf} from '../helpers/function-processes.ts';
+import {
+  addressesOf,
+  brokerOf,
+  digestTables,
+  forge,
+  type Ids,
+  postEvent,
+} from '../helpers/outsider.ts';
 import {type Sluice, startSluice} from '../helpers/sluice.ts';
 import {messages, openStream, type Stream} from '../helpers/streams.ts';
 
@@ -20,7 +25,7 @@ const ends: (() => unknown)[] = [];
 test.before(async t => {
   const sluice = await startSluice(
     {teardown: end => void ends.unshift(end)},
-    {env: {LEASE_TTL_MS: '4000', DEFAULT_TOKENS: '5000'}},
+    {env: {LEASE_TTL_MS: '4000', DEFAULT_TOKENS: '5000', TOKEN_DELAY_MS: '10'}},
   );
   t.context = {sluice, admin: createAdmin(sluice)};
 });
@@ -35,6 +40,8 @@ const limitNanos = 60 * (11 * 500 + 40 * 1_500);
 const limitTokens = 60 * (11 + 40);
 /** What the gateway holds for the prompt, in tokens: the smallest request needs that and one more. */
 const promptBound = messageBytes(messages[0]) + perItemTokens;
+const limits = {usd: limitNanos, tokens: limitTokens};
+const step = {usd: 1_500, tokens: 1};
 const smallest = {usd: promptBound * 500 + 1_500, tokens: promptBound + 1};
 
 const burst = async ({url, model}: Sluice, apiKey: string, count = 200) => {
@@ -96,7 +103,9 @@ for (const [unit, limit] of [
       const {200: served = 0, 402: spent = 0, 429: busy = 0, ...others} = statusesOf(streams);
       t.deepEqual(others, {});
       t.log({served, spent, busy});
-      t.true(served >= 40 && served < 90);
+      // What fits at once is served; what goes back meanwhile serves a few more.
+      t.true(served >= Math.floor(limits[unit] / (smallest[unit] + 39 * step[unit])));
+      t.true(served < 90);
       t.true(streams.every(({status, text}) => status !== 200 || text().length > 0));
 
       const books = await wholeBooks(sluice.dataFolder, tenant.org);
@@ -145,7 +154,7 @@ test.serial(
     const {200: served = 0, 402: spent = 0, 429: busy = 0, ...others} = statusesOf(streams);
     t.deepEqual(others, {});
     t.log({served, spent, busy});
-    t.true(served >= 30 && served < 90);
+    t.true(served >= 30 && served < 90, String(served));
     const books = await wholeBooks(sluice.dataFolder, tenant.org);
     assertWithin(books, [...before, ...servedOf(streams)]);
     const more = await spendTheRest(sluice, tenant.apiKey);
@@ -185,7 +194,11 @@ test.serial(
         openStream({...sluice, apiKey: tenant.apiKey, maxTokens: 4_000}),
       ),
     );
-    t.deepEqual(statusesOf(streams), {200: 200});
+    t.deepEqual(
+      statusesOf(streams),
+      {200: 200},
+      streams.find(({status}) => status !== 200)?.text(),
+    );
     for (const stream of streams) {
       stream.destroy();
     }
@@ -203,3 +216,78 @@ test.serial(
     t.true(charged >= received, `${charged} charged, ${received} received`);
   },
 );
+
+test.serial(
+  'an outsider posts every type of event to every function and to the Broker: nothing changes',
+  async t => {
+    const {sluice, admin} = t.context;
+    const tenant = await admin.createTenant('Victim');
+    const streams = await Promise.all(
+      Array.from({length: 3}, () => openStream({...sluice, apiKey: tenant.apiKey, maxTokens: 5})),
+    );
+    await Promise.all(streams.map(({ended}) => ended));
+    await wholeBooks(sluice.dataFolder, tenant.org, {free: true});
+    const ids = await idsOf(sluice, tenant);
+    const functions = addressesOf(sluice);
+    t.true(Object.keys(functions).length >= 8, Object.keys(functions).join());
+    const broker = await brokerOf(sluice);
+    const before = await digestTables(sluice.dataFolder);
+
+    const accepted: string[] = [];
+    for (const {type, event} of [...forge({}), ...forge(ids)]) {
+      for (const [name, url] of Object.entries(functions)) {
+        for (const mode of ['structured', 'batch'] as const) {
+          // Once without a token, once with one that is good for something else.
+          const token = mode === 'batch' ? `Bearer ${tenant.apiKey}` : '';
+          const status = await postEvent(url, event, mode, {authorization: token});
+          t.true(status < 500, `${type} to ${name}: ${status}`);
+          if (['budget', 'usage'].includes(name)) {
+            t.is(status, 401, `${type} to ${name}`);
+          } else if (status < 300) {
+            accepted.push(`${name} ${type}`);
+          }
+        }
+      }
+      t.is(await postEvent(broker, event, 'structured'), 202, type);
+      t.true((await postEvent(sluice.url, event, 'structured')) !== 202);
+    }
+    // Hints, whose handlers look for themselves.
+    t.deepEqual([...new Set(accepted)].sort(), [
+      'hello dev.sluice.hello.requested.v1',
+      'registry dev.sluice.endpoint.suspected.v1',
+      'world dev.sluice.hello.greeted.v1',
+    ]);
+    await eventually(async () => {
+      assert.equal((await readBooks(sluice.dataFolder, tenant.org)).open, 0);
+    });
+    t.deepEqual(await digestTables(sluice.dataFolder), before);
+  },
+);
+
+/** Everything of the victim that an event could name. */
+const idsOf = async (
+  {dataFolder}: Sluice,
+  {org, project, keyId, budget}: {org: string; project: string; keyId: string; budget: string},
+): Promise<Ids> =>
+  asSuperuser(dataFolder, async client => {
+    const {rows} = await client.query<Record<string, unknown>>(
+      `select l.request, l.model_id as "modelId", l.model, l.environment, l.price_version as "priceVersion",
+         c ->> 'window' as window, c ->> 'lease' as lease, e.id as "endpointId", e.url as endpoint
+       from ledger l, jsonb_array_elements(l.charges) c, endpoints e
+       where l.org_id = $1 and e.model_id = l.model_id limit 1`,
+      [org],
+    );
+    const {endpointId, modelId, ...found} = rows[0] as Record<string, unknown>;
+    const one = Object.entries(found).map(([name, value]) => [name, [value]]);
+    return {
+      ...Object.fromEntries(one),
+      orgid: [org],
+      project: [project],
+      key: [keyId],
+      budget: [budget],
+      modelId: [modelId],
+      model: [found.model, modelId],
+      endpoint: [found.endpoint, endpointId],
+      dueBefore: ['2100-01-01T00:00:00.000Z'],
+    };
+  });

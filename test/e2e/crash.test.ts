@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import {setTimeout as wait} from 'node:timers/promises';
 import anyTest, {type TestFn} from 'ava';
 import {createAdmin} from '../helpers/admin.ts';
 import {type Books, readBooks, wholeBooks} from '../helpers/books.ts';

@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import {requestNanosMax} from '../../events/limits.ts';
 import {costOf, holdOf, outputCovered, type Price} from '../../functions/budget/cost.ts';
 
 const price: Price = {
@@ -68,10 +69,16 @@ test('large costs are exact where a number is not', t => {
         rest > 500_000n || (rest === 500_000n && floor % 2n === 1n) ? floor + 1n : floor;
       t.is(
         BigInt(costOf('usd', dear, tokens(input, output))),
-        expected > BigInt(Number.MAX_SAFE_INTEGER) ? BigInt(Number.MAX_SAFE_INTEGER) : expected,
+        expected > BigInt(requestNanosMax) ? BigInt(requestNanosMax) : expected,
       );
     }),
   );
+});
+
+test('no cost is more than one request may cost, whatever a model server reports', t => {
+  const dearest = {...price, outputPerMillion: 1_000_000_000_000_000};
+  t.is(costOf('usd', dearest, tokens(0, 1_000_000_000)), requestNanosMax);
+  t.true(holdOf('usd', dearest, {inputTokens: 0, outputTokens: 1_000_000_000}) > requestNanosMax);
 });
 
 test('no cost is above the hold of the same tokens, and what an amount covers never holds more than it', t => {

@@ -1,6 +1,6 @@
 import test from 'ava';
-import type {Demand, Taken} from '../../functions/budget/leases/account.ts';
 import type {Price} from '../../functions/budget/cost.ts';
+import type {Demand, Taken} from '../../functions/budget/leases/account.ts';
 import {createLeaseBook, type Refusal} from '../../functions/budget/leases/lease-book.ts';
 import {createMemoryLeases} from '../helpers/memory-leases.ts';
 

@@ -5,7 +5,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import type {Event} from '../../events/event.ts';
 import {uuidv7} from '../../events/uuid.ts';
-import {readMessages, toDeadLetter} from '../../functions/budget/messages.ts';
+import {readMessages} from '../../functions/budget/messages.ts';
 import {due, fenced, finished, lease, started, window} from '../helpers/budget.ts';
 
 const place = window();
@@ -130,12 +130,3 @@ for (const [title, fields] of [
     t.true(isTaken(started(uuidv7(), [use])));
   });
 }
-
-test('a dead letter can be stored whatever is in its event, and has one id however often it is made', t => {
-  const event = {...started(uuidv7(), []), id: 'a\0b', source: '\ud800', data: {text: 'a\0b'}};
-  const letter = toDeadLetter(event, 'because\0');
-  t.false(`${letter.eventId}${letter.source}${letter.reason}${letter.event}`.includes('\0'));
-  t.true(letter.source.isWellFormed());
-  t.is(letter.id, toDeadLetter(event, 'for another reason').id);
-  t.not(letter.id, toDeadLetter({...event, time: '2026-11-21T10:00:00Z'}, 'because').id);
-});

@@ -111,12 +111,28 @@ test(
 );
 
 test('a count leaves the room that it leaves', t => {
-  const {demand, wantsCount, bounds} = admit(chat({chat_template: 'x'}), model, budgets, 10);
+  const long = chat({messages: [{role: 'user', content: 'x'.repeat(9_000)}]});
+  const {demand, wantsCount, bounds} = admit(long, model, budgets, 10);
   t.is(demand.promptTokens, 10);
   t.is(demand.maxTokens, 256);
   t.false(wantsCount);
   t.is(bounds.promptTokens, 8_192);
 });
+
+for (const [what, fields] of [
+  ['a template', {chat_template: 'x'}],
+  ['documents', {documents: [{text: 'x'}]}],
+  [
+    'media',
+    {messages: [{role: 'user', content: [{type: 'image_url', image_url: {url: 'data:'}}]}]},
+  ],
+] as const) {
+  test(`the whole context is held for ${what}, which no count has in it`, t => {
+    const {demand} = admit(chat(fields), model, budgets, 10);
+    t.is(demand.promptTokens, 8_192);
+    t.is(demand.maxTokens, 256);
+  });
+}
 
 test('a count over the context is the context', t => {
   const {demand} = admit(chat({chat_template: 'x'}), model, budgets, 1_000_000);

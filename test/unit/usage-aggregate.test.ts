@@ -108,7 +108,7 @@ test('a bad event becomes one dead letter however often it comes, and the batch 
     eventId: bad.id,
     reason: 'data.costNanos: expected a whole number from 0 to 1000000000000000',
   });
-  t.false(letter?.source.includes('\0'));
+  t.false(letter?.source?.includes('\0'));
   t.is((await store.query(query, 10))[0]?.sums.requests, 1n);
   t.regex(metrics.text(), /sluice_usage_events_total\{result="refused"\} 3\n/);
   t.regex(metrics.text(), /sluice_usage_events_total\{result="added"\} 1\n/);
