@@ -4,13 +4,13 @@ Serve: runs one function as Knative runs it: HTTP on `PORT`, events at `POST /`,
 In: a name, handlers, routes. Out: a server that answers as Knative's data plane wants: 204 empty or 200 with one
 CloudEvent, never another body on success; 400 and 422 for what can never be handled, 409, 429 and 5xx for what may later.
 */
-import {isUtf8} from 'node:buffer';
 import {hash, timingSafeEqual} from 'node:crypto';
 import {createServer, type IncomingMessage} from 'node:http';
 import express, {type NextFunction, type Request, type Response, type Router} from 'express';
 import {readHttp, toBinary} from './codec.ts';
-import {asSluiceError, SluiceError, toProblem, whereInJson} from './errors.ts';
+import {asSluiceError, SluiceError, toProblem} from './errors.ts';
 import type {Event} from './event.ts';
+import {bodyOf} from './json-body.ts';
 import {limits} from './limits.ts';
 import {listen, type Serving} from './listen.ts';
 import {createMetrics, type Metrics} from './metrics.ts';
@@ -30,7 +30,7 @@ export type ServeOptions = Readonly<{
   onBatch?: BatchHandler;
   /** When set, events are taken only with this bearer token: they carry truth, and anything in a cluster can post. */
   sourceToken?: string;
-  /** Adds the function's own routes. Bodies come as `request.body: Buffer`; use `readJson`. */
+  /** Adds the function's own routes. Bodies come as `request.body: Buffer`; `readJson` reads one. */
   routes?: (router: Router) => void;
   /** Throws, or returns a text that says what is degraded; an error is a 503 of `/healthz`. */
   health?: () => string | undefined;
@@ -182,42 +182,6 @@ export const requireBearer = (request: IncomingMessage, expected: string) => {
       'expected the right bearer token in the Authorization header',
     );
   }
-};
-
-const bodyOf = (request: Request): Buffer =>
-  Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-
-/** How JSON.stringify writes NUL and lone surrogates; behind an even number of backslashes it is a text about them. */
-const unkeepable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
-
-/** JSON.parse has no bound of depth, JSON.stringify has the stack. */
-const written = (value: object) => {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    throw new SluiceError('bad_request', 'the body is nested too deep');
-  }
-};
-
-/** The body as a JSON object; NUL and lone surrogates are refused because PostgreSQL cannot keep them. */
-export const readJson = (request: Request): Record<string, unknown> => {
-  let value: unknown;
-  const body = bodyOf(request);
-  if (!isUtf8(body)) {
-    throw new SluiceError('malformed_json', 'the body is not UTF-8');
-  }
-  try {
-    value = JSON.parse(body.toString('utf8'));
-  } catch (error) {
-    throw new SluiceError('malformed_json', `the body is not JSON: ${whereInJson(error)}`);
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new SluiceError('bad_request', 'the body is a JSON object');
-  }
-  if (unkeepable.test(written(value))) {
-    throw new SluiceError('bad_request', 'texts may not contain NUL or lone surrogates');
-  }
-  return value as Record<string, unknown>;
 };
 
 const observe = ({logger, metrics, name}: {logger: Logger; metrics: Metrics; name: string}) => {

@@ -18,7 +18,7 @@ import {
 } from './broker.ts';
 import {type Consuming, consume} from './consume.ts';
 import {createAscendingIds} from './ids.ts';
-import {listenTo} from './listen.ts';
+import {listenTo} from './notifications.ts';
 import {sortOutcomes} from './outcomes.ts';
 import {schema} from './postgres-install.ts';
 import * as statements from './postgres-statements.ts';

@@ -4,7 +4,7 @@ Budgets: creates, lists, shows and changes budgets. What they count is the budge
 import type {Router} from 'express';
 import type pg from 'pg';
 import {SluiceError} from '../../events/errors.ts';
-import {readJson} from '../../events/serve.ts';
+import {readJson} from '../../events/json-body.ts';
 import {parseAmount, type Unit} from './amount.ts';
 import {type BudgetRow, toBudgetView} from './budget.ts';
 import type {Dependencies} from './dependencies.ts';

@@ -2,7 +2,7 @@
 Orgs: creates, lists and shows organisations. In: a name. Out: the organisation.
 */
 import type {Router} from 'express';
-import {readJson} from '../../events/serve.ts';
+import {readJson} from '../../events/json-body.ts';
 import type {Dependencies} from './dependencies.ts';
 import {type PageQuery, toPage} from './page.ts';
 import {refuseTaken} from './taken.ts';

@@ -2,7 +2,7 @@
 Projects: creates and lists the projects of an organisation. In: a name, what an unsettled request costs. Out: the project.
 */
 import type {Router} from 'express';
-import {readJson} from '../../events/serve.ts';
+import {readJson} from '../../events/json-body.ts';
 import type {Dependencies} from './dependencies.ts';
 import {type PageQuery, toPage} from './page.ts';
 import {refuseTaken} from './taken.ts';

@@ -3,8 +3,9 @@ Routes: the registry's HTTP API, for who holds the admin key.
 */
 import type {Request, Response, Router} from 'express';
 import {SluiceError} from '../../events/errors.ts';
+import {readJson} from '../../events/json-body.ts';
 import {formatUsd} from '../../events/money.ts';
-import {readJson, requireBearer} from '../../events/serve.ts';
+import {requireBearer} from '../../events/serve.ts';
 import {isUuid} from '../../events/uuid.ts';
 import {type Model, obstacleOf, type Price, type Status} from './model.ts';
 import {environmentOf, parseRegistration} from './registration.ts';

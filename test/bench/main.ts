@@ -126,5 +126,6 @@ const main = async () => {
 
 await main().catch(error => {
   say(error instanceof TypeError ? `${error.message}\n${usage}` : String(error.stack ?? error));
-  process.exitCode = 2;
+  // The row that was interrupted still waits for its end.
+  process.exit(2);
 });

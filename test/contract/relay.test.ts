@@ -212,7 +212,8 @@ test('a marker stays in the outbox until no older row of its organisation is lef
     },
   });
   await becomes(t, () => seen['source/sluice.usage/first'], ['other marker', 'younger']);
-  t.deepEqual(await outboxRows(database), ['held', 'marker']);
+  // The memory broker has them a moment before the relay's transaction is over.
+  await becomes(t, () => outboxRows(database), ['held', 'marker']);
   const holder = await holding;
   await holder.query("select pg_notify('sluice_outbox', '')");
   await holder.query('commit');

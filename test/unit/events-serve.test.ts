@@ -7,7 +7,8 @@ import {pino} from 'pino';
 import {readHttp, toBatch, toBinary, toStructured} from '../../events/codec.ts';
 import {SluiceError} from '../../events/errors.ts';
 import type {Event} from '../../events/event.ts';
-import {createApp, readJson, requireBearer, type ServeOptions} from '../../events/serve.ts';
+import {readJson} from '../../events/json-body.ts';
+import {createApp, requireBearer, type ServeOptions} from '../../events/serve.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
 

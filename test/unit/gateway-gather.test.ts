@@ -137,23 +137,21 @@ test('an append that is not answered in time counts as refused', async t => {
 });
 
 test('an answer that came in time is no refusal because this process was too busy to read it', async t => {
-  const appending = Promise.withResolvers<void>();
   const {gather} = start({
     appendMs: 30,
     log: {
       async append() {
-        appending.resolve();
-        await stat('.');
+        await new Promise(resolve => setImmediate(resolve));
+        const answer = stat('.');
+        const end = performance.now() + 60;
+        while (performance.now() < end) {
+          // Busy: no timer fires, nothing is read.
+        }
+        await answer;
       },
     },
   });
-  const added = gather.add(make(0));
-  await appending.promise;
-  const end = performance.now() + 60;
-  while (performance.now() < end) {
-    // Busy: no timer fires, nothing is read.
-  }
-  await t.notThrowsAsync(added);
+  await t.notThrowsAsync(gather.add(make(0)));
 });
 
 test('a result whose append is not answered in time is sent again', async t => {

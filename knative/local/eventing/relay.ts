@@ -12,7 +12,7 @@ import {
   type KeepDeadLetters,
   messageOf,
 } from '../../../events/brokers/broker.ts';
-import {listenTo} from '../../../events/brokers/listen.ts';
+import {listenTo} from '../../../events/brokers/notifications.ts';
 import {transactionOn} from '../../../events/database.ts';
 import type {FanOut} from './fan-out.ts';
 

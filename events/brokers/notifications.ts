@@ -1,5 +1,7 @@
 /**
-Listen: one connection that hears NOTIFYs, and comes back when it breaks.
+Notifications: one connection that hears NOTIFYs, and comes back when it breaks.
+
+In: a pool, a channel. Out: a call for each payload, and one without when some may have been missed.
 
 A NOTIFY can be lost, so who listens also polls; each new connection counts as a notification of everything missed.
 */
