@@ -17,6 +17,9 @@ export const limits = {
   openRequests: 10_000,
   batchEvents: 500,
   batchBytes: 1024 * 1024,
+  /** What may wait in the outbox before new requests are refused: rows, and the age of the oldest. */
+  outboxRows: 1_000_000,
+  outboxAgeMs: 3_600_000,
   leaseTtlMs: 60_000,
   /** A lease is unusable this long before its end: what clocks may disagree by, and a write may take. */
   leaseMarginMs: 5_000,

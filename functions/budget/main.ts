@@ -50,6 +50,7 @@ await runMain(async () => {
     leaseTtlMs: settings.LEASE_TTL_MS,
     fenceAfterShare: limits.fenceAfterShare,
     unsettledGraceMs: settings.UNSETTLED_GRACE_MS,
+    forgetOld: () => pool.query('select forget_old()'),
     onError: error => logger.warn({err: error}, 'the markers that are due were not sent'),
   });
   await serve({

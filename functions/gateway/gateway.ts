@@ -24,7 +24,7 @@ import {createObserver, registerGauges} from './observe.ts';
 import {createRouter} from './route.ts';
 import {createGatewayServer} from './server.ts';
 import {createSuspicion} from './suspicion.ts';
-import {startSweeping} from './sweep.ts';
+import {type Backlog, startSweeping} from './sweep.ts';
 import {createUpstream} from './upstream.ts';
 
 export type GatewayParts = Readonly<{
@@ -51,6 +51,8 @@ export const createGateway = (parts: GatewayParts) => {
   const observe = createObserver(parts);
   const suspect = createSuspicion(parts);
   let draining = false;
+  let backlog: Backlog = {rows: 0, ageMs: 0};
+  const isFull = () => backlog.rows > limits.outboxRows || backlog.ageMs > limits.outboxAgeMs;
 
   const runExchange = createExchanges({
     upstream,
@@ -80,17 +82,25 @@ export const createGateway = (parts: GatewayParts) => {
       },
     }),
     staleSinceMs: changes.staleSinceMs,
-    openRequests: router.inFlight,
+    isFull,
     health() {
       if (draining) {
         throw new SluiceError('unavailable', 'draining');
+      }
+      if (isFull()) {
+        return `full: ${backlog.rows} events wait in the outbox, the oldest for ${backlog.ageMs} ms`;
       }
       return changes.staleSinceMs() > 1_000
         ? 'stale: changes were not read for a second'
         : undefined;
     },
   });
-  const stopSweeping = startSweeping(parts);
+  const stopSweeping = startSweeping({
+    ...parts,
+    onBacklog(found) {
+      backlog = found;
+    },
+  });
   registerGauges(metrics, {leaseBook, router, changes, results});
 
   return {

@@ -77,22 +77,26 @@ await runMain(async () => {
     unsettledGraceMs: settings.UNSETTLED_GRACE_MS,
   };
   const onPoolError = (error: Error) => logger.warn({err: error}, 'a database connection broke');
-  const pool = createPool({
-    databaseUrl: settings.DATABASE_URL,
-    name: 'gateway',
-    connectionsMax: 8,
-    statementTimeoutMs: 5_000,
-    onError: onPoolError,
-  });
+  const createGatewayPool = (name: string, connectionsMax: number) =>
+    createPool({
+      databaseUrl: settings.DATABASE_URL,
+      name,
+      connectionsMax,
+      statementTimeoutMs: 5_000,
+      onError: onPoolError,
+    });
+  const pool = createGatewayPool('gateway', 6);
+  // Apart, so that a flood of unknown keys waits for itself and not intents for it.
+  const lookups = createGatewayPool('gateway-lookups', 2);
   await refuseSuperuser(pool);
   const warn = (message: string) => (error: Error) => logger.warn({err: error}, message);
 
   const principals = createPrincipals({
-    load: createPrincipalLoader(pool),
+    load: createPrincipalLoader(lookups),
     environment: settings.ENVIRONMENT,
   });
   const catalogue = createCatalogue({
-    load: createModelLoader(pool, settings.ENVIRONMENT),
+    load: createModelLoader(lookups, settings.ENVIRONMENT),
     environment: settings.ENVIRONMENT,
     onError: warn('the models could not be read'),
   });
@@ -143,7 +147,7 @@ await runMain(async () => {
     onClose: async () => {
       await gateway.close();
       await changes.close();
-      await pool.end();
+      await Promise.all([pool.end(), lookups.end()]);
       await tracing.stop();
     },
   });

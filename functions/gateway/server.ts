@@ -29,7 +29,8 @@ export type ServerParts = Readonly<{
   staleSinceMs: () => number;
   /** Throws when this process can serve nothing; otherwise says what is degraded. */
   health: () => string | undefined;
-  openRequests: () => number;
+  /** Too much waits to be recorded: nothing more may begin. */
+  isFull: () => boolean;
 }>;
 
 const operations: Readonly<Record<string, OperationName>> = {
@@ -52,28 +53,35 @@ export const createGatewayServer = (parts: ServerParts) => {
     keepAliveTimeout: 65_000,
   });
 
+  let open = 0;
   server.on('request', (request, response) => {
+    open += 1;
+    response.once('close', () => {
+      open -= 1;
+    });
     const arrivedMs = performance.now();
     const id = newRequestId();
     response.setHeader('x-request-id', id);
-    handle(parts, request, response, id, arrivedMs).catch(thrown => {
-      const error = asSluiceError(thrown);
-      denials({code: error.code}).add();
-      if (error.code === 'internal') {
-        logger.error({err: error.cause, request: id}, error.message);
-      }
-      sendError(response, error);
-      logger.info(
-        {
-          request: id,
-          path: pathOf(request),
-          status: error.status,
-          code: error.code,
-          durationMs: Math.round(performance.now() - arrivedMs),
-        },
-        'refused',
-      );
-    });
+    handle(parts, {request, response, id, arrivedMs, isCrowded: open > limits.openRequests}).catch(
+      thrown => {
+        const error = asSluiceError(thrown);
+        denials({code: error.code}).add();
+        if (error.code === 'internal') {
+          logger.error({err: error.cause, request: id}, error.message);
+        }
+        sendError(response, error);
+        logger.info(
+          {
+            request: id,
+            path: pathOf(request),
+            status: error.status,
+            code: error.code,
+            durationMs: Math.round(performance.now() - arrivedMs),
+          },
+          'refused',
+        );
+      },
+    );
   });
 
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -87,6 +95,8 @@ export const createGatewayServer = (parts: ServerParts) => {
     socket.end(
       `HTTP/1.1 ${fault.status} ${reasons[fault.status]}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
+    // Who does not close its half is not waited for.
+    setTimeout(() => socket.destroy(), 1_000).unref();
   });
   return server;
 };
@@ -111,13 +121,17 @@ const pathOf = ({url = '/'}: IncomingMessage) => {
   return query < 0 ? url : url.slice(0, query);
 };
 
-const handle = async (
-  parts: ServerParts,
-  request: IncomingMessage,
-  response: ServerResponse,
-  id: string,
-  arrivedMs: number,
-): Promise<void> => {
+type Incoming = Readonly<{
+  request: IncomingMessage;
+  response: ServerResponse;
+  id: string;
+  arrivedMs: number;
+  /** More requests are open, their bodies and waits for leases included, than this process takes. */
+  isCrowded: boolean;
+}>;
+
+const handle = async (parts: ServerParts, incoming: Incoming): Promise<void> => {
+  const {request, response, id, arrivedMs, isCrowded} = incoming;
   const path = pathOf(request);
   if (!path.startsWith('/v1/')) {
     return handleOwn(parts, path, response);
@@ -131,11 +145,16 @@ const handle = async (
     response.setHeader('allow', method);
     throw new SluiceError('method_not_allowed', `this route takes ${method}`);
   }
+  if (isCrowded) {
+    throw new SluiceError('too_many_requests', 'too many requests are open', {
+      retryAfterSeconds: 1,
+    });
+  }
   const principal = await authenticate(parts, request);
   if (operation) {
-    if (parts.openRequests() >= parts.limits.openRequests) {
-      throw new SluiceError('too_many_requests', 'too many requests are open', {
-        retryAfterSeconds: 1,
+    if (parts.isFull()) {
+      throw new SluiceError('unavailable', 'too many events wait to be recorded', {
+        retryAfterSeconds: 5,
       });
     }
     return parts.infer(operation, {request, response, principal, id, arrivedMs});

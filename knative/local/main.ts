@@ -2,8 +2,8 @@
 Main: `npm start`. Reads the command line, starts everything, says where it is, and ends in order when it is told to.
 
 Standard output has the page for people, or with --json one line; everything else goes to standard error. The first signal
-drains, the second breaks off what is in hand, the third leaves at once. Status 0: drained; 1: could not start, or was broken
-off; 2: the command line is wrong.
+drains, the second breaks off what is in hand, the third leaves at once. Status 0: drained; 1: could not start, was broken
+off, or lost its database; 2: the command line is wrong.
 */
 import {pino} from 'pino';
 import {

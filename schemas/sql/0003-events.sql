@@ -67,3 +67,14 @@ grant update (id) on outbox to sluice_system;  -- what FOR UPDATE asks for; an i
 grant select, insert, update, delete on inbox to sluice_system;
 grant select on dead_letters to sluice_tenant;
 grant select, insert, update, delete on dead_letters to sluice_system;
+
+-- How much waits in the outbox: rows (by the span of ids, so that asking costs nothing) and the age of the oldest in ms.
+-- A producer that adds to it asks first whether it may grow.
+create function outbox_backlog(out waiting bigint, out age_ms bigint)
+language sql stable security definer set search_path = public as $$
+  select coalesce(max(id) - min(id) + 1, 0),
+         coalesce((select floor(extract(epoch from now() - created_at) * 1000)::bigint from outbox order by id limit 1), 0)
+  from outbox
+$$;
+revoke all on function outbox_backlog() from public;
+grant execute on function outbox_backlog() to sluice_gateway, sluice_system;

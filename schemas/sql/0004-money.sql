@@ -66,10 +66,12 @@ create table leases (
   granted_at timestamptz not null default now(),
   expires_at timestamptz not null,
   recalled_at timestamptz,
+  -- When its marker was last sent.
+  fencing_at timestamptz,
   check (settled + returned <= granted)
 );
 create unique index leases_open on leases (window_id, gateway_id) where state = 'open';
-create index leases_live on leases (expires_at) where state in ('open', 'closed') and granted > settled + returned;
+create index leases_live on leases (expires_at) where state <> 'fenced' and granted > settled + returned;
 create index leases_window on leases (window_id) where state in ('open', 'closed');
 
 -- Requests whose intent was read and that are not settled yet; a settlement deletes the row.
@@ -201,17 +203,18 @@ end $$;
 revoke all on function current_window(uuid) from public;
 
 -- Begins the fence of every lease that is due: void for its holder from here on; the marker frees it once it was read,
--- because who read the marker has read every intent before it. Arguments: one window or null for all; how long past
+-- because who read the marker has read every intent before it. A marker that nobody read in ten minutes is sent again. Arguments: one window or null for all; how long past
 -- its expiry a lease must be. Result: the number of leases.
 create function begin_fences(only_window uuid, past interval) returns integer
 language plpgsql security definer set search_path = public as $$
 declare due integer;
 begin
   with fenced as (
-    update leases set state = 'fencing'
+    update leases set state = 'fencing', fencing_at = now()
     where id in (
       select id from leases
-      where state in ('open', 'closed') and granted > settled + returned and expires_at < now() - past
+      where granted > settled + returned and expires_at < now() - past
+        and (state in ('open', 'closed') or state = 'fencing' and fencing_at < now() - interval '10 minutes')
         and (only_window is null or window_id = only_window)
       order by id limit 1000 for update skip locked)
     returning id, org_id, window_id)
@@ -246,6 +249,17 @@ begin
 end $$;
 revoke all on function begin_fences(uuid, interval), begin_settlements(interval) from public;
 grant execute on function begin_fences(uuid, interval), begin_settlements(interval) to sluice_gateway, sluice_system;
+
+-- Forgets what only recent past needs: changes that every cache has read, handled events that nobody redelivers any more,
+-- gateways that are gone, leases that hold nothing. The ledger and the records are not touched.
+create function forget_old() returns void language sql security definer set search_path = public as $$
+  delete from changes where at < now() - interval '1 day';
+  delete from inbox where handled_at < now() - interval '35 days';
+  delete from gateways where seen_at < now() - interval '1 day';
+  delete from leases where state <> 'open' and granted = settled + returned and open = 0 and expires_at < now() - interval '35 days';
+$$;
+revoke all on function forget_old() from public;
+grant execute on function forget_old() to sluice_system;
 
 -- All lease work of one gateway tick, in one statement.
 -- In:  gateway, environment, time to live of a lease in ms, and work:

@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import {once} from 'node:events';
 import {connect} from 'node:net';
 import test from 'ava';
 import {makeApiKey} from '../../events/api-key.ts';
+import {eventually} from '../helpers/eventually.ts';
 import {startGateway} from '../helpers/gateway.ts';
 import {chat} from '../helpers/simulated-model.ts';
 
@@ -186,4 +188,22 @@ test('a request that could cost more than a request may is refused', async t => 
     [response.status, ((await response.json()) as OpenAiError).error.code],
     [400, 'unbounded_request'],
   );
+});
+
+test('more open requests than a process takes are told to come again, before anything is read of them', async t => {
+  const gateway = await startGateway(t, {limits: {openRequests: 0}});
+  const response = await gateway.post('/v1/chat/completions', chat());
+  t.is(response.status, 429);
+  t.is(response.headers.get('retry-after'), '1');
+});
+
+test('while too much waits to be recorded, nothing new begins', async t => {
+  const gateway = await startGateway(t, {
+    limits: {outboxRows: 10, leaseTtlMs: 400, leaseMarginMs: 100},
+    backlog: 11,
+  });
+  await eventually(async () =>
+    assert.equal((await gateway.post('/v1/chat/completions', chat())).status, 503),
+  );
+  t.regex(await (await fetch(`${gateway.url}/healthz`)).text(), /11 events wait/);
 });

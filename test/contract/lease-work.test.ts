@@ -404,3 +404,53 @@ test('a gateway works by this function alone: it may change no table and read no
     ),
   );
 });
+
+test('a marker that nobody read is sent again, later', async t => {
+  const {root, pool, gateway, budget, lease} = await setUp(t);
+  const {lease: id} = await gateway().grant(await budget(), 100);
+  await root.query(`update leases set expires_at = now() - interval '1 hour'`);
+  const begin = async () => {
+    const {rows} = await pool.query<{sent: number}>(`select begin_fences(null, '1 s') as sent`);
+    return rows[0]?.sent;
+  };
+  t.is(await begin(), 1);
+  await root.query('delete from outbox');
+  t.is(await begin(), 0, 'it is on its way');
+  await root.query(`update leases set fencing_at = now() - interval '11 minutes'`);
+  t.is(await begin(), 1);
+  t.like(await lease(id), {state: 'fencing'});
+});
+
+test('what waits in the outbox is known to who may not read it', async t => {
+  const {root, pool} = await setUp(t);
+  const backlog = async () => (await pool.query('select * from outbox_backlog()')).rows[0];
+  t.deepEqual(await backlog(), {waiting: 0n, age_ms: 0n});
+  await root.query(
+    `insert into outbox (destination, source, event_id, event, created_at)
+     select 'log:sluice.usage', '/x', n::text, '{}', now() - interval '1 minute' from generate_series(1, 7) n`,
+  );
+  const found = await backlog();
+  t.is(found.waiting, 7n);
+  t.true(found.age_ms >= 60_000n);
+});
+
+test('old changes, handled events and empty leases are forgotten, money is not', async t => {
+  const {root, gateway, budget} = await setUp(t);
+  const id = await budget();
+  const one = gateway();
+  const {lease} = await one.grant(id, 100);
+  await one.giveBack(lease as string, 100);
+  await gateway().grant(id, 50);
+  await root.query(
+    `insert into inbox (consumer, source, event_id, handled_at) values ('x', '/x', '1', now() - interval '1 year'), ('x', '/x', '2', now())`,
+  );
+  await root.query(`update leases set expires_at = now() - interval '1 year'`);
+  await root.query(`update changes set at = now() - interval '1 year'`);
+  await root.query('select forget_old()');
+  const count = async (table: string) =>
+    Number((await root.query(`select count(*) from ${table}`)).rows[0].count);
+  t.is(await count('leases'), 1, 'the one that holds money stays');
+  t.is(await count('inbox'), 1);
+  t.is(await count('changes'), 0);
+  t.is(await count('windows'), 1);
+});

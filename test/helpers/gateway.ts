@@ -33,6 +33,8 @@ export type GatewayOptions = Readonly<{
   /** Limits of budgets by id; each is one in US dollars. */
   budgets?: Readonly<Record<string, number>>;
   limits?: Partial<Limits>;
+  /** Rows that wait in the outbox. */
+  backlog?: number;
 }>;
 
 export const startGateway = async (t: ExecutionContext, options: GatewayOptions = {}) => {
@@ -106,7 +108,12 @@ export const startGateway = async (t: ExecutionContext, options: GatewayOptions 
     leaseBook,
     changes: {staleSinceMs: () => staleness.ms},
     log,
-    pool: {query: async (...query: unknown[]) => told.push(query)} as never,
+    pool: {
+      query: async (...query: unknown[]) => {
+        told.push(query);
+        return {rows: [{waiting: String(options.backlog ?? 0), age_ms: '0'}]};
+      },
+    } as never,
     limits: used,
     logger: pino({level: 'info'}, {write: (line: string) => void lines.push(line)}),
     metrics: createMetrics(),
