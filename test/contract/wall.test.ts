@@ -174,11 +174,13 @@ test('the functions that look past the policies are executed by those who need t
   t.deepEqual(Object.fromEntries(rows.map(({name, roles: who}) => [name, who.join(' ')])), {
     begin_fences: 'gateway system',
     begin_settlements: 'gateway system',
+    forget_old: 'system',
     lease_work: 'gateway',
     list_orgs: 'tenant',
     open_month: 'system',
     org_of: 'system tenant',
     org_of_request: 'tenant',
+    outbox_backlog: 'gateway system',
     record_change: '',
   });
 });
