@@ -158,12 +158,15 @@ test('a process that is frozen in a transaction loses it, and its locks with it'
   const frozen = createPool({databaseUrl: url('system'), name: 'test', idleTransactionMs: 100});
   t.teardown(() => frozen.end());
   const rename = 'update orgs set name = $2 where id = $1';
+  const holding = Promise.withResolvers<void>();
   const thawed = Promise.withResolvers<void>();
   const lost = transactionOn(frozen)(async client => {
     await client.query(rename, [orgs[0], 'of the frozen']);
+    holding.resolve();
     await thawed.promise;
     await client.query(rename, [orgs[0], 'too late']);
   });
+  await holding.promise;
   // Waits for the row's lock as long as the frozen one has it.
   await lent.query(rename, [orgs[0], 'of another']);
   thawed.resolve();
