@@ -46,8 +46,24 @@ export const createGateway = (parts: GatewayParts) => {
   const router = createRouter();
   const upstream = createUpstream({limits});
   const onError = (error: Error) => logger.warn({err: error}, 'the log did not take a batch');
-  const intents = createGather({log, lingerMs: 2, persistent: false, onError});
-  const results = createGather({log, lingerMs: 25, persistent: true, onError});
+  const appended = metrics.histogram(
+    'sluice_log_append_seconds',
+    'How long the log took to make a batch durable, by what was in it.',
+  );
+  const intents = createGather({
+    log,
+    lingerMs: 2,
+    persistent: false,
+    onError,
+    onDurable: appended({kind: 'intents'}).observe,
+  });
+  const results = createGather({
+    log,
+    lingerMs: 25,
+    persistent: true,
+    onError,
+    onDurable: appended({kind: 'results'}).observe,
+  });
   const observe = createObserver(parts);
   const suspect = createSuspicion(parts);
   let draining = false;

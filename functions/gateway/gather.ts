@@ -21,6 +21,7 @@ export const createGather = ({
   appendMs = limits.appendMs,
   retryMs = 250,
   onError = () => {},
+  onDurable = () => {},
 }: {
   log: EventLog;
   lingerMs: number;
@@ -31,6 +32,8 @@ export const createGather = ({
   appendMs?: number;
   retryMs?: number;
   onError?: (error: Error) => void;
+  /** How long the log took for a batch. */
+  onDurable?: (seconds: number) => void;
 }) => {
   const waiting: Waiting[] = [];
   let timer: NodeJS.Timeout | undefined;
@@ -55,7 +58,9 @@ export const createGather = ({
   const deliver = async (batch: readonly Waiting[]) => {
     for (;;) {
       try {
+        const asked = performance.now();
         await withDeadline(log.append(batch.map(({event}) => event)), appendMs);
+        onDurable((performance.now() - asked) / 1_000);
         for (const {resolve} of batch) {
           resolve();
         }
