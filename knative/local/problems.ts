@@ -14,6 +14,7 @@ const diskProblems: Readonly<Record<string, string>> = {
   EROFS: 'its disk is read-only: choose another with --data',
   EACCES: 'it is not writable: choose another with --data',
   EPERM: 'it is not writable: choose another with --data',
+  ENOENT: 'no folder can be made there: choose another with --data',
   ENOTDIR: 'a part of the path is a file: choose another with --data',
   EEXIST: 'it is a file: choose another with --data',
   EIO: 'its disk does not answer properly',

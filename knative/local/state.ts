@@ -5,8 +5,8 @@ State: the data folder of the local runner: who is using it, its secrets, and wh
 only. Every file is replaced as a whole, so that a crash leaves the old one or the new one.
 */
 import {randomBytes, randomUUID} from 'node:crypto';
-import {chmod, link, mkdir, readFile, rename, rm, writeFile} from 'node:fs/promises';
-import {join} from 'node:path';
+import {chmod, link, mkdir, readFile, rename, rm, stat, writeFile} from 'node:fs/promises';
+import {dirname, join, resolve} from 'node:path';
 import {explainDiskError, StartError} from './problems.ts';
 import {isRunning, markOf, type ProcessMark} from './process-mark.ts';
 
@@ -39,7 +39,7 @@ export const openState = async ({
 }): Promise<State> => {
   // PostgreSQL refuses to run as root and gets another account there, which must be able to pass through.
   const mode = process.getuid?.() === 0 ? 0o711 : 0o700;
-  await explainDiskError(folder, () => mkdir(folder, {recursive: true, mode}));
+  await explainDiskError(folder, () => makeFolder(resolve(folder), mode));
   const release = await explainDiskError(folder, () => takeLock(folder));
   const read = <Value>(name: string) => readJsonFile<Value>(join(folder, name));
   const write = (name: string, value: unknown) =>
@@ -55,6 +55,23 @@ export const openState = async ({
     await release();
     throw error;
   }
+};
+
+/** Each folder by itself: node's own recursion never ends where a file system says that a parent is missing, and is not. */
+const makeFolder = async (folder: string, mode: number): Promise<void> => {
+  const found = await stat(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') {
+      throw error;
+    }
+    return undefined;
+  });
+  if (found?.isDirectory()) {
+    return;
+  }
+  if (!found && dirname(folder) !== folder) {
+    await makeFolder(dirname(folder), mode);
+  }
+  await mkdir(folder, {mode});
 };
 
 const makeSecrets = (random: (bytes: number) => Buffer): Secrets => {

@@ -143,3 +143,9 @@ test('a port in use is named together with the way out', t => {
     'port 8080 is in use: choose another with --port',
   );
 });
+
+test('a folder that no file system can make is an error, at once', async t => {
+  await t.throwsAsync(openState({folder: '/proc/sluice/data'}), {
+    message: /no folder can be made there/,
+  });
+});
