@@ -168,7 +168,8 @@ export const createLeaseBook = ({
         demand,
         answered: new Set(),
         resolve,
-        timer: setTimeout(late, waitMs),
+        // One more turn: in a process that lagged, the answer may be there and only not read yet.
+        timer: setTimeout(() => setImmediate(late), waitMs),
       };
       waiters.add(waiter);
     });
