@@ -27,14 +27,15 @@ export const limits = {
   fenceAfterShare: 0.25,
   /** After its deadline a request without a result waits this long before it is settled by policy. */
   unsettledGraceMs: 60_000,
-  /** A request waits this long for a lease before the answer is 429. */
+  /** A request waits this long for a lease, then it is told that the budget is busy or cannot be read. */
   leaseWaitMs: 2_000,
-  /** An append to a log is given up after this, and goes to the outbox. */
+  /** An append to a log is given up after this: an intent is refused, a result sent again. */
   appendMs: 2_000,
   /** A gateway that cannot read the changes serves what it knows for this long. */
   staleMaxMs: 60_000,
   principals: 100_000,
   modelCacheMs: 120_000,
+  /** What a gateway's streams may take to end; other functions have 30 s. */
   drainMs: 600_000,
 } as const;
 

@@ -37,19 +37,12 @@ export const insertIntoOutbox = async (client: Queryable, rows: readonly OutboxR
 };
 
 /** The log of embedded mode, and of any mode while the broker is away: rows that the relay takes on. */
-export const createOutboxLog = ({
-  client,
-  onAppended = () => {},
-}: {
-  client: Queryable;
-  onAppended?: () => void;
-}): EventLog => ({
+export const createOutboxLog = ({client}: {client: Queryable}): EventLog => ({
   async append(events) {
     await insertIntoOutbox(
       client,
       events.map(event => ({destination: 'log:sluice.usage', event})),
     );
-    onAppended();
   },
 });
 

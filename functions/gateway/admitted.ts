@@ -1,7 +1,7 @@
 /**
-Admitted: a request that was let in, and what its exchange works with. Types only; the words of the files around it.
+Admitted: a request that was let in, and what its exchange works with. The words of the files around it.
 */
-import type {ServerResponse} from 'node:http';
+import type {IncomingMessage, ServerResponse} from 'node:http';
 import type {SluiceError} from '../../events/errors.ts';
 import type {Limits} from '../../events/limits.ts';
 import type {Logger} from '../../events/telemetry.ts';
@@ -11,6 +11,14 @@ import type {Ending, Facts} from './facts.ts';
 import type {Gather} from './gather.ts';
 import type {Operation} from './operation.ts';
 import type {Upstream} from './upstream.ts';
+
+/** Who is at the other end of the connection, for the log. Read on arrival: a socket that is gone tells no address. */
+export type Caller = Readonly<{client: string | undefined; userAgent: string | undefined}>;
+
+export const callerOf = ({socket, headers}: IncomingMessage): Caller => ({
+  client: socket.remoteAddress,
+  userAgent: headers['user-agent']?.slice(0, 200),
+});
 
 export type Exchange = Readonly<{
   facts: Facts;
@@ -24,6 +32,7 @@ export type Exchange = Readonly<{
   arrivedMs: number;
   headers: Record<string, string>;
   span: Span;
+  caller: Caller;
 }>;
 
 export type ExchangeParts = Readonly<{

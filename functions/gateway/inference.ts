@@ -14,7 +14,7 @@ import type {Taken} from '../budget/leases/account.ts';
 import type {LeaseBook, Refusal} from '../budget/leases/lease-book.ts';
 import type {Catalogue, EndpointEntry, ModelEntry} from '../registry/catalogue.ts';
 import {type Admission, admit, bodyChanges} from './admission.ts';
-import type {Exchange} from './admitted.ts';
+import type {Caller, Exchange} from './admitted.ts';
 import {readBody} from './body.ts';
 import {splice} from './members.ts';
 import {type Operation, type OperationName, readOperation} from './operation.ts';
@@ -37,6 +37,7 @@ type Arrival = Readonly<{
   principal: Principal;
   id: string;
   arrivedMs: number;
+  caller: Caller;
 }>;
 
 export const createInference = (parts: InferenceParts) =>
@@ -94,6 +95,7 @@ export const createInference = (parts: InferenceParts) =>
         'x-request-id': arrival.id,
       },
       span,
+      caller: arrival.caller,
     });
   };
 

@@ -71,6 +71,7 @@ export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Log
       outcome: ending.outcome,
       ...(error ? {code: error.code} : {}),
       durationMs: ending.latencyMs,
+      ...exchange.caller,
       firstTokenMs: ending.timeToFirstTokenMs,
       inputTokens: ending.tokens.inputTokens,
       outputTokens: ending.tokens.outputTokens,

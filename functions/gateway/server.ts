@@ -13,6 +13,7 @@ import {toError} from '../auth/denial.ts';
 import type {Principal} from '../auth/principal.ts';
 import type {Principals, Verdict} from '../auth/principals.ts';
 import type {Catalogue} from '../registry/catalogue.ts';
+import {type Caller, callerOf} from './admitted.ts';
 import {type createInference, newRequestId} from './inference.ts';
 import {listModels, showModel} from './list-models.ts';
 import type {OperationName} from './operation.ts';
@@ -61,27 +62,28 @@ export const createGatewayServer = (parts: ServerParts) => {
     });
     const arrivedMs = performance.now();
     const id = newRequestId();
+    const caller = callerOf(request);
     response.setHeader('x-request-id', id);
-    handle(parts, {request, response, id, arrivedMs, isCrowded: open > limits.openRequests}).catch(
-      thrown => {
-        const error = asSluiceError(thrown);
-        denials({code: error.code}).add();
-        if (error.code === 'internal') {
-          logger.error({err: error.cause, request: id}, error.message);
-        }
-        sendError(response, error);
-        logger.info(
-          {
-            request: id,
-            path: pathOf(request),
-            status: error.status,
-            code: error.code,
-            durationMs: Math.round(performance.now() - arrivedMs),
-          },
-          'refused',
-        );
-      },
-    );
+    const isCrowded = open > limits.openRequests;
+    handle(parts, {request, response, id, arrivedMs, caller, isCrowded}).catch(thrown => {
+      const error = asSluiceError(thrown);
+      denials({code: error.code}).add();
+      if (error.code === 'internal') {
+        logger.error({err: error.cause, request: id}, error.message);
+      }
+      sendError(response, error);
+      logger.info(
+        {
+          request: id,
+          path: pathOf(request),
+          status: error.status,
+          code: error.code,
+          durationMs: Math.round(performance.now() - arrivedMs),
+          ...caller,
+        },
+        'refused',
+      );
+    });
   });
 
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -126,12 +128,13 @@ type Incoming = Readonly<{
   response: ServerResponse;
   id: string;
   arrivedMs: number;
+  caller: Caller;
   /** More requests are open, their bodies and waits for leases included, than this process takes. */
   isCrowded: boolean;
 }>;
 
 const handle = async (parts: ServerParts, incoming: Incoming): Promise<void> => {
-  const {request, response, id, arrivedMs, isCrowded} = incoming;
+  const {request, response, id, arrivedMs, caller, isCrowded} = incoming;
   const path = pathOf(request);
   if (!path.startsWith('/v1/')) {
     return handleOwn(parts, path, response);
@@ -157,7 +160,7 @@ const handle = async (parts: ServerParts, incoming: Incoming): Promise<void> => 
         retryAfterSeconds: 5,
       });
     }
-    return parts.infer(operation, {request, response, principal, id, arrivedMs});
+    return parts.infer(operation, {request, response, principal, id, arrivedMs, caller});
   }
   if (path === '/v1/models') {
     return sendJson(response, 200, listModels(parts.catalogue.list(), principal));

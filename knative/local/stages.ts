@@ -41,7 +41,7 @@ export type Start = Readonly<{
 }>;
 
 /** A request may take 600 s, and is given the time to be accounted for. */
-const gatewayDrainMs = limits.drainMs + 10_000;
+const gatewayDrainMs = limits.drainMs + 20_000;
 const functionDrainMs = 35_000;
 const modelProgram = fileURLToPath(new URL('./simulated-model/main.ts', import.meta.url));
 

@@ -80,15 +80,8 @@ test('rows go with the transaction that wrote them', async t => {
 
 test('the gateway appends to the log and can read none of it', async t => {
   const {pool, read} = await start(t);
-  let appended = 0;
-  const log = createOutboxLog({
-    client: pool('gateway'),
-    onAppended: () => {
-      appended += 1;
-    },
-  });
+  const log = createOutboxLog({client: pool('gateway')});
   await log.append([make('1'), make('2')]);
-  t.is(appended, 1);
   t.deepEqual(
     (await read()).map(row => [row.event_id, row.destination]),
     [

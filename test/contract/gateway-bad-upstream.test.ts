@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import {connect} from 'node:net';
 import test from 'ava';
 import {eventually} from '../helpers/eventually.ts';
 import {type GatewayOptions, startGateway} from '../helpers/gateway.ts';
@@ -175,20 +176,57 @@ test('a request ends at its deadline', async t => {
 });
 
 test('a client that does not read holds the model server back, and nothing is kept for it', async t => {
+  const most = 200_000;
   const gateway = await startGateway(t, {
-    model: {defaultTokens: 200_000},
-    entry: {contextLength: 400_000},
+    model: {models: [{name: 'simulated-chat', maxModelLength: 2 * most}], defaultTokens: most},
+    entry: {contextLength: 2 * most},
   });
-  gateway.model.set({});
-  const leaving = new AbortController();
-  const response = await gateway.post(
-    '/v1/completions',
-    {model: 'simulated-chat', prompt: 'x', stream: true, max_tokens: 5_000},
-    {signal: leaving.signal},
+  const body = JSON.stringify({
+    model: 'simulated-chat',
+    prompt: 'x',
+    stream: true,
+    max_tokens: most,
+  });
+  const client = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+  client.pause();
+  client.write(
+    `POST /v1/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${gateway.apiKey}\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   );
-  t.is(response.status, 200);
-  leaving.abort();
-  await gateway.settled();
+  const generated = () => gateway.model.counters().tokensGenerated;
+  let before = -1;
+  await eventually(
+    () => {
+      const now = generated();
+      const isStill = now > 0 && now === before;
+      before = now;
+      assert.ok(isStill, `${now} tokens and counting`);
+    },
+    {timeoutMs: 30_000, intervalMs: 300},
+  );
+  t.true(generated() < most / 2, `it stood still at ${generated()}`);
+  client.destroy();
+  const [result] = await gateway.settled();
+  t.is(result?.outcome, 'client_aborted');
+  t.true((result?.outputTokens ?? most) <= generated());
+  await eventually(() => assert.equal(gateway.model.counters().running, 0));
+});
+
+test('a lease that is void when the intent is durable: nothing goes to the client, nothing is charged, the model stops', async t => {
+  const gateway = await startGateway(t, {
+    logDelayMs: 600,
+    limits: {leaseTtlMs: 400, leaseMarginMs: 100},
+    model: {tokenDelayMs: 20, defaultTokens: 5_000},
+  });
+  gateway.leases.state.void = true;
+  const response = await gateway.post(
+    '/v1/chat/completions',
+    chat({stream: true, max_tokens: 5_000}),
+  );
+  t.is(response.status, 503);
+  t.false((await response.text()).includes('data:'));
+  const [result] = await gateway.settled();
+  t.deepEqual([result?.outcome, result?.costNanos], ['lease_lost', 0]);
+  await eventually(() => assert.equal(gateway.model.counters().running, 0));
 });
 
 test('a model server that answers although it is thought unhealthy is looked at again', async t => {

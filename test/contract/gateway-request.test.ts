@@ -267,3 +267,18 @@ test('a gateway that drains says so to whoever asks for its health', async t => 
   gateway.gateway.drain();
   t.is((await fetch(`${gateway.url}/healthz`)).status, 503);
 });
+
+test('every request has one log line that says who called, how long it took and how it ended', async t => {
+  const gateway = await startGateway(t);
+  const headers = {'user-agent': 'a-client/1.0'};
+  await (await gateway.post('/v1/chat/completions', chat(), {headers})).arrayBuffer();
+  await (await gateway.post('/v1/chat/completions', '{', {headers})).arrayBuffer();
+  await gateway.settled();
+  const lines = gateway.lines.map(line => JSON.parse(line));
+  t.is(lines.length, 2);
+  for (const [index, status] of [200, 400].entries()) {
+    t.like(lines[index], {status, client: '127.0.0.1', userAgent: 'a-client/1.0'});
+    t.is(typeof lines[index].durationMs, 'number');
+  }
+  t.regex(lines[0].trace, /^[0-9a-f]{32}$/);
+});

@@ -4,6 +4,7 @@ Gateway: the whole gateway in the test's process, in front of a simulated model,
 In: the test, and what is to be different. Out: its URL, a key that works, and what it told the log.
 */
 import assert from 'node:assert/strict';
+import {setTimeout as wait} from 'node:timers/promises';
 import type {ExecutionContext} from 'ava';
 import {pino} from 'pino';
 import {hashSecret, makeApiKey} from '../../events/api-key.ts';
@@ -33,6 +34,8 @@ export type GatewayOptions = Readonly<{
   /** Limits of budgets by id; each is one in US dollars. */
   budgets?: Readonly<Record<string, number>>;
   limits?: Partial<Limits>;
+  /** How long the log takes to make a batch durable. */
+  logDelayMs?: number;
   /** Rows that wait in the outbox. */
   backlog?: number;
 }>;
@@ -107,7 +110,12 @@ export const startGateway = async (t: ExecutionContext, options: GatewayOptions 
     catalogue,
     leaseBook,
     changes: {staleSinceMs: () => staleness.ms},
-    log,
+    log: {
+      async append(events) {
+        await wait(options.logDelayMs ?? 0);
+        await log.append(events);
+      },
+    },
     pool: {
       query: async (...query: unknown[]) => {
         told.push(query);
