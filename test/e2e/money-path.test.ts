@@ -158,7 +158,7 @@ test('a revoked key is refused within a second, and a new one works at once', as
   await client.models.list();
   await admin.delete(`/keys/${tenant.keyId}`);
   await eventually(
-    () => t.throwsAsync(client.models.list(), {instanceOf: OpenAI.AuthenticationError}),
+    () => assert.rejects(async () => client.models.list(), OpenAI.AuthenticationError),
     {timeoutMs: 5_000},
   );
   const fresh = await admin.post<{key: string}>(`/projects/${tenant.project}/keys`, {
