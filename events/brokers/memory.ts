@@ -5,13 +5,14 @@ The store is a value of its own, so that two brokers on one store are two proces
 */
 import {
   type Broker,
-  type Delivery,
   type KeepDeadLetters,
   type Message,
   messageOf,
   type Outcome,
+  type Publication,
 } from './broker.ts';
 import {type Consuming, consume} from './consume.ts';
+import {createFanOut, type Delivery, queueAbilities, topicsOf} from './fan-out.ts';
 
 type Item = Delivery & {id: number; attempt: number; readyAt: number; takenAt: number | undefined};
 export type MemoryStore = {items: Map<string, Item[]>; next: number; wakes: Set<() => void>};
@@ -50,6 +51,8 @@ export const createMemoryBroker = ({
   now?: () => number;
 }): Broker<MemoryTransaction> => {
   const consumers: Consuming[] = [];
+  const fanOut = createFanOut();
+  const topics = topicsOf();
   const wakeAll = () => {
     for (const consumer of consumers) {
       consumer.wake();
@@ -57,7 +60,7 @@ export const createMemoryBroker = ({
   };
   store.wakes.add(wakeAll);
 
-  const queue = (subscription: string) => {
+  const queue = (subscription: string): Item[] => {
     const items = store.items.get(subscription);
     if (!items) {
       throw new Error(`the subscription ${subscription} was not declared`);
@@ -109,23 +112,25 @@ export const createMemoryBroker = ({
       return;
     }
     if (outcome.kind === 'dead') {
-      const {reason, status, destination} = outcome;
-      await keepDeadLetters([{message, reason, status, destination}]);
+      const {reason, status, destination, detail} = outcome;
+      const topic = topics.of(message.subscription);
+      await keepDeadLetters([{message, topic, reason, status, destination, detail}]);
     }
     items.splice(items.indexOf(item), 1);
-    append(outcome.kind === 'done' ? (outcome.publish ?? []) : []);
+    append(fanOut.deliveriesOf(outcome.kind === 'done' ? (outcome.publish ?? []) : []));
   };
 
   return {
-    async declare(subscriptions) {
-      for (const subscription of subscriptions) {
-        store.items.set(subscription, store.items.get(subscription) ?? []);
+    abilities: queueAbilities,
+    async declare(wanted) {
+      fanOut.declare(wanted);
+      topics.add(wanted.subscriptions);
+      for (const {name} of wanted.subscriptions) {
+        store.items.set(name, store.items.get(name) ?? []);
       }
     },
-    async publish(deliveries, client) {
-      for (const {subscription} of deliveries) {
-        queue(subscription);
-      }
+    async publish(publications: readonly Publication[], client) {
+      const deliveries = fanOut.deliveriesOf(publications);
       if (client) {
         client.publishes.push(() => append(deliveries));
       } else {

@@ -10,13 +10,13 @@ import {PgBoss} from 'pg-boss';
 import {type Queryable, transactionOn} from '../database.ts';
 import {
   type Broker,
-  type Delivery,
   type KeepDeadLetters,
   type Message,
   messageOf,
   type Outcome,
 } from './broker.ts';
 import {type Consuming, consume} from './consume.ts';
+import {createFanOut, type Delivery, queueAbilities, topicsOf} from './fan-out.ts';
 import {createAscendingIds} from './ids.ts';
 import {listenTo} from './notifications.ts';
 import {sortOutcomes} from './outcomes.ts';
@@ -71,7 +71,8 @@ export const createPostgresBroker = async ({
   await boss.start();
   const transaction = transactionOn(pool);
   const ids = createAscendingIds();
-  const declared = new Set<string>();
+  const fanOut = createFanOut();
+  const topics = topicsOf();
   const consumers = new Map<string, Consuming>();
   /** What was handed out, until its outcome is stored. */
   const inHand = new Set<string>();
@@ -80,7 +81,7 @@ export const createPostgresBroker = async ({
 
   /** What a fetch took whose answer got lost with its connection: nobody has it, and it would wait until it expires. */
   const releaseLost = (client: Queryable, olderThanMs: number) =>
-    client.query(statements.releaseLost, [[...declared], [...inHand], olderThanMs]);
+    client.query(statements.releaseLost, [topics.names(), [...inHand], olderThanMs]);
 
   const listening = await listenTo({
     pool,
@@ -103,7 +104,7 @@ export const createPostgresBroker = async ({
   });
 
   const sweep = setInterval(() => {
-    pool.query(statements.releaseExpired, [[...declared]]).catch(onError);
+    pool.query(statements.releaseExpired, [topics.names()]).catch(onError);
     if (alone) {
       releaseLost(pool, lostMs).catch(onError);
     }
@@ -163,11 +164,15 @@ export const createPostgresBroker = async ({
     outcomes: readonly Outcome[],
   ) => {
     const {subscription} = messages[0] as Message;
-    const {settled, retries, letters, replies} = sortOutcomes(messages, outcomes);
+    const {settled, retries, letters, replies} = sortOutcomes(
+      topics.of(subscription),
+      messages,
+      outcomes,
+    );
     if (letters.length > 0) {
       await keepDeadLetters(letters, client);
     }
-    await publish(replies, client);
+    await publish(fanOut.deliveriesOf(replies), client);
     if (retries.length > 0) {
       await client.query(statements.retryLater, [
         subscription,
@@ -201,28 +206,32 @@ export const createPostgresBroker = async ({
   };
 
   return {
-    async declare(subscriptions) {
-      for (const subscription of subscriptions) {
+    abilities: queueAbilities,
+    async declare(wanted) {
+      for (const {name} of wanted.subscriptions) {
         const expireInSeconds = Math.ceil(expireMs / 1_000);
-        await boss.createQueue(subscription, {retryLimit, retentionSeconds, expireInSeconds});
-        await boss.updateQueue(subscription, {expireInSeconds});
-        declared.add(subscription);
+        await boss.createQueue(name, {retryLimit, retentionSeconds, expireInSeconds});
+        await boss.updateQueue(name, {expireInSeconds});
       }
-      const {rows} = await pool.query<{id: string}>(statements.newest, [[...declared]]);
+      fanOut.declare(wanted);
+      topics.add(wanted.subscriptions);
+      const {rows} = await pool.query<{id: string}>(statements.newest, [topics.names()]);
       for (const {id} of rows) {
         ids.startAfter(id);
       }
       // Only the process that holds the lock knows that whoever had these in hand is dead.
       if (alone && consumers.size === 0) {
-        await pool.query(statements.release, [subscriptions]);
+        await pool.query(statements.release, [wanted.subscriptions.map(({name}) => name)]);
       }
     },
-    async publish(deliveries, client) {
+    async publish(publications, client) {
+      const deliveries = fanOut.deliveriesOf(publications);
       await (client ? publish(deliveries, client) : transaction(own => publish(deliveries, own)));
     },
     subscribe(subscription, consumer) {
-      if (!declared.has(subscription) || consumers.has(subscription)) {
-        throw new Error(`expected ${subscription} to be declared, and subscribed to once`);
+      topics.of(subscription);
+      if (consumers.has(subscription)) {
+        throw new Error(`expected ${subscription} to be subscribed to once`);
       }
       consumers.set(
         subscription,
@@ -231,10 +240,10 @@ export const createPostgresBroker = async ({
     },
     async pending() {
       const {rows} = await pool.query<{name: string; waiting: number}>(statements.count, [
-        [...declared],
+        topics.names(),
       ]);
       const counts = new Map(rows.map(({name, waiting}) => [name, waiting]));
-      return new Map([...declared].map(name => [name, counts.get(name) ?? 0]));
+      return new Map(topics.names().map(name => [name, counts.get(name) ?? 0]));
     },
     async close() {
       closing = true;

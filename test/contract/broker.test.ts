@@ -1,88 +1,17 @@
 /**
-The broker port's contract: one suite, every adapter. An adapter says how to open a broker on a test's own store, how a
-transaction looks, and which dead letters were kept.
+The broker port's contract: one suite, every adapter. What only some stores can do is asked of those that declare it.
 */
 import test, {type ExecutionContext} from 'ava';
-import pg from 'pg';
 import {
   type Broker,
   type Consumer,
-  type DeadLetter,
-  type Delivery,
-  deliveryOf,
   failureRetryMs,
   type Message,
+  type Publication,
+  publicationOf,
 } from '../../events/brokers/broker.ts';
-import {
-  createMemoryBroker,
-  createMemoryStore,
-  memoryTransaction,
-} from '../../events/brokers/memory.ts';
-import {createPostgresBroker, installPostgresBroker} from '../../events/brokers/postgres.ts';
-import {type Queryable, transactionOn} from '../../events/database.ts';
-import {createTestDatabase, type TestDatabase} from '../helpers/database.ts';
+import {type BrokerHarness, brokerHarnesses} from '../helpers/brokers.ts';
 import {eventually} from '../helpers/eventually.ts';
-
-const createPool = (database: TestDatabase) => {
-  const pool = new pg.Pool({connectionString: database.url('system'), max: 6});
-  // A connection that is cut, by the test or by the drop of its database, is no failure.
-  return pool.on('error', () => {});
-};
-
-type Harness = {
-  /** Another process on the same store. */
-  open(options?: {expireMs?: number}): Promise<Broker<unknown>>;
-  transaction(work: (client: unknown) => Promise<void>): Promise<void>;
-  letters: DeadLetter[];
-};
-
-const adapters: Record<string, (t: ExecutionContext) => Promise<Harness>> = {
-  async memory(t) {
-    const store = createMemoryStore();
-    const letters: DeadLetter[] = [];
-    return {
-      letters,
-      transaction: memoryTransaction as Harness['transaction'],
-      async open({expireMs = 60_000} = {}) {
-        const broker = createMemoryBroker({
-          store,
-          expireMs,
-          pollMs: 50,
-          keepDeadLetters: async some => void letters.push(...some),
-        });
-        t.teardown(() => broker.close());
-        return broker as Broker<unknown>;
-      },
-    };
-  },
-  async postgres(t) {
-    const database = await createTestDatabase(t);
-    await installPostgresBroker({databaseUrl: database.url('owner')});
-    const letters: DeadLetter[] = [];
-    return {
-      letters,
-      transaction: transactionOn(database.pool('system')) as Harness['transaction'],
-      async open({expireMs = 60_000} = {}) {
-        const pool = createPool(database);
-        const broker = await createPostgresBroker({
-          pool,
-          expireMs,
-          pollMs: 50,
-          sweepMs: 50,
-          keepDeadLetters: async (some, client) => {
-            t.truthy(client, 'dead letters are kept in the transaction that settles them');
-            letters.push(...some);
-          },
-        });
-        t.teardown(async () => {
-          await broker.close();
-          await pool.end();
-        });
-        return broker as Broker<unknown>;
-      },
-    };
-  },
-};
 
 const org = '01890000-0000-7000-8000-000000000001';
 const otherOrg = '01890000-0000-7000-8000-000000000002';
@@ -95,8 +24,12 @@ const event = (id: string, orgid = org) => ({
   orgid,
   data: {n: id},
 });
-const deliveries = (subscription: string, ...ids: string[]): Delivery[] =>
-  ids.map(id => deliveryOf(subscription, event(id)));
+const publications = (topic: string, ...ids: string[]): Publication[] =>
+  ids.map(id => publicationOf(topic, event(id)));
+
+/** A subscription and its topic by one name. */
+const declare = (broker: Broker<unknown>, ...names: string[]) =>
+  broker.declare({subscriptions: names.map(name => ({name, topic: name}))});
 
 /** A consumer that notes what it got, and says done. */
 const noting = (seen: string[], options: Partial<Consumer> = {}): Consumer => ({
@@ -125,15 +58,15 @@ const has = (seen: readonly unknown[], count: number) =>
     }
   });
 
-for (const [adapter, create] of Object.entries(adapters)) {
+for (const [adapter, create] of Object.entries(brokerHarnesses)) {
   const contract = (
     title: string,
-    check: (t: ExecutionContext, harness: Harness) => Promise<void>,
+    check: (t: ExecutionContext, harness: BrokerHarness) => Promise<void>,
   ) => test(`${adapter}: ${title}`, async t => check(t, await create(t)));
 
   contract('two subscriptions each get every event, as it was published', async (t, harness) => {
     const broker = await harness.open();
-    await broker.declare(['a', 'b']);
+    await declare(broker, 'a', 'b');
     const seen: Record<string, Message[]> = {a: [], b: []};
     for (const name of ['a', 'b']) {
       broker.subscribe(name, {
@@ -147,10 +80,10 @@ for (const [adapter, create] of Object.entries(adapters)) {
     }
     const odd = {...event('odd'), data: {text: 'nul \0, half \ud800, €', big: 2 ** 53, none: null}};
     await broker.publish([
-      ...deliveries('a', '1'),
-      ...deliveries('b', '1'),
-      deliveryOf('a', odd),
-      deliveryOf('b', odd),
+      ...publications('a', '1'),
+      ...publications('b', '1'),
+      publicationOf('a', odd),
+      publicationOf('b', odd),
     ]);
     await drained(t, broker);
     for (const messages of Object.values(seen)) {
@@ -167,8 +100,8 @@ for (const [adapter, create] of Object.entries(adapters)) {
 
   contract('consumers of one subscription share its events', async (t, harness) => {
     const [one, two] = [await harness.open(), await harness.open()];
-    await one.declare(['a']);
-    await two.declare(['a']);
+    await declare(one, 'a');
+    await declare(two, 'a');
     const seen: string[][] = [[], []];
     const both = Promise.withResolvers<void>();
     for (const [index, broker] of [one, two].entries()) {
@@ -186,7 +119,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
         },
       });
     }
-    await one.publish(deliveries('a', ...Array.from({length: 20}, (_, index) => String(index))));
+    await one.publish(publications('a', ...Array.from({length: 20}, (_, index) => String(index))));
     await drained(t, one);
     t.is(new Set(seen.flat()).size, 20);
     t.is(seen.flat().length, 20);
@@ -194,7 +127,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
 
   contract('an event comes again after its delay, with a higher attempt', async (t, harness) => {
     const broker = await harness.open();
-    await broker.declare(['a']);
+    await declare(broker, 'a');
     const attempts: number[] = [];
     const times: number[] = [];
     broker.subscribe('a', {
@@ -206,7 +139,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
         return [attempts.length < 4 ? {kind: 'retry', afterMs: 100} : {kind: 'done'}];
       },
     });
-    await broker.publish(deliveries('a', '1'));
+    await broker.publish(publications('a', '1'));
     await drained(t, broker);
     t.deepEqual(attempts, [1, 2, 3, 4]);
     t.true((times[3] ?? 0) - (times[0] ?? 0) >= 3 * 95, 'three delays of 100 ms');
@@ -214,7 +147,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
 
   contract('a try that does not count leaves the attempt as it was', async (t, harness) => {
     const broker = await harness.open();
-    await broker.declare(['a']);
+    await declare(broker, 'a');
     const attempts: number[] = [];
     broker.subscribe('a', {
       batchMax: 10,
@@ -225,14 +158,14 @@ for (const [adapter, create] of Object.entries(adapters)) {
         return [tries === 6 ? {kind: 'done'} : {kind: 'retry', afterMs: 5, counted: tries === 3}];
       },
     });
-    await broker.publish(deliveries('a', '1'));
+    await broker.publish(publications('a', '1'));
     await drained(t, broker);
     t.deepEqual(attempts, [1, 1, 1, 2, 2, 2]);
   });
 
   contract('a batch whose handler throws comes again', async (t, harness) => {
     const broker = await harness.open();
-    await broker.declare(['a']);
+    await declare(broker, 'a');
     const attempts: number[] = [];
     broker.subscribe('a', {
       batchMax: 10,
@@ -246,7 +179,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
       },
     });
     const started = performance.now();
-    await broker.publish(deliveries('a', '1'));
+    await broker.publish(publications('a', '1'));
     await drained(t, broker);
     t.deepEqual(attempts, [1, 2]);
     t.true(performance.now() - started >= failureRetryMs * 0.9);
@@ -256,12 +189,12 @@ for (const [adapter, create] of Object.entries(adapters)) {
     'what a consumer had in hand when it hung comes again, the attempt counted',
     async (t, harness) => {
       const hung = await harness.open();
-      await hung.declare(['a']);
+      await declare(hung, 'a');
       const got = Promise.withResolvers<void>();
       const never = Promise.withResolvers<void>();
       t.teardown(() => never.resolve());
       const other = await harness.open({expireMs: 1_000});
-      await other.declare(['a']);
+      await declare(other, 'a');
       hung.subscribe('a', {
         batchMax: 1,
         concurrency: 1,
@@ -271,7 +204,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
           return messages.map(() => ({kind: 'done'}));
         },
       });
-      await other.publish(deliveries('a', '1'));
+      await other.publish(publications('a', '1'));
       await got.promise;
       const attempts: number[] = [];
       other.subscribe('a', {
@@ -283,7 +216,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
         },
       });
       await drained(t, other);
-      t.deepEqual(attempts, [2]);
+      t.deepEqual(attempts, [other.abilities.countsCrashes ? 2 : 1]);
       never.resolve();
     },
   );
@@ -292,7 +225,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
     'a poisoned event is kept as a dead letter and holds up no other',
     async (t, harness) => {
       const broker = await harness.open();
-      await broker.declare(['a']);
+      await declare(broker, 'a');
       const seen: string[] = [];
       broker.subscribe('a', {
         batchMax: 10,
@@ -309,7 +242,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
           });
         },
       });
-      await broker.publish(deliveries('a', '1', 'poison', '2'));
+      await broker.publish(publications('a', '1', 'poison', '2'));
       await drained(t, broker);
       t.deepEqual(seen.sort(), ['1', '2']);
       t.like(harness.letters, {
@@ -322,7 +255,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
 
   contract('no more is in flight than was asked for', async (t, harness) => {
     const broker = await harness.open();
-    await broker.declare(['a']);
+    await declare(broker, 'a');
     let [batches, most, largest, seen] = [0, 0, 0, 0];
     broker.subscribe('a', {
       batchMax: 4,
@@ -338,7 +271,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
       },
     });
     await broker.publish(
-      deliveries('a', ...Array.from({length: 100}, (_, index) => String(index))),
+      publications('a', ...Array.from({length: 100}, (_, index) => String(index))),
     );
     await drained(t, broker);
     t.is(seen, 100);
@@ -348,7 +281,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
 
   contract('a slow subscription holds up no other', async (t, harness) => {
     const broker = await harness.open();
-    await broker.declare(['slow', 'quick']);
+    await declare(broker, 'slow', 'quick');
     const released = Promise.withResolvers<void>();
     t.teardown(() => released.resolve());
     broker.subscribe('slow', {
@@ -361,7 +294,10 @@ for (const [adapter, create] of Object.entries(adapters)) {
     });
     const seen: string[] = [];
     broker.subscribe('quick', noting(seen));
-    await broker.publish([...deliveries('slow', '1', '2'), ...deliveries('quick', '1', '2', '3')]);
+    await broker.publish([
+      ...publications('slow', '1', '2'),
+      ...publications('quick', '1', '2', '3'),
+    ]);
     await has(seen, 3);
     t.is((await broker.pending()).get('slow'), 2);
     released.resolve();
@@ -372,18 +308,23 @@ for (const [adapter, create] of Object.entries(adapters)) {
     'what a transaction published is delivered at its commit and never after its rollback',
     async (t, harness) => {
       const broker = await harness.open();
-      await broker.declare(['a']);
+      const {transaction} = harness;
+      t.is(broker.abilities.transactions, transaction !== undefined);
+      if (!transaction) {
+        return;
+      }
+      await declare(broker, 'a');
       const seen: string[] = [];
       broker.subscribe('a', noting(seen));
       await t.throwsAsync(
-        harness.transaction(async client => {
-          await broker.publish(deliveries('a', 'rolled back'), client);
+        transaction(async client => {
+          await broker.publish(publications('a', 'rolled back'), client);
           throw new Error('no');
         }),
         {message: 'no'},
       );
-      await harness.transaction(async client => {
-        await broker.publish(deliveries('a', 'committed'), client);
+      await transaction(async client => {
+        await broker.publish(publications('a', 'committed'), client);
         t.deepEqual(seen, []);
       });
       await drained(t, broker);
@@ -393,16 +334,16 @@ for (const [adapter, create] of Object.entries(adapters)) {
 
   contract('a reply is published with the outcome', async (t, harness) => {
     const broker = await harness.open();
-    await broker.declare(['a', 'b']);
+    await declare(broker, 'a', 'b');
     broker.subscribe('a', {
       batchMax: 10,
       concurrency: 1,
       onBatch: async messages =>
-        messages.map(() => ({kind: 'done', publish: deliveries('b', 'reply')})),
+        messages.map(() => ({kind: 'done', publish: publications('b', 'reply')})),
     });
     const seen: string[] = [];
     broker.subscribe('b', noting(seen));
-    await broker.publish(deliveries('a', '1'));
+    await broker.publish(publications('a', '1'));
     await has(seen, 1);
     await drained(t, broker);
     t.deepEqual(seen, ['reply']);
@@ -412,7 +353,14 @@ for (const [adapter, create] of Object.entries(adapters)) {
     'a barrier waits for the older events of its organisation, and for no other',
     async (t, harness) => {
       const broker = await harness.open();
-      await broker.declare(['a']);
+      if (!broker.abilities.barriers) {
+        await declare(broker, 'a');
+        await t.throwsAsync(broker.publish([publicationOf('a', event('barrier'), true)]), {
+          message: /barrier/,
+        });
+        return;
+      }
+      await declare(broker, 'a');
       const released = Promise.withResolvers<void>();
       t.teardown(() => released.resolve());
       const seen: string[] = [];
@@ -433,12 +381,12 @@ for (const [adapter, create] of Object.entries(adapters)) {
           return [{kind: 'done'}];
         },
       });
-      await broker.publish(deliveries('a', 'slow', 'failing'));
+      await broker.publish(publications('a', 'slow', 'failing'));
       await broker.publish([
-        deliveryOf('a', event('barrier'), true),
-        deliveryOf('a', event('second barrier'), true),
-        deliveryOf('a', event('other barrier', otherOrg), true),
-        deliveryOf('a', event('younger')),
+        publicationOf('a', event('barrier'), true),
+        publicationOf('a', event('second barrier'), true),
+        publicationOf('a', event('other barrier', otherOrg), true),
+        publicationOf('a', event('younger')),
       ]);
       await has(seen, 3);
       t.deepEqual([...seen].sort(), ['failing', 'other barrier', 'younger']);
@@ -451,8 +399,8 @@ for (const [adapter, create] of Object.entries(adapters)) {
 
   contract('closing finishes what is in flight and takes nothing new', async (t, harness) => {
     const [broker, observer] = [await harness.open(), await harness.open()];
-    await broker.declare(['a']);
-    await observer.declare(['a']);
+    await declare(broker, 'a');
+    await declare(observer, 'a');
     const began = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();
     const seen: string[] = [];
@@ -466,7 +414,7 @@ for (const [adapter, create] of Object.entries(adapters)) {
         return messages.map(() => ({kind: 'done'}));
       },
     });
-    await observer.publish(deliveries('a', '1', '2'));
+    await observer.publish(publications('a', '1', '2'));
     await began.promise;
     const closing = broker.close();
     released.resolve();
@@ -475,103 +423,145 @@ for (const [adapter, create] of Object.entries(adapters)) {
     t.is((await observer.pending()).get('a'), 1);
   });
 
-  contract('publishing to a subscription that nobody declared is an error', async (t, harness) => {
+  contract('publishing to a topic that nobody declared is an error', async (t, harness) => {
     const broker = await harness.open();
-    await broker.declare(['a']);
-    await t.throwsAsync(broker.publish(deliveries('nobody', '1')));
+    await declare(broker, 'a');
+    await t.throwsAsync(broker.publish(publications('nobody', '1')));
   });
-}
 
-test('postgres: what a killed process had in hand is handed out as soon as the next one starts', async t => {
-  const database = await createTestDatabase(t);
-  await installPostgresBroker({databaseUrl: database.url('owner')});
-  const options = {keepDeadLetters: async () => {}, pollMs: 50, expireMs: 3_600_000};
-  const doomedPool = createPool(database);
-  const doomed = await createPostgresBroker({pool: doomedPool, ...options});
-  await doomed.declare(['a']);
-  const got = Promise.withResolvers<void>();
-  const never = Promise.withResolvers<void>();
-  doomed.subscribe('a', {
-    batchMax: 1,
-    concurrency: 1,
-    async onBatch() {
-      got.resolve();
-      await never.promise;
-      return [];
+  contract('each subscription of a topic gets what it wants and no more', async (t, harness) => {
+    const broker = await harness.open();
+    await broker.declare({
+      subscriptions: [
+        {name: 'all', topic: 'events'},
+        {name: 'some', topic: 'events', wants: ({id}) => id.startsWith('some')},
+      ],
+    });
+    const [all, some]: [string[], string[]] = [[], []];
+    broker.subscribe('all', noting(all));
+    broker.subscribe('some', noting(some));
+    await broker.publish(publications('events', 'some 1', 'other', 'some 2'));
+    await drained(t, broker);
+    t.deepEqual(all.sort(), ['other', 'some 1', 'some 2']);
+    t.deepEqual(some.sort(), ['some 1', 'some 2']);
+  });
+
+  contract('what is published while nobody consumes waits', async (t, harness) => {
+    const broker = await harness.open();
+    await declare(broker, 'a');
+    await broker.publish(publications('a', '1', '2'));
+    t.is((await broker.pending()).get('a'), 2);
+    const seen: string[] = [];
+    broker.subscribe('a', noting(seen));
+    await drained(t, broker);
+    t.deepEqual(seen.sort(), ['1', '2']);
+  });
+
+  contract('the next process goes on where the last one ended', async (t, harness) => {
+    const first = await harness.open();
+    await declare(first, 'a');
+    const seen: string[] = [];
+    first.subscribe('a', noting(seen));
+    await first.publish(publications('a', '1', '2', '3'));
+    await drained(t, first);
+    await first.close();
+
+    const second = await harness.open();
+    await declare(second, 'a');
+    second.subscribe('a', noting(seen));
+    await second.publish(publications('a', '4'));
+    await has(seen, 4);
+    await drained(t, second);
+    t.deepEqual(seen.sort(), ['1', '2', '3', '4'], 'nothing twice, nothing missed');
+  });
+
+  contract('a topic is a log where the broker has offsets', async (t, harness) => {
+    const broker = await harness.open();
+    await broker.declare({topics: ['log'], subscriptions: []});
+    await broker.publish(publications('log', 'before'));
+    await broker.declare({
+      subscriptions: [
+        {name: 'from-start', topic: 'log', from: 'start'},
+        {name: 'from-now', topic: 'log', from: 'now'},
+      ],
+    });
+    await broker.publish(publications('log', 'after'));
+    const [fromStart, fromNow]: [string[], string[]] = [[], []];
+    broker.subscribe('from-start', noting(fromStart));
+    broker.subscribe('from-now', noting(fromNow));
+    await drained(t, broker);
+    t.deepEqual(fromStart.sort(), broker.abilities.offsets ? ['after', 'before'] : ['after']);
+    t.deepEqual(fromNow, ['after']);
+  });
+
+  contract(
+    'what shares a key keeps its order over retries where the broker is ordered',
+    async (t, harness) => {
+      const broker = await harness.open();
+      await declare(broker, 'a');
+      const seen: string[] = [];
+      const failed = new Set<string>();
+      broker.subscribe('a', {
+        batchMax: 3,
+        concurrency: 4,
+        ordered: true,
+        async onBatch(messages) {
+          return messages.map(message => {
+            const {id} = message.event;
+            if (id.endsWith('3') && !failed.has(id)) {
+              failed.add(id);
+              return {kind: 'retry', afterMs: 50};
+            }
+            // What follows a failed one in its batch is not taken: it comes again behind it.
+            const orgid = message.event.orgid ?? '';
+            const waits = [...failed].some(
+              other => other.startsWith(orgid) && !seen.includes(other) && other !== id,
+            );
+            if (waits) {
+              return {kind: 'retry', afterMs: 50};
+            }
+            seen.push(id);
+            return {kind: 'done'};
+          });
+        },
+      });
+      const all = [org, otherOrg].flatMap(orgid =>
+        Array.from({length: 9}, (_, index) =>
+          publicationOf('a', event(`${orgid} ${index}`, orgid)),
+        ),
+      );
+      await broker.publish(all);
+      await drained(t, broker);
+      t.is(seen.length, 18);
+      if (broker.abilities.ordered) {
+        for (const orgid of [org, otherOrg]) {
+          const own = seen.filter(id => id.startsWith(orgid));
+          t.deepEqual(own, [...own].sort(), 'in the order in which it was published');
+        }
+      }
     },
-  });
-  t.teardown(async () => {
-    never.resolve();
-    await doomed.close();
-    await doomedPool.end();
-  });
-  await doomed.publish(deliveries('a', '1'));
-  await got.promise;
-  // As a kill -9 leaves it: its connections are gone and it makes no other.
-  const refuse = (callback?: (error: Error) => void) => {
-    const error = new Error('killed');
-    return callback ? callback(error) : Promise.reject(error);
-  };
-  doomedPool.connect = refuse as unknown as pg.Pool['connect'];
-  const client: Queryable = database.pool('superuser');
-  await client.query(
-    'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and usename = $2',
-    [database.name, 'sluice_system'],
   );
 
-  const nextPool = createPool(database);
-  const next = await createPostgresBroker({pool: nextPool, ...options});
-  t.teardown(async () => {
-    await next.close();
-    await nextPool.end();
+  contract('what waits for a retry holds up no other event', async (t, harness) => {
+    const broker = await harness.open();
+    await declare(broker, 'a');
+    const seen: string[] = [];
+    broker.subscribe('a', {
+      batchMax: 1,
+      concurrency: 2,
+      onBatch: async ([message]) => {
+        if (message?.event.id === 'slow' && seen.length < 20) {
+          return [{kind: 'retry', afterMs: 50}];
+        }
+        seen.push(message?.event.id ?? '');
+        return [{kind: 'done'}];
+      },
+    });
+    await broker.publish(
+      publications('a', 'slow', ...Array.from({length: 20}, (_, index) => String(index))),
+    );
+    await has(seen, 21);
+    t.is(seen.at(-1), 'slow');
+    await drained(t, broker);
   });
-  await next.declare(['a']);
-  const attempts: number[] = [];
-  next.subscribe('a', {
-    batchMax: 1,
-    concurrency: 1,
-    async onBatch(messages) {
-      attempts.push(...messages.map(message => message.attempt));
-      return messages.map(() => ({kind: 'done'}));
-    },
-  });
-  await has(attempts, 1);
-  await drained(t, next as Broker<unknown>);
-  t.deepEqual(attempts, [2]);
-});
-
-test('postgres: what a fetch took whose answer was lost is handed out again', async t => {
-  const database = await createTestDatabase(t);
-  await installPostgresBroker({databaseUrl: database.url('owner')});
-  const pool = createPool(database);
-  const broker = await createPostgresBroker({
-    pool,
-    keepDeadLetters: async () => {},
-    pollMs: 50,
-    sweepMs: 50,
-    lostMs: 200,
-  });
-  t.teardown(async () => {
-    await broker.close();
-    await pool.end();
-  });
-  await broker.declare(['a']);
-  await broker.publish(deliveries('a', '1'));
-  // As a fetch leaves it whose connection breaks between the commit and the answer.
-  const client: Queryable = database.pool('superuser');
-  await client.query("update pgboss.job set state = 'active', started_on = now() where name = 'a'");
-  const attempts: number[] = [];
-  broker.subscribe('a', {
-    batchMax: 1,
-    concurrency: 1,
-    async onBatch(messages) {
-      attempts.push(...messages.map(message => message.attempt));
-      // Longer than what is in nobody's hand would stay.
-      await new Promise(resolve => setTimeout(resolve, 600));
-      return messages.map(() => ({kind: 'done'}));
-    },
-  });
-  await has(attempts, 1);
-  await drained(t, broker as Broker<unknown>);
-  t.deepEqual(attempts, [2]);
-});
+}

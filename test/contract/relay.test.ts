@@ -12,7 +12,7 @@ import {insertIntoOutbox, type OutboxRow} from '../../events/outbox.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {keepDeadLettersIn} from '../../knative/local/eventing/dead-letters.ts';
 import {startEventing} from '../../knative/local/eventing/eventing.ts';
-import {createFanOut} from '../../knative/local/eventing/fan-out.ts';
+import {matches} from '../../knative/local/eventing/filter.ts';
 import {startRelay} from '../../knative/local/eventing/relay.ts';
 import {parseManifests} from '../../knative/local/plan/manifests.ts';
 import {makePlan} from '../../knative/local/plan/plan.ts';
@@ -100,7 +100,14 @@ const openRelay = async (
   await prepare(database);
   const keepDeadLetters = keepDeadLettersIn(pool);
   const memory = createMemoryBroker({keepDeadLetters: async () => {}});
-  await memory.declare(plan.subscriptions.map(({name}) => name));
+  await memory.declare({
+    topics: ['broker:default'],
+    subscriptions: plan.subscriptions.map(({name, origin, filter}) => ({
+      name,
+      topic: origin,
+      wants: event => matches(filter, event),
+    })),
+  });
   const seen: Record<string, string[]> = {};
   for (const {name} of plan.subscriptions) {
     seen[name] = [];
@@ -118,17 +125,17 @@ const openRelay = async (
   const relay = await startRelay({
     pool,
     keepDeadLetters,
-    fanOut: createFanOut(plan),
+    topics: ['broker:default', ...plan.subscriptions.map(({origin}) => origin)],
     onError: error => errors.push(error),
     // Far longer than the test: what arrives was notified.
     pollMs: fail > 0 ? 20 : 60_000,
     broker: {
-      async publish(deliveries) {
+      async publish(publications) {
         failures -= 1;
         if (failures >= 0) {
           throw new Error('the broker is away');
         }
-        await memory.publish(deliveries);
+        await memory.publish(publications);
       },
     },
   });

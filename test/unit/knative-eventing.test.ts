@@ -71,7 +71,6 @@ const deliverer = (url: string, more: Partial<SubscriptionPlan> = {}) => {
     },
     urlOf: name => (name === 'one' ? url : undefined),
     post: createPost(dispatcher),
-    fanOut: () => [],
     logger: createLogger({name: 'test', level: 'silent'}),
   });
   return {onBatch, close: () => dispatcher.destroy()};

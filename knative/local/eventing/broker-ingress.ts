@@ -5,24 +5,21 @@ In: POST /<namespace>/<broker>, an event in binary or structured mode. Out: 202 
 404 for a Broker that is not there, 405 for another method. What comes in here is a hint, never truth: anybody can post.
 */
 import type {IncomingMessage, RequestListener, ServerResponse} from 'node:http';
-import type {Broker} from '../../../events/brokers/broker.ts';
-import {readHttp, toJson} from '../../../events/codec.ts';
+import {type Broker, publicationOf} from '../../../events/brokers/broker.ts';
+import {readHttp} from '../../../events/codec.ts';
 import {asSluiceError, SluiceError, toProblem} from '../../../events/errors.ts';
 import {limits} from '../../../events/limits.ts';
 import type {BrokerPlan} from '../plan/plan.ts';
-import type {FanOut} from './fan-out.ts';
 import {passBroker} from './hops.ts';
 
 export const createBrokerIngress = ({
   brokers,
   broker,
-  fanOut,
   onError,
   bodyBytes = limits.bodyBytes,
 }: {
   brokers: readonly BrokerPlan[];
   broker: Pick<Broker, 'publish'>;
-  fanOut: FanOut;
   onError: (error: Error) => void;
   bodyBytes?: number;
 }): RequestListener => {
@@ -51,7 +48,7 @@ export const createBrokerIngress = ({
     if (passed === undefined) {
       throw new SluiceError('bad_request', 'the event has passed as many brokers as it may');
     }
-    await broker.publish(fanOut(`broker:${name}`, {json: toJson(passed), org: passed.orgid}) ?? []);
+    await broker.publish([publicationOf(`broker:${name}`, passed)]);
     response.writeHead(202).end();
   };
 

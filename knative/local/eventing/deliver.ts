@@ -4,13 +4,17 @@ Deliver to a Trigger's subscriber: one event at a time, in binary mode, as Knati
 In: a message. Out: its outcome. A reply goes back to the broker and is stored with the outcome. An event out of attempts goes
 to the dead letter sink, and where there is none or it fails too, to the table of dead letters.
 */
-import type {Message, OnBatch, Outcome} from '../../../events/brokers/broker.ts';
-import {toBinary, toJson} from '../../../events/codec.ts';
+import {
+  type Message,
+  type OnBatch,
+  type Outcome,
+  publicationOf,
+} from '../../../events/brokers/broker.ts';
+import {toBinary} from '../../../events/codec.ts';
 import type {Event} from '../../../events/event.ts';
 import {continueTrace, type Logger} from '../../../events/telemetry.ts';
 import type {Sink, SubscriptionPlan} from '../plan/plan.ts';
 import {type Answer, judge} from './delivery.ts';
-import type {FanOut} from './fan-out.ts';
 import {inheritFrom, passBroker, withoutHops} from './hops.ts';
 import type {Post} from './post.ts';
 
@@ -36,13 +40,11 @@ export const deliverToTrigger = ({
   subscription,
   urlOf,
   post,
-  fanOut,
   logger,
 }: {
   subscription: SubscriptionPlan;
   urlOf: UrlOf;
   post: Post;
-  fanOut: FanOut;
   logger: Logger;
 }): OnBatch => {
   const {name, namespace, sink, policy, origin, deadLetterSink} = subscription;
@@ -71,7 +73,7 @@ export const deliverToTrigger = ({
       );
       return {kind: 'done'};
     }
-    return {kind: 'done', publish: fanOut(origin, {json: toJson(passed), org: passed.orgid}) ?? []};
+    return {kind: 'done', publish: [publicationOf(origin, passed)]};
   };
 
   const bury = async (event: Event, {reason, status, detail}: Dead): Promise<Outcome> => {

@@ -15,7 +15,7 @@ import {createBrokerIngress} from './broker-ingress.ts';
 import {keepDeadLettersIn} from './dead-letters.ts';
 import {deliverToTrigger, type UrlOf} from './deliver.ts';
 import {deliverToSource} from './deliver-batch.ts';
-import {createFanOut} from './fan-out.ts';
+import {type Filter, matches} from './filter.ts';
 import {createPost} from './post.ts';
 import {startRelay} from './relay.ts';
 
@@ -53,20 +53,27 @@ export const startEventing = async ({
 }): Promise<Eventing> => {
   const onError = (error: Error) => logger.error({err: error}, 'eventing: a fault');
   const keepDeadLetters = keepDeadLettersIn(system);
-  const fanOut = createFanOut(plan);
   const dispatcher = new Agent({connections: 32});
   const post = createPost(dispatcher);
   const broker: Broker = await createPostgresBroker({pool: system, keepDeadLetters, onError});
-  await broker.declare(plan.subscriptions.map(({name}) => name));
+  const topics = topicsOf(plan);
+  await broker.declare({
+    topics,
+    subscriptions: plan.subscriptions.map(({name, origin, filter}) => ({
+      name,
+      topic: origin,
+      wants: takesEverything(filter) ? undefined : event => matches(filter, event),
+    })),
+  });
   for (const subscription of plan.subscriptions) {
     const onBatch =
       subscription.kind === 'trigger'
-        ? deliverToTrigger({subscription, urlOf, post, fanOut, logger})
+        ? deliverToTrigger({subscription, urlOf, post, logger})
         : deliverToSource({subscription, sourceToken, urlOf, post, logger});
     const {batchMax, concurrency} = subscription;
     broker.subscribe(subscription.name, {batchMax, concurrency, onBatch});
   }
-  const relay = await startRelay({pool: system, broker, fanOut, keepDeadLetters, onError});
+  const relay = await startRelay({pool: system, broker, topics, keepDeadLetters, onError});
 
   let closing: Promise<void> | undefined;
   const close = async () => {
@@ -77,7 +84,7 @@ export const startEventing = async ({
     await dispatcher.destroy();
   };
   return {
-    brokerIngress: createBrokerIngress({brokers: plan.brokers, broker, fanOut, onError}),
+    brokerIngress: createBrokerIngress({brokers: plan.brokers, broker, onError}),
     async stats() {
       return {relayed: relay.relayed(), pending: Object.fromEntries(await broker.pending())};
     },
@@ -87,3 +94,14 @@ export const startEventing = async ({
     },
   };
 };
+
+/** Where events may be published to: the Brokers, and what some source reads. */
+const topicsOf = ({brokers, subscriptions}: Plan) => [
+  ...new Set([
+    ...brokers.map(({name}) => `broker:${name}`),
+    ...subscriptions.map(({origin}) => origin),
+  ]),
+];
+
+/** The money path's consumers: an event that nobody looks into is not parsed. */
+const takesEverything = (filter: Filter) => filter.dialect === 'all' && filter.filters.length === 0;

@@ -7,14 +7,13 @@ dead letter, so that it blocks nobody. Wakes when rows are committed; polls, bec
 import type pg from 'pg';
 import {
   type Broker,
-  type DeadLetter,
-  type Delivery,
   type KeepDeadLetters,
   messageOf,
+  type Publication,
 } from '../../../events/brokers/broker.ts';
 import {listenTo} from '../../../events/brokers/notifications.ts';
-import {transactionOn} from '../../../events/database.ts';
-import type {FanOut} from './fan-out.ts';
+import {type Queryable, transactionOn} from '../../../events/database.ts';
+import {SluiceError} from '../../../events/errors.ts';
 
 /**
 A marker stays until no older row of its organisation is left (of any, when it has none). Locked rows are another relay's.
@@ -34,7 +33,7 @@ export type Relay = Readonly<{relayed(): number; close(): Promise<void>}>;
 export const startRelay = async ({
   pool,
   broker,
-  fanOut,
+  topics,
   keepDeadLetters,
   onError,
   rowsMax = 500,
@@ -44,7 +43,8 @@ export const startRelay = async ({
   /** As `sluice_system`; one connection is kept for listening. */
   pool: pg.Pool;
   broker: Pick<Broker, 'publish'>;
-  fanOut: FanOut;
+  /** Where rows may go; one with another destination is a dead letter. */
+  topics: readonly string[];
   keepDeadLetters: KeepDeadLetters;
   onError: (error: Error) => void;
   rowsMax?: number;
@@ -58,18 +58,26 @@ export const startRelay = async ({
   let woken = false;
   let rouse = () => {};
 
-  const sort = (rows: readonly Row[]) => {
-    const deliveries: Delivery[] = [];
-    const letters: DeadLetter[] = [];
-    for (const row of rows) {
-      const {fault, wanted} = route(row, fanOut);
-      deliveries.push(...wanted);
-      if (fault !== undefined) {
-        const message = messageOf({id: row.id, subscription: 'relay', attempt: 0, json: row.json});
-        letters.push({message, reason: fault, destination: row.destination});
+  const known = new Set(topics);
+  const bury = async (row: Row, reason: string, client: Queryable) => {
+    const message = messageOf({id: row.id, subscription: 'relay', attempt: 0, json: row.json});
+    const topic = row.destination;
+    await keepDeadLetters([{message, topic, reason, destination: topic}], client);
+    onError(new Error(`an event became a dead letter: ${reason}`));
+  };
+
+  const publish = async (rows: readonly Row[], client: Queryable) => {
+    try {
+      await broker.publish(rows.map(publicationOfRow), client);
+    } catch (error) {
+      // What is no event is found before anything is written, so the others can still go, one by one.
+      if (!(error instanceof SluiceError) || error.code !== 'malformed_event') {
+        throw error;
+      }
+      for (const row of rows) {
+        await (rows.length > 1 ? publish([row], client) : bury(row, error.message, client));
       }
     }
-    return {deliveries, letters};
   };
 
   const pass = () =>
@@ -78,11 +86,12 @@ export const startRelay = async ({
       if (rows.length === 0) {
         return 0;
       }
-      const {deliveries, letters} = sort(rows);
-      await broker.publish(deliveries, client);
-      if (letters.length > 0) {
-        await keepDeadLetters(letters, client);
-        onError(new Error(`${letters.length} event(s) became dead letters: ${letters[0]?.reason}`));
+      const {true: routed = [], false: lost = []} = Object.groupBy(rows, row =>
+        known.has(row.destination) ? 'true' : 'false',
+      );
+      await publish(routed, client);
+      for (const row of lost) {
+        await bury(row, `nothing reads ${row.destination}`, client);
       }
       await client.query('delete from outbox where id = any ($1::bigint[])', [
         rows.map(row => row.id),
@@ -139,14 +148,10 @@ export const startRelay = async ({
   };
 };
 
-const route = (
-  {destination, json, org, barrier}: Row,
-  fanOut: FanOut,
-): {fault?: string; wanted: readonly Delivery[]} => {
-  try {
-    const wanted = fanOut(destination, {json, org: org ?? undefined, barrier});
-    return wanted ? {wanted} : {wanted: [], fault: `nothing reads ${destination}`};
-  } catch (error) {
-    return {wanted: [], fault: (error as Error).message};
-  }
-};
+const publicationOfRow = ({destination, json, org, barrier}: Row): Publication => ({
+  topic: destination,
+  json,
+  org: org ?? undefined,
+  key: org ?? undefined,
+  barrier,
+});
