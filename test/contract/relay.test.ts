@@ -9,11 +9,11 @@ import {installPostgresBroker} from '../../events/brokers/postgres.ts';
 import {readHttp, toBinary} from '../../events/codec.ts';
 import type {Event} from '../../events/event.ts';
 import {insertIntoOutbox, type OutboxRow} from '../../events/outbox.ts';
+import {startRelay} from '../../events/relay.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {keepDeadLettersIn} from '../../knative/local/eventing/dead-letters.ts';
 import {startEventing} from '../../knative/local/eventing/eventing.ts';
 import {matches} from '../../knative/local/eventing/filter.ts';
-import {startRelay} from '../../knative/local/eventing/relay.ts';
 import {parseManifests} from '../../knative/local/plan/manifests.ts';
 import {makePlan} from '../../knative/local/plan/plan.ts';
 import {createTestDatabase, type TestDatabase} from '../helpers/database.ts';
@@ -120,23 +120,24 @@ const openRelay = async (
       },
     });
   }
+  const topics = new Set(['broker:default', ...plan.subscriptions.map(({origin}) => origin)]);
   let failures = fail;
   const errors: Error[] = [];
   const relay = await startRelay({
     pool,
     keepDeadLetters,
-    topics: ['broker:default', ...plan.subscriptions.map(({origin}) => origin)],
+    knows: destination => topics.has(destination),
     onError: error => errors.push(error),
     // Far longer than the test: what arrives was notified.
     pollMs: fail > 0 ? 20 : 60_000,
-    broker: {
-      async publish(publications) {
-        failures -= 1;
-        if (failures >= 0) {
-          throw new Error('the broker is away');
-        }
-        await memory.publish(publications);
-      },
+    failureMs: 20,
+    async publish(publications) {
+      failures -= 1;
+      if (failures >= 0) {
+        throw new Error('the broker is away');
+      }
+      await memory.publish(publications);
+      return new Map();
     },
   });
   t.teardown(async () => {

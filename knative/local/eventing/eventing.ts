@@ -9,15 +9,16 @@ import type pg from 'pg';
 import {Agent} from 'undici';
 import type {Broker} from '../../../events/brokers/broker.ts';
 import {createPostgresBroker} from '../../../events/brokers/postgres.ts';
+import {startRelay} from '../../../events/relay.ts';
 import type {Logger} from '../../../events/telemetry.ts';
+import type {Enter} from '../activator/gates.ts';
 import type {Plan} from '../plan/plan.ts';
 import {createBrokerIngress} from './broker-ingress.ts';
 import {keepDeadLettersIn} from './dead-letters.ts';
-import {deliverToTrigger, type UrlOf} from './deliver.ts';
+import {deliverToTrigger} from './deliver.ts';
 import {deliverToSource} from './deliver-batch.ts';
 import {type Filter, matches} from './filter.ts';
 import {createPost} from './post.ts';
-import {startRelay} from './relay.ts';
 
 export type EventingStats = Readonly<{
   /** Rows that left the outbox since the start. */
@@ -36,7 +37,7 @@ export type Eventing = Readonly<{
 export const startEventing = async ({
   plan,
   pools: {system},
-  urlOf,
+  enter,
   sourceToken,
   logger,
   drainMs = 30_000,
@@ -44,8 +45,8 @@ export const startEventing = async ({
   plan: Plan;
   /** At least 6 connections: two listen, one relays, the others fetch and settle. */
   pools: Readonly<{system: pg.Pool}>;
-  /** Undefined while the function is away: its events wait. */
-  urlOf: UrlOf;
+  /** The way to a function; it wakes one that rests. */
+  enter: Enter;
   sourceToken: string;
   logger: Logger;
   /** A delivery that takes longer at the close is cut, and repeated after the next start. */
@@ -68,12 +69,22 @@ export const startEventing = async ({
   for (const subscription of plan.subscriptions) {
     const onBatch =
       subscription.kind === 'trigger'
-        ? deliverToTrigger({subscription, urlOf, post, logger})
-        : deliverToSource({subscription, sourceToken, urlOf, post, logger});
+        ? deliverToTrigger({subscription, enter, post, logger})
+        : deliverToSource({subscription, sourceToken, enter, post, logger});
     const {batchMax, concurrency} = subscription;
     broker.subscribe(subscription.name, {batchMax, concurrency, onBatch});
   }
-  const relay = await startRelay({pool: system, broker, topics, keepDeadLetters, onError});
+  const known = new Set<string>(topics);
+  const relay = await startRelay({
+    pool: system,
+    async publish(publications, client) {
+      await broker.publish(publications, client);
+      return new Map();
+    },
+    knows: destination => known.has(destination),
+    keepDeadLetters,
+    onError,
+  });
 
   let closing: Promise<void> | undefined;
   const close = async () => {

@@ -1,0 +1,106 @@
+/**
+Deliver one by one: each event of a source in binary mode to one sink, as Knative's own sources do, but acknowledged only when
+it was taken or kept.
+
+In: messages. Out: an outcome for each. What nobody took after all its attempts is a dead letter; so is what cannot even be
+written as a request. A message that already had more attempts than it may (its handler kills its process) is not sent again.
+*/
+import {failureRetryMs, type Message, type OnBatch, type Outcome} from '../brokers/broker.ts';
+import {toBinary} from '../codec.ts';
+import type {Logger} from '../telemetry.ts';
+import type {OnReply} from './deliver-batch.ts';
+import {backoffAfter, type DeliveryPolicy, judge, summary} from './policy.ts';
+import {sendEvent, type Target} from './target.ts';
+
+/** What a source may be wrong about for a while: its token, its sink's path. Not the event's fault. */
+const blamesTheSender = [401, 403, 405];
+
+export const deliverOneByOne = ({
+  name,
+  target,
+  policy,
+  headers = {},
+  extensions = {},
+  onReply,
+  logger,
+}: {
+  name: string;
+  target: Target;
+  policy: DeliveryPolicy;
+  headers?: Readonly<Record<string, string>>;
+  extensions?: Readonly<Record<string, string>> | undefined;
+  onReply: OnReply;
+  logger: Logger;
+}): OnBatch => {
+  const dead = (reason: string, status?: number, detail?: string): Outcome => ({
+    kind: 'dead',
+    reason: reason.slice(0, 500),
+    status,
+    destination: target.name,
+    detail,
+  });
+
+  const deliver = async (message: Message): Promise<Outcome> => {
+    const {attempt} = message;
+    if (attempt > policy.retries + 1) {
+      return dead(`its handler did not survive ${attempt - 1} attempts`);
+    }
+    const event = {...message.event, ...extensions};
+    const answer = await sendEvent(target, event, {
+      headers: {prefer: 'reply', ...headers},
+      timeoutMs: policy.timeoutMs,
+    });
+    const verdict = judge(answer, attempt, policy);
+    if (verdict.kind === 'done') {
+      return {kind: 'done'};
+    }
+    if (verdict.kind === 'reply') {
+      return {kind: 'done', publish: await onReply(message, verdict.event)};
+    }
+    logger.warn(
+      {
+        subscription: name,
+        event: event.id,
+        type: event.type,
+        attempt,
+        answer: summary(answer),
+        verdict: verdict.kind,
+      },
+      'a delivery failed',
+    );
+    if (verdict.kind === 'retry') {
+      return verdict;
+    }
+    return attempt <= policy.retries && blamesTheSender.includes(verdict.status ?? 0)
+      ? {kind: 'retry', afterMs: backoffAfter(attempt, policy)}
+      : dead(verdict.reason, verdict.status, answer.kind === 'answer' ? answer.detail : undefined);
+  };
+
+  /** A fault of ours (a reply that cannot be stored) is no fault of the event: it comes again. */
+  const deliverSafely = async (message: Message): Promise<Outcome> => {
+    const fault = faultOf(message);
+    if (fault !== undefined) {
+      return dead(fault);
+    }
+    try {
+      return await deliver(message);
+    } catch (error) {
+      logger.error({subscription: name, event: message.event.id, err: error}, 'a fault');
+      return {kind: 'retry', afterMs: failureRetryMs, counted: false};
+    }
+  };
+
+  return function onBatch(messages) {
+    return Promise.all(messages.map(deliverSafely));
+  };
+};
+
+/** Why an event can never be sent: it is none, or an attribute cannot be a header. */
+const faultOf = (message: Message): string | undefined => {
+  try {
+    toBinary(message.event);
+    return undefined;
+  } catch (error) {
+    return `the event cannot be sent: ${(error as Error).message}`;
+  }
+};
