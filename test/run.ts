@@ -1,15 +1,16 @@
 /**
-Run: `npm test`, everything that must hold, by one command: lint, types, renders, and the tests on a PostgreSQL of their own.
+Run: `npm test`, everything that must hold, by one command: lint, types, renders, and the tests on a PostgreSQL, a Redis and
+a Kafka of their own.
 
 In: AVA's arguments (`npm test -- test/unit/x.test.ts`); `--only` leaves out everything but the tests. Out: each failure
 whole, the time of each stage, and a last line `N passed, N failed`; exit code 1 unless all passed and something ran. In CI
 (CI=true) a skipped test is a failure. Each stage counts as one test.
 */
 import {fileURLToPath} from 'node:url';
-import {environmentName} from './helpers/database.ts';
 import {runAva} from './runner/ava.ts';
-import {startTestDatabase} from './runner/database.ts';
-import {runStage, type Stage, say, seconds} from './runner/stage.ts';
+import {findNeeds} from './runner/needs.ts';
+import {ServiceFailed, startServices} from './runner/services.ts';
+import {runStage, type Stage, say} from './runner/stage.ts';
 import {summarise} from './runner/tap.ts';
 
 const timeoutMs = 30 * 60_000;
@@ -42,18 +43,17 @@ const runTests = async (
   verbose: boolean,
   signal: AbortSignal,
 ) => {
-  const started = performance.now();
-  const database = await startTestDatabase();
+  const needed = await findNeeds(process.cwd(), args);
+  const services = await startServices(needed, signal);
   try {
-    say(`passed  database (${seconds(started)})`);
-    counts.passed++;
-    const environment = {...process.env, [environmentName]: JSON.stringify(database.environment)};
+    counts.passed += needed.length;
+    const environment = {...process.env, ...services.environment};
     const result = await runAva({args, environment, verbose, signal});
     counts.passed += result.passed;
     counts.failed += result.failed;
     counts.skipped += result.skipped;
   } finally {
-    await database.stop();
+    await services.stop();
   }
 };
 
@@ -80,7 +80,8 @@ const main = async () => {
     }
   } catch (error) {
     counts.failed++;
-    say(`FAILED  database: ${(error as Error).stack ?? error}`);
+    const {message, stack} = error as Error;
+    say(`FAILED  ${error instanceof ServiceFailed ? message : stack}`);
   }
   clearTimeout(timer);
   if (counts.skipped > 0 && process.env.CI === 'true') {
