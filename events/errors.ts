@@ -124,16 +124,33 @@ export class SluiceError extends Error {
   }
 }
 
-/** RFC 9457. */
-export const toProblem = (error: SluiceError, instance?: string) => ({
-  type: `https://docs.sluice.dev/errors#${error.code}`,
-  title: catalogue[error.code].means,
-  status: error.status,
-  code: error.code,
-  detail: error.message,
-  ...(error.parameter === undefined ? {} : {parameter: error.parameter}),
-  ...(instance === undefined ? {} : {instance}),
-});
+/**
+What one kind of Knative Broker can take as the answer of a failed delivery: of 769 bytes or more its in-memory channel
+(Eventing 0.47) ends, and what it holds is lost.
+*/
+const problemBytesMax = 768;
+
+/** RFC 9457. The detail is cut where the whole would be too long. */
+export const toProblem = (error: SluiceError, instance?: string) => {
+  const problem = {
+    type: `https://docs.sluice.dev/errors#${error.code}`,
+    title: catalogue[error.code].means,
+    status: error.status,
+    code: error.code,
+    detail: error.message,
+    ...(error.parameter === undefined ? {} : {parameter: error.parameter.slice(0, 64)}),
+    ...(instance === undefined ? {} : {instance: instance.slice(0, 64)}),
+  };
+  const bytes = (detail: string) => Buffer.byteLength(JSON.stringify({...problem, detail}));
+  let {detail} = problem;
+  while (bytes(detail) > problemBytesMax && detail !== '') {
+    detail = `${detail.slice(0, Math.floor(detail.length * 0.8) - 1).toWellFormed()}…`;
+    if (detail.length < 16) {
+      detail = '';
+    }
+  }
+  return {...problem, detail};
+};
 
 const openAiTypes: Record<number, string> = {
   401: 'authentication_error',

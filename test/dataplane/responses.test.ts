@@ -9,7 +9,8 @@ type Body = 'empty' | 'event' | 'junk';
 type Fate = 'done' | 'retried' | 'dead at once';
 
 const retried = [404, 408, 409, 429, 500, 502, 503, 504];
-const refused = [300, 302, 304, 307, 400, 401, 402, 403, 405, 413, 415, 422];
+// A redirect with a Location is followed by one kind of Broker and not by the other, so no manifest may rely on either.
+const refused = [300, 304, 400, 401, 402, 403, 405, 413, 415, 422];
 
 /** The rule that both kinds of Broker share. */
 const fateOf = (status: number, body: Body): Fate | undefined => {
@@ -31,9 +32,7 @@ const answerAs: Respond = ({id, path}, response) => {
       : body === 'junk'
         ? {'content-type': 'text/plain'}
         : {};
-  // A redirect to where nobody may follow it.
-  const location = status.startsWith('3') ? {location: '/followed'} : {};
-  response.writeHead(Number(status), {...headers, ...location});
+  response.writeHead(Number(status), headers);
   // These statuses have no body.
   response.end(
     ['204', '304'].includes(status) || body === 'empty' ? '' : body === 'event' ? '{}' : 'OK',
@@ -74,7 +73,6 @@ test('each status with each kind of body is done, tried again or dead as Knative
       t.is(letters, fate === 'done' ? 0 : 1, `${id}: dead letters`);
     }
   }
-  t.deepEqual(receiver.at('/followed'), [], 'no redirect is followed');
 });
 
 test('a subscriber that hangs up is tried again', async t => {
@@ -101,7 +99,8 @@ test('a subscriber that is slower than delivery.timeout is tried again', async t
   });
   await post(url, binary('1'));
   const [first, second] = await receiver.count('/subscriber', 2);
-  t.true((second?.at ?? 0) - (first?.at ?? 0) >= 950);
+  const waited = (second?.at ?? 0) - (first?.at ?? 0);
+  t.true(waited >= 950, `tried again after ${waited} ms`);
 });
 
 test('the waits between attempts grow by the exponential policy', async t => {

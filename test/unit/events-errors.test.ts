@@ -83,3 +83,15 @@ for (const text of ['my prompt', '{"a": my prompt', '{"a": "my prompt', '{"a":1}
     t.notRegex(whereInJson(error), /my|prompt/);
   });
 }
+
+test('a problem never has more bytes than a Broker can take as an answer', t => {
+  for (const message of ['short', 'x'.repeat(5_000), '"\n'.repeat(2_000), '€😀'.repeat(1_000)]) {
+    const problem = toProblem(
+      new SluiceError('unprocessable_event', message, {parameter: 'p'.repeat(500)}),
+      `/${'i'.repeat(500)}`,
+    );
+    t.true(Buffer.byteLength(JSON.stringify(problem)) <= 768);
+    t.true(problem.detail.isWellFormed());
+    t.is(problem.detail === message, message === 'short');
+  }
+});
