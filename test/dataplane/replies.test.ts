@@ -27,7 +27,8 @@ test('a reply is delivered to every Trigger that wants it', async t => {
   await post(url, binary('1', {type: 'test.asked'}));
   const [answered] = await receiver.count('/answered', 1);
   t.is(answered?.headers['ce-type'], 'test.answered');
-  t.is(answered?.id, 'reply to 1');
+  // One kind of Broker codes the spaces of an attribute, as the binding wants; the other does not.
+  t.is(decodeURIComponent(answered?.id ?? ''), 'reply to 1');
   t.is(answered?.body.toString(), 'the reply');
   await receiver.count('/everything', 2);
   t.is(receiver.at('/asked').length, 1);
