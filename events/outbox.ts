@@ -8,8 +8,8 @@ import {toJson} from './codec.ts';
 import type {Queryable} from './database.ts';
 import type {Event} from './event.ts';
 
-/** `log:` carries truth and is read by sources; `broker:` carries hints and is read by Triggers. */
-export type Destination = 'log:sluice.usage' | 'broker:default';
+/** `log:` carries truth and is read by sources; `broker:` carries hints and is read by Triggers, tenants' events by theirs. */
+export type Destination = 'log:sluice.usage' | 'broker:default' | 'broker:tenants';
 export type OutboxRow = Readonly<{destination: Destination; event: Event; barrier?: boolean}>;
 
 /** Resolves when every event is durable; rejects when that is not known. */

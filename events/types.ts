@@ -36,6 +36,38 @@ export type BudgetThresholdReached = {
 };
 
 /**
+ * An event that could not be handled or delivered was kept. Once a letter; a letter about one of these is not told of.
+ *
+ * `dev.sluice.deadletter.stored.v1`
+ */
+export type DeadletterStored = {
+  /**
+   * The letter, which `/admin/v1/dead-letters/{id}` shows.
+   */
+  letter: string;
+  /**
+   * The Trigger or consumer whose delivery failed, or the function that refused.
+   */
+  subscription: string;
+  /**
+   * The type of the event that failed, where it has one.
+   */
+  type?: string;
+  /**
+   * Why it failed, without anything of the event or of the receiver's answer.
+   */
+  reason: string;
+  /**
+   * What the receiver answered last.
+   */
+  status?: number;
+  /**
+   * False when it came over HTTP, where anybody in the cluster can post.
+   */
+  proved: boolean;
+};
+
+/**
  * A gateway saw an endpoint fail. A hint: the registry probes it and believes only the probe.
  *
  * `dev.sluice.endpoint.suspected.v1`
@@ -626,6 +658,7 @@ export type WorldGreeted = {
 export type EventData = {
   'dev.sluice.budget.exhausted.v1': BudgetExhausted;
   'dev.sluice.budget.threshold.reached.v1': BudgetThresholdReached;
+  'dev.sluice.deadletter.stored.v1': DeadletterStored;
   'dev.sluice.endpoint.suspected.v1': EndpointSuspected;
   'dev.sluice.hello.greeted.v1': HelloGreeted;
   'dev.sluice.hello.requested.v1': HelloRequested;
@@ -649,6 +682,7 @@ export type EventData = {
 export const eventTypes = [
   'dev.sluice.budget.exhausted.v1',
   'dev.sluice.budget.threshold.reached.v1',
+  'dev.sluice.deadletter.stored.v1',
   'dev.sluice.endpoint.suspected.v1',
   'dev.sluice.hello.greeted.v1',
   'dev.sluice.hello.requested.v1',

@@ -3,12 +3,16 @@ Outbox source: sends what functions left in the outbox to where it goes on a clu
 
 In: rows. Out: what was left. A Broker that is away holds up no log, because each has a relay of its own.
 */
-import type {Publication} from '../brokers/broker.ts';
-import {parseEvent} from '../brokers/broker.ts';
-import {judge, sourcePolicy} from '../delivery/policy.ts';
-import {sendEvent, type Target} from '../delivery/target.ts';
+import type pg from 'pg';
+import {type KeepDeadLetters, type Publication, parseEvent} from '../brokers/broker.ts';
+import {recordOf} from '../codec.ts';
+import {type DeliveryPolicy, judge, sourcePolicy} from '../delivery/policy.ts';
+import type {Post} from '../delivery/post.ts';
+import {sendEvent, type Target, targetAt} from '../delivery/target.ts';
 import type {Event} from '../event.ts';
-import type {Left, PublishRows} from '../relay.ts';
+import type {KafkaProducer} from '../kafka/producer.ts';
+import type {KafkaSettings} from '../kafka/settings.ts';
+import {type Left, type PublishRows, startRelay} from '../relay.ts';
 
 /** `urlOf` names the ingress of a Broker. */
 export const publishToBrokers =
@@ -67,3 +71,70 @@ export const publishToLogs =
     );
     return new Map();
   };
+
+/** The URL of another Broker of the same namespace: both kinds of Broker have it at `/<namespace>/<name>`. */
+export const brokerUrl = (sink: string, destination: string): string => {
+  const url = new URL(sink);
+  const name = destination.slice('broker:'.length);
+  url.pathname = name.includes('/')
+    ? `/${name}`
+    : url.pathname.replace(/[^/]*$/, encodeURIComponent(name));
+  return url.href;
+};
+
+/** Until it is closed; a relay for the Brokers, and one for the logs where there is Kafka. */
+export const startOutboxSource = async ({
+  pool,
+  sink,
+  kafka,
+  post,
+  policy: {timeoutMs},
+  keepDeadLetters,
+  onError,
+}: {
+  /** As `sluice_system`. */
+  pool: pg.Pool;
+  /** The ingress of the Broker `default`. */
+  sink: string;
+  kafka: KafkaSettings | undefined;
+  post: Post;
+  policy: Pick<DeliveryPolicy, 'timeoutMs'>;
+  keepDeadLetters: KeepDeadLetters;
+  onError: (error: Error) => void;
+}) => {
+  const targetOf = (destination: string) => targetAt({url: brokerUrl(sink, destination), post});
+  const common = {pool, keepDeadLetters, onError};
+  const relays = [
+    startRelay({
+      ...common,
+      publish: publishToBrokers({targetOf, timeoutMs}),
+      destinations: ['broker:'],
+    }),
+  ];
+  let producer: KafkaProducer<'rows'> | undefined;
+  if (kafka) {
+    const {createKafkaProducer} = await import('../kafka/producer.ts');
+    const made = createKafkaProducer({settings: kafka, buffers: {rows: {lingerMs: 0}}});
+    producer = made;
+    relays.push(
+      startRelay({
+        ...common,
+        publish: publishToLogs(publications =>
+          made.send(
+            publications.map(({topic, json, key}) => ({topic, ...recordOf(json, key ?? null)})),
+            'rows',
+          ),
+        ),
+        destinations: ['log:'],
+      }),
+    );
+  }
+  const running = await Promise.all(relays);
+  return {
+    degraded: () => undefined,
+    async close() {
+      await Promise.all(running.map(relay => relay.close()));
+      await producer?.close();
+    },
+  };
+};

@@ -18,12 +18,15 @@ import {
   url,
 } from '../config.ts';
 import {type DeliveryPolicy, sourcePolicy} from '../delivery/policy.ts';
+import {type KafkaSettings, kafkaReaders, kafkaSettings} from '../kafka/settings.ts';
 import {limits} from '../limits.ts';
+import {redisUrl} from '../redis.ts';
 
 export type Reading =
-  | Readonly<{kind: 'kafka'; topic: string; group: string}>
+  | Readonly<{kind: 'kafka'; kafka: KafkaSettings; topic: string; group: string}>
   | Readonly<{kind: 'redis'; url: string; stream: string; group: string; consumer: string}>
-  | Readonly<{kind: 'outbox'}>;
+  /** To a Broker, and where Kafka is configured to logs too. */
+  | Readonly<{kind: 'outbox'; kafka: KafkaSettings | undefined}>;
 
 export type SourceSettings = Readonly<{
   reading: Reading;
@@ -80,6 +83,9 @@ const parsedOrNothing = (text: string): unknown => {
   }
 };
 
+/** What Kafka's logs and quotas call a source. */
+const clientId = 'sluice-source';
+
 const kafkaName = words(/^[A-Za-z0-9._-]{1,249}$/, 'the name of a Kafka topic');
 const anyName = string();
 
@@ -101,16 +107,21 @@ const readers = {
 };
 
 const readersOf = {
-  kafka: {SOURCE_TOPIC: kafkaName, SOURCE_GROUP: anyName, REPLY_TOPIC: optional(kafkaName)},
+  kafka: {
+    ...kafkaReaders,
+    SOURCE_TOPIC: kafkaName,
+    SOURCE_GROUP: anyName,
+    REPLY_TOPIC: optional(kafkaName),
+  },
   redis: {
-    REDIS_URL: url({protocols: ['redis:', 'rediss:']}),
+    REDIS_URL: redisUrl,
     SOURCE_STREAM: string('stream:zweistein'),
     SOURCE_GROUP: string('group:zweistein'),
     REPLY_STREAM: optional(string()),
     SOURCE_CONSUMER: optional(string()),
     HOSTNAME: optional(string()),
   },
-  outbox: {},
+  outbox: kafkaReaders,
 } as const;
 
 export const readSettings = (
@@ -166,10 +177,14 @@ const readingIn = (
   kind: string | undefined,
 ): Pick<SourceSettings, 'reading' | 'replyTo'> => {
   if (kind === 'kafka') {
-    const {SOURCE_TOPIC, SOURCE_GROUP, REPLY_TOPIC} = readConfig(environment, readersOf.kafka);
+    const read = readConfig(environment, readersOf.kafka);
+    const kafka = kafkaSettings(read, clientId);
+    if (kafka === undefined) {
+      throw new ConfigError(['KAFKA_BROKERS: expected host:port, but it is not set']);
+    }
     return {
-      reading: {kind, topic: SOURCE_TOPIC, group: SOURCE_GROUP},
-      replyTo: REPLY_TOPIC,
+      reading: {kind, kafka, topic: read.SOURCE_TOPIC, group: read.SOURCE_GROUP},
+      replyTo: read.REPLY_TOPIC,
     };
   }
   if (kind === 'redis') {
@@ -189,5 +204,6 @@ const readingIn = (
       replyTo: read.REPLY_STREAM,
     };
   }
-  return {reading: {kind: 'outbox'}, replyTo: undefined};
+  const kafka = kafkaSettings(readConfig(environment, readersOf.outbox), clientId);
+  return {reading: {kind: 'outbox', kafka}, replyTo: undefined};
 };

@@ -35,7 +35,7 @@ export const startSource = async ({
   logger,
   pendingEveryMs = 5_000,
 }: {
-  broker: Broker<undefined>;
+  broker: Pick<Broker, 'declare' | 'subscribe' | 'pending' | 'close'>;
   subscription: Subscription;
   target: Target;
   /** 1: each event alone, in binary mode; more: JSON batches. */

@@ -83,15 +83,15 @@ export const environmentFor = ({
 
 const fromManifest = (plan: FunctionPlan, secrets: SecretValues): Record<string, string> =>
   Object.fromEntries(
-    plan.env.map(({name, value, secret}) => {
+    plan.env.flatMap(({name, value, secret}) => {
       const found = secret === undefined ? value : secretValue(secrets, secret);
-      if (found === undefined) {
+      if (found === undefined && !secret?.optional) {
         throw new StartError(
           `the Service ${plan.name} wants ${name} from ${secret?.name}/${secret?.key}; ` +
             `here is the Secret sluice with ${Object.keys(secrets).join(', ')}`,
         );
       }
-      return [name, found];
+      return found === undefined ? [] : [[name, found]];
     }),
   );
 

@@ -14,6 +14,8 @@ export type Options = Readonly<{
   dataFolder: string;
   upstream: string | undefined;
   price: Price | undefined;
+  /** A function without a request for this long has no process; undefined keeps them all. */
+  scaleToZeroSeconds: number | undefined;
   json: boolean;
   help: boolean;
 }>;
@@ -31,6 +33,8 @@ export const helpText = `Starts Sluice on this machine: PostgreSQL, every functi
   --data DIR        where the data is kept (default .sluice)
   --upstream URL    use this OpenAI-compatible server in place of the simulated one
   --price IN,OUT    what its models cost, in USD a million input and output tokens (default free)
+  --scale-to-zero [SECONDS]
+                    stop a function that had no request for so long (default 30), start it with its next
   --json            print one JSON line when ready: url, apiKey, adminKey, model, environment
   --help            print this
 `;
@@ -41,6 +45,7 @@ const definitions = {
   data: {type: 'string', default: '.sluice'},
   upstream: {type: 'string'},
   price: {type: 'string'},
+  'scale-to-zero': {type: 'string'},
   json: {type: 'boolean', default: false},
   help: {type: 'boolean', short: 'h', default: false},
 } as const;
@@ -56,6 +61,7 @@ export const readOptions = (args: readonly string[]): Options => {
     dataFolder: notEmpty('--data', values.data),
     upstream: values.upstream === undefined ? undefined : readUpstream(values.upstream),
     price: values.price === undefined ? undefined : readPrice(values.price),
+    scaleToZeroSeconds: readScaleToZero(values['scale-to-zero']),
     json: values.json,
     help: values.help,
   };
@@ -63,12 +69,34 @@ export const readOptions = (args: readonly string[]): Options => {
 
 const parse = (args: readonly string[]) => {
   try {
-    return parseArgs({args: [...args], options: definitions, strict: true, allowPositionals: false})
-      .values;
+    return parseArgs({
+      args: withDefaults(args),
+      options: definitions,
+      strict: true,
+      allowPositionals: false,
+    }).values;
   } catch (error) {
     // Node's message goes on about how to pass positional arguments; its first sentence is what matters.
     throw new OptionError((error as Error).message.split('. ')[0] as string);
   }
+};
+
+/** An option whose value may be left out is not a thing that parseArgs knows. */
+const withDefaults = (args: readonly string[]): string[] =>
+  args.flatMap((arg, index) =>
+    arg === '--scale-to-zero' && (args[index + 1] ?? '-').startsWith('-') ? [arg, '30'] : [arg],
+  );
+
+const readScaleToZero = (text: string | undefined) => {
+  if (text === undefined) {
+    return undefined;
+  }
+  if (!/^\d{1,4}$/.test(text) || Number(text) < 1 || Number(text) > 3_600) {
+    throw new OptionError(
+      `--scale-to-zero is a number of seconds from 1 to 3600, or nothing, got "${text}"`,
+    );
+  }
+  return Number(text);
 };
 
 const notEmpty = (name: string, text: string) => {

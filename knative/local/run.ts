@@ -6,6 +6,7 @@ in the order in which it depends on the ones before, so that the end is the same
 first, then events until none is left, then who handles them, PostgreSQL and the lock last.
 */
 import {fileURLToPath} from 'node:url';
+import {enterBy} from './activator/gates.ts';
 import {prepareDemo, waitForModel} from './demo.ts';
 import {openIngress} from './front-door/ingress.ts';
 import {findClashes} from './front-door/routes.ts';
@@ -45,16 +46,17 @@ export const run = async (start: Start): Promise<Ready & {found: readonly Found[
   signal.throwIfAborted();
 
   const brokers = await openBrokerPort(parts);
-  const children = await startFunctions({start, plan, state, urlOfRole, brokerUrl: brokers.url});
-  const urlOf = (name: string) => children.get(name)?.url();
+  const gates = await startFunctions({start, plan, state, urlOfRole, brokerUrl: brokers.url});
+  const gateOf = (name: string) => gates.get(name);
   const databaseUrl = urlOfRole('sluice_system');
-  const eventing = await startEvents({start, plan, state, databaseUrl, urlOf});
+  const enter = enterBy(gateOf);
+  const eventing = await startEvents({start, plan, state, databaseUrl, enter});
   brokers.handle(eventing.brokerIngress);
-  endRequests({parts, ingress, gateway: children.get('gateway')});
+  endRequests({parts, ingress, gateway: gates.get('gateway')});
   const routes = routesOf(plan);
   ingress.open({
     routes,
-    urlOf,
+    gateOf,
     names: plan.functions.map(({name}) => name),
     about: {
       name: 'sluice',

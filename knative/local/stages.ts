@@ -12,6 +12,8 @@ import {installPostgresBroker} from '../../events/brokers/postgres.ts';
 import {createPool} from '../../events/database.ts';
 import {limits} from '../../events/limits.ts';
 import type {Logger} from '../../events/telemetry.ts';
+import type {Gate} from './activator/gate.ts';
+import {createGates, type Enter} from './activator/gates.ts';
 import {drainEvents} from './eventing/drain-events.ts';
 import {startEventing} from './eventing/eventing.ts';
 import type {Ingress} from './front-door/ingress.ts';
@@ -22,7 +24,7 @@ import type {Plan} from './plan/plan.ts';
 import {prepareDatabase} from './postgres/database.ts';
 import {startPostgres} from './postgres/postgres.ts';
 import {watchPostgres} from './postgres/watch.ts';
-import {type Child, startChild} from './processes.ts';
+import {startChild} from './processes.ts';
 import type {Role, State} from './state.ts';
 
 export type Start = Readonly<{
@@ -140,7 +142,7 @@ export const startFunctions = async ({
   state: State;
   urlOfRole: (role: Role) => string;
   brokerUrl: string;
-}): Promise<ReadonlyMap<string, Child>> => {
+}): Promise<ReadonlyMap<string, Gate>> => {
   const secrets = {
     'tenant-database-url': urlOfRole('sluice_tenant'),
     'gateway-database-url': urlOfRole('sluice_gateway'),
@@ -151,31 +153,41 @@ export const startFunctions = async ({
   };
   const {environment, onLine, say} = start;
   const compileCache = compileCacheOf(state);
-  const environments = plan.functions.map(one =>
-    environmentFor({plan: one, environment, secrets, compileCache, brokerUrl}),
+  const environments = new Map(
+    plan.functions.map(one => [
+      one.name,
+      environmentFor({plan: one, environment, secrets, compileCache, brokerUrl}),
+    ]),
   );
-  const children = plan.functions.map((one, index) =>
-    startChild({
-      name: one.name,
-      program: programOf(one),
-      env: environments[index] ?? {},
-      onLine,
-      onNote: say,
-    }),
-  );
+  const {scaleToZeroSeconds} = start.options;
+  const gates = createGates({
+    plans: plan.functions,
+    scaleToZeroMs: scaleToZeroSeconds === undefined ? undefined : scaleToZeroSeconds * 1_000,
+    restMsOf: ({name}) => (name === 'gateway' ? gatewayDrainMs : functionDrainMs),
+    startChild: (one, hooks) =>
+      startChild({
+        name: one.name,
+        program: programOf(one),
+        env: environments.get(one.name) ?? {},
+        onLine,
+        onNote: say,
+        ...hooks,
+      }),
+  });
+  const all = [...gates.values()];
   start.parts.add({
     name: 'the functions',
     stop: async () => {
-      await settleAll(children.map(child => child.stop(functionDrainMs)));
+      await settleAll(all.map(gate => gate.stop(functionDrainMs)));
     },
     kill: () => {
-      for (const child of children) {
-        child.kill();
+      for (const gate of all) {
+        gate.kill();
       }
     },
   });
-  await abortable(settleAll(children.map(child => child.ready)), start.signal);
-  return new Map(children.map(child => [child.name, child]));
+  await abortable(settleAll(all.map(gate => gate.ready)), start.signal);
+  return gates;
 };
 
 /** Relay and deliveries. Ends when what was written is handled, or its time is up: the rest waits for the next start. */
@@ -184,20 +196,20 @@ export const startEvents = async ({
   plan,
   state,
   databaseUrl,
-  urlOf,
+  enter,
 }: {
   start: Start;
   plan: Plan;
   state: State;
   databaseUrl: string;
-  urlOf: (name: string) => string | undefined;
+  enter: Enter;
 }) => {
   const {parts, logger} = start;
   const onError = (error: Error) => logger.warn({err: error}, 'a database connection broke');
   const system = createPool({databaseUrl, name: 'eventing', connectionsMax: 10, onError});
   parts.add({name: 'the connections of eventing', stop: () => system.end()});
   const {sourceToken} = state.secrets;
-  const eventing = await startEventing({plan, pools: {system}, urlOf, sourceToken, logger});
+  const eventing = await startEventing({plan, pools: {system}, enter, sourceToken, logger});
   const hurry = new AbortController();
   parts.add({
     name: 'eventing',
@@ -221,7 +233,7 @@ export const endRequests = ({
 }: {
   parts: Parts;
   ingress: Ingress;
-  gateway: Child | undefined;
+  gateway: Gate | undefined;
 }) => {
   parts.add({
     name: 'the requests',

@@ -5,6 +5,7 @@ import {text} from 'node:stream/consumers';
 import test, {type ExecutionContext} from 'ava';
 import {type IngressOptions, openIngress} from '../../knative/local/front-door/ingress.ts';
 import {createRouter, findClashes} from '../../knative/local/front-door/routes.ts';
+import {gateAt} from '../helpers/gates.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
 
 /** A front door with one function behind `/v1` and one that is away behind `/admin/v1`. */
@@ -12,16 +13,21 @@ const openFront = async (
   t: ExecutionContext,
   handler: RequestListener,
   options: Partial<IngressOptions> = {},
+  gateOptions: Parameters<typeof gateAt>[2] = {},
 ) => {
   const behind = await createHttpTestServer(t, handler);
   const ingress = await openIngress({port: 0, ...options});
   t.teardown(ingress.close);
+  const gates = new Map([
+    ['gateway', gateAt('gateway', behind.url, gateOptions)],
+    ['admin', gateAt('admin', undefined)],
+  ]);
   ingress.open({
     routes: [
       {prefix: '/v1', name: 'gateway'},
       {prefix: '/admin/v1', name: 'admin'},
     ],
-    urlOf: name => (name === 'gateway' ? behind.url : undefined),
+    gateOf: name => gates.get(name),
     names: ['gateway'],
     about: {name: 'sluice'},
   });
@@ -318,7 +324,7 @@ test('a client that sends half a head and stops is answered 408', async t => {
 });
 
 test('a function that never answers is given up with 504', async t => {
-  const {ingress} = await openFront(t, () => {}, {timeoutMs: 100});
+  const {ingress} = await openFront(t, () => {}, {}, {timeouts: {totalMs: 100}});
   t.is((await fetch(`${ingress.url}/v1`)).status, 504);
 });
 

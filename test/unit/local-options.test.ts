@@ -8,6 +8,7 @@ test('without arguments the front door is on 8080 of this machine and the data i
     dataFolder: '.sluice',
     upstream: undefined,
     price: undefined,
+    scaleToZeroSeconds: undefined,
     json: false,
     help: false,
   });
@@ -35,6 +36,13 @@ test('a price is two amounts for a million tokens', t => {
   });
 });
 
+test('scale to zero has a default time, wherever it stands', t => {
+  t.is(readOptions(['--scale-to-zero']).scaleToZeroSeconds, 30);
+  t.like(readOptions(['--scale-to-zero', '--json']), {scaleToZeroSeconds: 30, json: true});
+  t.is(readOptions(['--scale-to-zero', '5', '--json']).scaleToZeroSeconds, 5);
+  t.is(readOptions(['--scale-to-zero=3600']).scaleToZeroSeconds, 3_600);
+});
+
 const refuses = test.macro({
   exec(t: ExecutionContext, args: string[], expected: RegExp) {
     const error = t.throws(() => readOptions(args), {instanceOf: OptionError});
@@ -58,3 +66,7 @@ test(refuses, ['--upstream', 'http://gpu', '--price', '1,2,3'], /two amounts in 
 test(refuses, ['--upstream', 'http://gpu', '--price', '1,-2'], /two amounts in USD/);
 test(refuses, ['--upstream', 'http://gpu', '--price', '1e3,2'], /two amounts in USD/);
 test(refuses, ['--upstream', 'http://gpu', '--price', '0.0000000001,2'], /two amounts in USD/);
+test(refuses, ['--scale-to-zero', '0'], /--scale-to-zero is a number of seconds from 1 to 3600/);
+test(refuses, ['--scale-to-zero', '3601'], /--scale-to-zero is/);
+test(refuses, ['--scale-to-zero', 'soon'], /--scale-to-zero is/);
+test(refuses, ['--scale-to-zero', '-1'], /'-1'/);

@@ -25,10 +25,8 @@ export const createBrokerIngress = ({
 }): RequestListener => {
   const accept = async (request: IncomingMessage, response: ServerResponse) => {
     const [namespace, name, ...rest] = pathOf(request).split('/').slice(1);
-    if (
-      rest.length > 0 ||
-      !brokers.some(plan => plan.namespace === namespace && plan.name === name)
-    ) {
+    const plan = brokers.find(other => other.namespace === namespace && other.name === name);
+    if (rest.length > 0 || !plan) {
       throw new SluiceError('not_found', `there is no Broker at ${pathOf(request)}`);
     }
     if (request.method === 'OPTIONS') {
@@ -48,7 +46,7 @@ export const createBrokerIngress = ({
     if (passed === undefined) {
       throw new SluiceError('bad_request', 'the event has passed as many brokers as it may');
     }
-    await broker.publish([publicationOf(`broker:${name}`, passed)]);
+    await broker.publish([publicationOf(plan.topic, passed)]);
     response.writeHead(202).end();
   };
 

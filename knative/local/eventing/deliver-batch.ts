@@ -8,24 +8,26 @@ log must not be lost because its reader, or its token, is wrong for a while.
 import type {Message, OnBatch, Outcome} from '../../../events/brokers/broker.ts';
 import {limits} from '../../../events/limits.ts';
 import type {Logger} from '../../../events/telemetry.ts';
+import type {Enter} from '../activator/gates.ts';
 import type {SubscriptionPlan} from '../plan/plan.ts';
-import {addressOf, away, nameOf, summary, type UrlOf} from './deliver.ts';
+import {away, summary} from './deliver.ts';
 import {type Answer, backoffAfter, judge} from './delivery.ts';
 import type {Post} from './post.ts';
+import {nameOf, sendToSink} from './send-to-sink.ts';
 
 const blamesTheEvents = [400, 413, 422];
 
 export const deliverToSource = ({
   subscription: {name, sink, policy, token},
   sourceToken,
-  urlOf,
+  enter,
   post,
   logger,
   batchBytes = limits.batchBytes,
 }: {
   subscription: SubscriptionPlan;
   sourceToken: string;
-  urlOf: UrlOf;
+  enter: Enter;
   post: Post;
   logger: Logger;
   batchBytes?: number;
@@ -35,20 +37,24 @@ export const deliverToSource = ({
     ...(token ? {authorization: `Bearer ${sourceToken}`} : {}),
   };
 
-  const send = async (url: string, messages: readonly Message[]): Promise<Answer> => {
+  const send = (messages: readonly Message[]): Promise<Answer | 'away'> => {
     // The texts are joined as they are: what was written into the log arrives byte for byte.
     const body = `[${messages.map(message => message.json).join(',')}]`;
-    return post({url, headers, body, timeoutMs: policy.timeoutMs});
+    return sendToSink({
+      sink,
+      enter,
+      timeoutMs: policy.timeoutMs,
+      send: to => post({...to, headers, body}),
+    });
   };
 
   const deliver = async (messages: readonly Message[]): Promise<readonly Outcome[]> => {
     const all = (outcome: Outcome) => messages.map(() => outcome);
     const attempt = Math.max(...messages.map(message => message.attempt));
-    const url = addressOf(sink, urlOf);
-    if (url === undefined) {
+    const answer = await send(messages);
+    if (answer === 'away') {
       return all(away);
     }
-    const answer = await send(url, messages);
     const verdict = judge(answer, attempt, policy);
     if (verdict.kind === 'done' || verdict.kind === 'reply') {
       return all({kind: 'done'});

@@ -13,54 +13,49 @@ import {
 import {toBinary} from '../../../events/codec.ts';
 import type {Event} from '../../../events/event.ts';
 import {continueTrace, type Logger} from '../../../events/telemetry.ts';
+import type {Enter} from '../activator/gates.ts';
 import type {Sink, SubscriptionPlan} from '../plan/plan.ts';
 import {type Answer, judge} from './delivery.ts';
 import {inheritFrom, passBroker, withoutHops} from './hops.ts';
 import type {Post} from './post.ts';
+import {nameOf, sendToSink} from './send-to-sink.ts';
 
-/** Undefined while the function is away. */
-export type UrlOf = (functionName: string) => string | undefined;
-
-export const addressOf = (sink: Sink, urlOf: UrlOf): string | undefined => {
-  if ('url' in sink) {
-    return sink.url;
-  }
-  const base = urlOf(sink.function);
-  return base === undefined ? undefined : new URL(sink.path, base).href;
-};
-
-export const nameOf = (sink: Sink) => ('url' in sink ? sink.url : `${sink.function}${sink.path}`);
-
-/** A function that is starting: its events wait, as a cluster's activator would hold them. */
+/** A function that has no process: its events wait, and no attempt is counted. */
 export const away: Outcome = {kind: 'retry', afterMs: 500, counted: false};
 
 type Dead = {reason: string; status?: number | undefined; detail?: string | undefined};
 
 export const deliverToTrigger = ({
   subscription,
-  urlOf,
+  enter,
   post,
   logger,
 }: {
   subscription: SubscriptionPlan;
-  urlOf: UrlOf;
+  enter: Enter;
   post: Post;
   logger: Logger;
 }): OnBatch => {
   const {name, namespace, sink, policy, origin, deadLetterSink} = subscription;
 
-  const send = async (to: Sink, event: Event, headers: Record<string, string>): Promise<Answer> => {
-    const url = addressOf(to, urlOf);
-    if (url === undefined) {
-      return {kind: 'none', reason: `${nameOf(to)} is away`};
-    }
+  let address = nameOf(sink);
+
+  const send = (to: Sink, event: Event, headers: Record<string, string>) => {
     const {headers: binary, body} = toBinary(withoutHops(event));
     const trace = {traceparent: continueTrace(event.traceparent)};
-    return post({
-      url,
-      headers: {...binary, ...trace, 'kn-namespace': namespace, ...headers},
-      body,
+    return sendToSink({
+      sink: to,
+      enter,
       timeoutMs: policy.timeoutMs,
+      send: ({url, timeoutMs}) => {
+        address = to === sink ? url : address;
+        return post({
+          url,
+          headers: {...binary, ...trace, 'kn-namespace': namespace, ...headers},
+          body,
+          timeoutMs,
+        });
+      },
     });
   };
 
@@ -88,21 +83,25 @@ export const deliverToTrigger = ({
     }
     const marked = {
       ...event,
-      knativeerrordest: addressOf(sink, urlOf) ?? nameOf(sink),
+      knativeerrordest: address,
       knativeerrorcode: status ?? 500,
       knativeerrordata: Buffer.from(detail ?? reason)
         .toString('base64')
         .slice(0, 1_024),
     };
-    const verdict = judge(await send(deadLetterSink, marked, {}), 1, {...policy, retries: 0});
+    const answer = await send(deadLetterSink, marked, {});
+    if (answer === 'away') {
+      return outcome;
+    }
+    const verdict = judge(answer, 1, {...policy, retries: 0});
     return verdict.kind === 'done' || verdict.kind === 'reply' ? {kind: 'done'} : outcome;
   };
 
   const deliver = async ({event, attempt}: Message): Promise<Outcome> => {
-    if (addressOf(sink, urlOf) === undefined) {
+    const answer = await send(sink, event, {prefer: 'reply'});
+    if (answer === 'away') {
       return away;
     }
-    const answer = await send(sink, event, {prefer: 'reply'});
     const verdict = judge(answer, attempt, policy);
     if (verdict.kind === 'done') {
       return {kind: 'done'};

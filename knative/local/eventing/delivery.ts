@@ -123,6 +123,14 @@ export const readDurationMs = (text: unknown): number | undefined => {
   return Math.round((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1_000);
 };
 
+/** Knative's webhook refuses it too. */
+const longerThanNothing = (ms: number): number => {
+  if (ms < 1) {
+    throw new DeliveryError('timeout', 'timeout is longer than nothing');
+  }
+  return ms;
+};
+
 /** Without both policy and delay there is no wait between attempts, as in Knative; without `retry` there is one attempt. */
 export const readPolicy = (delivery: unknown): DeliveryPolicy => {
   const {retry = 0, backoffPolicy, backoffDelay, timeout} = delivery as Record<string, unknown>;
@@ -158,6 +166,6 @@ export const readPolicy = (delivery: unknown): DeliveryPolicy => {
     retries: retry as number,
     backoff: backoffPolicy ?? 'exponential',
     backoffMs: backoffPolicy === undefined ? 0 : delayMs,
-    ...(timeout === undefined ? {} : {timeoutMs: Math.max(duration('timeout', timeout), 1)}),
+    ...(timeout === undefined ? {} : {timeoutMs: longerThanNothing(duration('timeout', timeout))}),
   };
 };

@@ -9,12 +9,12 @@ import type pg from 'pg';
 import {Agent} from 'undici';
 import type {Broker} from '../../../events/brokers/broker.ts';
 import {createPostgresBroker} from '../../../events/brokers/postgres.ts';
+import {keepDeadLettersIn} from '../../../events/dead-letters.ts';
 import {startRelay} from '../../../events/relay.ts';
 import type {Logger} from '../../../events/telemetry.ts';
 import type {Enter} from '../activator/gates.ts';
 import type {Plan} from '../plan/plan.ts';
 import {createBrokerIngress} from './broker-ingress.ts';
-import {keepDeadLettersIn} from './dead-letters.ts';
 import {deliverToTrigger} from './deliver.ts';
 import {deliverToSource} from './deliver-batch.ts';
 import {type Filter, matches} from './filter.ts';
@@ -108,10 +108,7 @@ export const startEventing = async ({
 
 /** Where events may be published to: the Brokers, and what some source reads. */
 const topicsOf = ({brokers, subscriptions}: Plan) => [
-  ...new Set([
-    ...brokers.map(({name}) => `broker:${name}`),
-    ...subscriptions.map(({origin}) => origin),
-  ]),
+  ...new Set([...brokers.map(({topic}) => topic), ...subscriptions.map(({origin}) => origin)]),
 ];
 
 /** The money path's consumers: an event that nobody looks into is not parsed. */

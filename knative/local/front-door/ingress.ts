@@ -4,16 +4,11 @@ Ingress: the front door, one port for the paths of every function, as the ingres
 In: requests, and which function serves which path prefix. Out: the function's answer, or a refusal of its own: 503 while the
 function is away, 404 where nothing is, 400, 413 and 431 for what is not a request that anything here would take.
 */
-import {
-  Agent,
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
 import type {AddressInfo, Socket} from 'node:net';
 import {SluiceError} from '../../../events/errors.ts';
 import {limits} from '../../../events/limits.ts';
+import type {Gate} from '../activator/gate.ts';
 import {portProblem} from '../problems.ts';
 import {forward} from './forward.ts';
 import {gatherHealth} from './health.ts';
@@ -32,8 +27,8 @@ export type Ingress = Readonly<{
 
 export type Front = Readonly<{
   routes: readonly Route[];
-  /** Where a function listens; undefined while it is away. */
-  urlOf: (name: string) => string | undefined;
+  /** The way to a function. */
+  gateOf: (name: string) => Gate | undefined;
   /** Every function, for `/healthz`. */
   names: readonly string[];
   /** What `GET /` tells. */
@@ -46,7 +41,6 @@ export type IngressOptions = Readonly<{
   bodyBytes?: number;
   headerBytes?: number;
   clientBodyMs?: number;
-  timeoutMs?: number;
 }>;
 
 /** A function has the same bounds and answers first, in its own words; these are for when it does not. */
@@ -58,9 +52,7 @@ export const openIngress = async ({
   bodyBytes = limits.bodyBytes,
   headerBytes = limits.headerBytes,
   clientBodyMs = limits.clientBodyMs,
-  timeoutMs = limits.requestMs + marginMs,
 }: IngressOptions): Promise<Ingress> => {
-  const agent = new Agent({keepAlive: true});
   const running = new WeakMap<Socket, ServerResponse>();
   let front: Front | undefined;
   let route = createRouter([]);
@@ -84,12 +76,12 @@ export const openIngress = async ({
       answerItself({path, front, response, refusePath});
       return;
     }
-    const target = front.urlOf(name);
-    if (target === undefined) {
+    const gate = front.gateOf(name);
+    if (gate === undefined) {
       refusePath(away(`the function ${name} is away`));
       return;
     }
-    forward({request, response, name, target, agent, bodyBytes, timeoutMs, refuse: refusePath});
+    void forward({request, response, gate, bodyBytes, refuse: refusePath});
   };
 
   const server = createServer(
@@ -128,7 +120,6 @@ export const openIngress = async ({
       draining = true;
       server.close();
       server.closeAllConnections();
-      agent.destroy();
     },
   };
 };

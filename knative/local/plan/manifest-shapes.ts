@@ -4,6 +4,8 @@ Manifest shapes: which kinds are run here and which fields they may have.
 In: the body of one document. Out: what is wrong with it, each with the path of the field. A shape says of each field: a nested
 shape, a list of a shape, or `any` where the inside is the cluster's business or is checked by whoever reads it.
 */
+import {refusalOfField, refusalOfKind} from './refused.ts';
+
 export type Fault = Readonly<{path: readonly (string | number)[]; reason: string}>;
 
 const any = Symbol('any');
@@ -18,7 +20,8 @@ const delivery: Shape = {
   timeout: any,
   deadLetterSink: destination,
 };
-const keyReference: Shape = {name: any, key: any};
+const ceOverrides: Shape = {extensions: any};
+const keyReference: Shape = {name: any, key: any, optional: any};
 const container: Shape = {
   name: any,
   image: any,
@@ -48,7 +51,16 @@ const shapes: Readonly<Record<string, Shape>> = {
   'v1 Namespace': {},
   'v1 ConfigMap': {},
   'serving.knative.dev/v1 Service': {
-    template: {metadata: any, spec: {...pod, containerConcurrency: any, timeoutSeconds: any}},
+    template: {
+      metadata: any,
+      spec: {
+        ...pod,
+        containerConcurrency: any,
+        timeoutSeconds: any,
+        responseStartTimeoutSeconds: any,
+        idleTimeoutSeconds: any,
+      },
+    },
     traffic: any,
   },
   'eventing.knative.dev/v1 Broker': {config: any, delivery},
@@ -62,6 +74,29 @@ const shapes: Readonly<Record<string, Shape>> = {
   'sources.knative.dev/v1 ContainerSource': {
     template: {metadata: any, spec: pod},
     sink: destination,
+    ceOverrides,
+  },
+  'sources.knative.dev/v1 PingSource': {
+    schedule: any,
+    timezone: any,
+    contentType: any,
+    data: any,
+    dataBase64: any,
+    sink: destination,
+    ceOverrides,
+  },
+  'sources.knative.dev/v1 SinkBinding': {
+    subject: {apiVersion: any, kind: any, namespace: any, name: any, selector: {matchLabels: any}},
+    sink: destination,
+    ceOverrides,
+  },
+  'apps/v1 StatefulSet': {
+    serviceName: any,
+    replicas: any,
+    selector: any,
+    podManagementPolicy: any,
+    updateStrategy: any,
+    template: {metadata: any, spec: {...pod, terminationGracePeriodSeconds: any}},
   },
 };
 
@@ -78,11 +113,12 @@ export const faultsOf = (body: unknown): Fault[] => {
   const {apiVersion, kind, metadata} = body;
   const shape = shapes[`${apiVersion} ${kind}`];
   if (!shape) {
-    const known = Object.keys(shapes).join(', ');
+    const known = `known are ${Object.keys(shapes).join(', ')}`;
+    const reason = refusalOfKind(apiVersion, kind);
     return [
       {
         path: ['kind'],
-        reason: `${apiVersion ?? 'no apiVersion'} ${kind ?? 'no kind'} is not run here; known are ${known}`,
+        reason: `${apiVersion ?? 'no apiVersion'} ${kind ?? 'no kind'} is not run here${reason ? `: ${reason}` : `; ${known}`}`,
       },
     ];
   }
@@ -119,8 +155,13 @@ const check = (value: unknown, shape: Shape, path: Fault['path']): Fault[] => {
   return Object.entries(value).flatMap(([field, inside]) =>
     Object.hasOwn(fields, field)
       ? check(inside, fields[field] as Shape, [...path, field])
-      : [{path: [...path, field], reason: `${[...path, field].join('.')} is not honoured here`}],
+      : [{path: [...path, field], reason: notHonoured([...path, field])}],
   );
+};
+
+const notHonoured = (path: Fault['path']) => {
+  const reason = refusalOfField(String(path.at(-1)));
+  return `${path.join('.')} is not honoured here${reason ? `: ${reason}` : ''}`;
 };
 
 /** Nothing fills in `${…}`: what kubectl would apply is what is run. */

@@ -14,10 +14,12 @@ import {type Fault, faultsOf} from './manifest-shapes.ts';
 export type Path = readonly (string | number)[];
 
 export type Resource = Readonly<{
+  apiVersion: string;
   kind: string;
   namespace: string;
   name: string;
   annotations: Readonly<Record<string, string>>;
+  labels: Readonly<Record<string, string>>;
   spec: Readonly<Record<string, unknown>>;
   data: Readonly<Record<string, unknown>>;
   /** `file:line` of a field, or of the nearest thing around it. */
@@ -36,19 +38,22 @@ export class ManifestError extends Error {
   }
 }
 
+export type ManifestFile = Readonly<{file: string; text: string}>;
+
 /** The files of a folder, in the order of their names, as `kubectl apply -f` takes them. */
-export const readManifests = async (folder: string): Promise<Resource[]> => {
+export const readManifestFiles = async (folder: string): Promise<ManifestFile[]> => {
   const names = (await readdir(folder)).filter(name => /\.ya?ml$/.test(name)).sort();
   const files = names.map(async name => ({
     file: join(folder, name),
     text: await readFile(join(folder, name), 'utf8'),
   }));
-  return parseManifests(await Promise.all(files));
+  return Promise.all(files);
 };
 
-export const parseManifests = (
-  files: readonly Readonly<{file: string; text: string}>[],
-): Resource[] => {
+export const readManifests = async (folder: string): Promise<Resource[]> =>
+  parseManifests(await readManifestFiles(folder));
+
+export const parseManifests = (files: readonly ManifestFile[]): Resource[] => {
   const complaints: string[] = [];
   const resources: Resource[] = [];
   for (const {file, text} of files) {
@@ -86,20 +91,28 @@ export const parseManifests = (
 };
 
 type Body = {
+  apiVersion: string;
   kind: string;
-  metadata: {name: string; namespace?: string; annotations?: Record<string, string>};
+  metadata: {
+    name: string;
+    namespace?: string;
+    annotations?: Record<string, string>;
+    labels?: Record<string, string>;
+  };
   spec?: Record<string, unknown>;
   data?: Record<string, unknown>;
 };
 
 const resourceOf = (
-  {kind, metadata, spec = {}, data = {}}: Body,
+  {apiVersion, kind, metadata, spec = {}, data = {}}: Body,
   at: Resource['at'],
 ): Resource => ({
+  apiVersion,
   kind,
   namespace: metadata.namespace ?? 'default',
   name: metadata.name,
   annotations: metadata.annotations ?? {},
+  labels: metadata.labels ?? {},
   spec,
   data,
   at,

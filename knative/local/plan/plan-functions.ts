@@ -1,17 +1,13 @@
 /**
 Plan of functions: what a Knative Service says about one function.
 
-In: a Service, the ConfigMaps. Out: name, environment, paths at the front door, timeout and concurrency. Secrets stay names:
-who runs the function knows their values.
+In: a Service, the ConfigMaps. Out: name, environment, paths at the front door, timeouts, concurrency, whether it may go to zero.
+Secrets stay names: who runs the function knows their values.
 */
+import {type EnvironmentEntry, environmentOf} from './environment.ts';
 import type {Path, Resource} from './manifests.ts';
-
-/** A value, or the key of a secret whose value the runner has. */
-export type EnvironmentEntry = Readonly<{
-  name: string;
-  value?: string | undefined;
-  secret?: Readonly<{name: string; key: string}> | undefined;
-}>;
+import {Refusal} from './refusal.ts';
+import type {Sink} from './sinks.ts';
 
 export type FunctionPlan = Readonly<{
   name: string;
@@ -22,105 +18,111 @@ export type FunctionPlan = Readonly<{
   /** From the annotation `sluice.dev/paths`, comma separated. */
   paths: readonly string[];
   timeoutSeconds: number;
+  /** Until the first byte of an answer; undefined is no limit but `timeoutSeconds`. */
+  responseStartTimeoutSeconds?: number | undefined;
+  /** Between two bytes of an answer. */
+  idleTimeoutSeconds?: number | undefined;
   /** 0 = no limit. */
   containerConcurrency: number;
+  /** 0 = it may go to zero. */
+  minScale: number;
+  /** K_SINK, where a SinkBinding says it. */
+  sinkOf?: Sink | undefined;
+  /** K_CE_OVERRIDES, of the same SinkBinding. */
+  extensions?: Readonly<Record<string, string>> | undefined;
 }>;
 
-const refusal = (path: Path, message: string) => Object.assign(new Error(message), {path});
-
-export const functionOf = (resource: Resource, configMaps: readonly Resource[]): FunctionPlan => {
-  const template = ((resource.spec.template as {spec?: unknown} | undefined)?.spec ?? {}) as {
+type Template = {
+  metadata?: {annotations?: Record<string, unknown>};
+  spec?: {
     containers?: {args?: unknown}[];
     timeoutSeconds?: unknown;
+    responseStartTimeoutSeconds?: unknown;
+    idleTimeoutSeconds?: unknown;
     containerConcurrency?: unknown;
   };
-  const base = ['spec', 'template', 'spec'];
-  if (template.containers?.length !== 1) {
-    throw refusal([...base, 'containers'], 'expected one container');
+};
+
+/** Knative's own default and maximum. */
+const timeoutDefaultSeconds = 300;
+const timeoutMaxSeconds = 600;
+
+const base: Path = ['spec', 'template', 'spec'];
+const minScaleKey = 'autoscaling.knative.dev/min-scale';
+
+export const functionOf = (resource: Resource, configMaps: readonly Resource[]): FunctionPlan => {
+  const {metadata, spec = {}} = (resource.spec.template ?? {}) as Template;
+  const timeoutSeconds = whole(
+    spec.timeoutSeconds ?? timeoutDefaultSeconds,
+    [...base, 'timeoutSeconds'],
+    timeoutMaxSeconds,
+  );
+  const shorter = (field: 'responseStartTimeoutSeconds' | 'idleTimeoutSeconds') => {
+    const value = spec[field];
+    return value === undefined ? {} : {[field]: whole(value, [...base, field], timeoutSeconds)};
+  };
+  return {
+    name: resource.name,
+    namespace: resource.namespace,
+    folder: folderOf(resource, spec.containers),
+    env: environmentOf(resource, [...base, 'containers', 0], configMaps),
+    paths: pathsOf(resource),
+    timeoutSeconds,
+    ...shorter('responseStartTimeoutSeconds'),
+    ...shorter('idleTimeoutSeconds'),
+    containerConcurrency: whole(
+      spec.containerConcurrency ?? 0,
+      [...base, 'containerConcurrency'],
+      1_000,
+    ),
+    minScale: minScaleOf(metadata?.annotations?.[minScaleKey]),
+  };
+};
+
+/** One container; its first argument is a folder in `functions/`. */
+export const folderOf = (
+  resource: Resource,
+  containers: readonly {args?: unknown}[] | undefined,
+): string => {
+  if (containers?.length !== 1) {
+    throw new Refusal([...base, 'containers'], 'expected one container');
   }
-  const args = template.containers[0]?.args;
-  const folder = Array.isArray(args) && typeof args[0] === 'string' ? args[0] : resource.name;
+  const args = containers[0]?.args;
+  return Array.isArray(args) && typeof args[0] === 'string' ? args[0] : resource.name;
+};
+
+const pathsOf = (resource: Resource) => {
   const paths = (resource.annotations['sluice.dev/paths'] ?? '')
     .split(',')
     .map(path => path.trim())
     .filter(path => path !== '');
   const wrong = paths.find(path => !/^\/[\w./-]*$/.test(path));
   if (wrong !== undefined) {
-    throw refusal(
+    throw new Refusal(
       ['metadata', 'annotations', 'sluice.dev/paths'],
       `expected paths that start with /, got ${wrong}`,
     );
   }
-  return {
-    name: resource.name,
-    namespace: resource.namespace,
-    folder,
-    env: environmentOf(resource, [...base, 'containers', 0], configMaps),
-    paths,
-    // Knative's own default and maximum.
-    timeoutSeconds: whole(template.timeoutSeconds ?? 300, [...base, 'timeoutSeconds'], 600),
-    containerConcurrency: whole(
-      template.containerConcurrency ?? 0,
-      [...base, 'containerConcurrency'],
-      1_000,
-    ),
-  };
+  return paths;
+};
+
+/** An annotation is a text: a number without quotes is refused by the API server. */
+const minScaleOf = (value: unknown): number => {
+  if (value !== undefined && !(typeof value === 'string' && /^\d{1,4}$/.test(value))) {
+    throw new Refusal(
+      ['spec', 'template', 'metadata', 'annotations', minScaleKey],
+      `expected ${minScaleKey} to be a whole number in quotes, got ${JSON.stringify(value)}`,
+    );
+  }
+  return Number(value ?? 0);
 };
 
 const whole = (value: unknown, path: Path, max: number): number => {
   if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > max) {
-    throw refusal(path, `expected ${path.at(-1)} from 0 to ${max}, got ${JSON.stringify(value)}`);
+    throw new Refusal(
+      path,
+      `expected ${path.at(-1)} from 0 to ${max}, got ${JSON.stringify(value)}`,
+    );
   }
   return value as number;
-};
-
-export const environmentOf = (
-  resource: Resource,
-  container: Path,
-  configMaps: readonly Resource[],
-): EnvironmentEntry[] => {
-  const found = container.reduce<unknown>(
-    (value, key) => (value as Record<string | number, unknown> | undefined)?.[key],
-    resource,
-  );
-  const list = ((found as {env?: unknown} | undefined)?.env ?? []) as Record<string, unknown>[];
-  return list.map((entry, index) =>
-    entryOf(entry, [...container, 'env', index], resource.namespace, configMaps),
-  );
-};
-
-type KeyReference = {name: string; key: string};
-
-const entryOf = (
-  entry: Record<string, unknown>,
-  path: Path,
-  namespace: string,
-  configMaps: readonly Resource[],
-): EnvironmentEntry => {
-  const {name, value, valueFrom} = entry as {
-    name: string;
-    value?: unknown;
-    valueFrom?: {secretKeyRef?: KeyReference; configMapKeyRef?: KeyReference};
-  };
-  if (typeof name !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-    throw refusal(path, 'expected the name of a variable');
-  }
-  if (valueFrom?.secretKeyRef) {
-    return {name, secret: valueFrom.secretKeyRef};
-  }
-  if (valueFrom?.configMapKeyRef) {
-    const {name: map, key} = valueFrom.configMapKeyRef;
-    const data = configMaps.find(
-      other => other.name === map && other.namespace === namespace,
-    )?.data;
-    if (data?.[key] === undefined) {
-      throw refusal([...path, 'valueFrom'], `there is no key ${key} in a ConfigMap ${map}`);
-    }
-    return {name, value: String(data[key])};
-  }
-  // Kubernetes takes texts only: a number that is not quoted is refused by the API server.
-  if (typeof value !== 'string') {
-    throw refusal([...path, 'value'], `expected the value of ${name} to be a text; quote it`);
-  }
-  return {name, value};
 };

@@ -1,0 +1,47 @@
+/**
+Message: what a record of Kafka is to a subscription.
+
+In: a record. Out: an event that is wanted, one that is not, or, for what is no event, the reason and a text that keeps its
+bytes for the dead letter.
+*/
+import {readKafkaRecord, toJson} from '../codec.ts';
+import type {Event} from '../event.ts';
+import type {Subscription} from './broker.ts';
+
+export type RawRecord = Readonly<{
+  offset: string;
+  key: Buffer | null;
+  value: Buffer | null;
+  headers?: Record<string, Buffer | string | (Buffer | string)[] | undefined> | undefined;
+}>;
+
+export type Taken =
+  | Readonly<{kind: 'event'; event: Event; json: string}>
+  | Readonly<{kind: 'unwanted'}>
+  | Readonly<{kind: 'bad'; reason: string; json: string}>;
+
+export const takeRecord = (record: RawRecord, wants: Subscription['wants']): Taken => {
+  try {
+    const event = readKafkaRecord(record);
+    return !wants || wants(event)
+      ? {kind: 'event', event, json: toJson(event)}
+      : {kind: 'unwanted'};
+  } catch (error) {
+    return {kind: 'bad', reason: (error as Error).message, json: keep(record)};
+  }
+};
+
+/** Bytes as base64, since nobody knows what they are. */
+const keep = ({key, value, headers = {}}: RawRecord) =>
+  JSON.stringify({
+    key: base64(key),
+    value: base64(value),
+    headers: Object.fromEntries(
+      Object.entries(headers).map(([name, values]) => [name, [values ?? []].flat().map(base64)]),
+    ),
+  });
+
+const base64 = (bytes: Buffer | string | null) =>
+  bytes === null ? null : Buffer.from(bytes).toString('base64');
+
+export const bytesOf = ({key, value}: RawRecord) => (key?.length ?? 0) + (value?.length ?? 0);
