@@ -7,8 +7,12 @@ a type shares a contract.
 export type SourceFile = Readonly<{file: string; imports: readonly string[]}>;
 export type Violation = Readonly<{file: string; imported: string; rule: string}>;
 
-/** The hop to these would cost too much a request, so the gateway has their cores in its own process. */
-const coresOfGateway = ['auth', 'budget', 'registry'];
+/** Whose pure cores a function has in its own process, because a hop to them would cost too much a request. */
+const coresOf: Readonly<Record<string, readonly string[]>> = {
+  'functions/gateway': ['auth', 'budget', 'registry'],
+  // Every event is brought by a key, and a revoked one must count as soon as at the gateway.
+  'functions/events-ingress': ['auth'],
+};
 
 const normalise = (file: string, specifier: string): string => {
   const parts = file.split('/').slice(0, -1);
@@ -31,11 +35,8 @@ const areaOf = (path: string) => {
 
 /** The areas that a file may import, beside npm packages and Node itself. */
 const allowedFor = (area: string): readonly string[] => {
-  if (area === 'functions/gateway') {
-    return ['events', area, ...coresOfGateway.map(name => `functions/${name}`)];
-  }
   if (area.startsWith('functions/')) {
-    return ['events', area];
+    return ['events', area, ...(coresOf[area] ?? []).map(name => `functions/${name}`)];
   }
   return area === 'knative' ? ['events', 'schemas', 'knative'] : [area];
 };

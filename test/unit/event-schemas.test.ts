@@ -10,7 +10,7 @@ const schemas = readEventSchemas(fileURLToPath(new URL('../../schemas/events', i
 const compile = (schema: EventSchema) => {
   const ajv = new Ajv2020({strict: true, allErrors: true, allowUnionTypes: true});
   addFormats.default(ajv);
-  for (const name of ['x-type', 'x-producer', 'x-consumers', 'x-carrier']) {
+  for (const name of ['x-type', 'x-producer', 'x-consumers', 'x-carrier', 'x-open']) {
     ajv.addKeyword(name);
   }
   return ajv.compile(schema);

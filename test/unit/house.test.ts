@@ -41,6 +41,13 @@ test(
 );
 test(forbidden, 'functions/gateway/main.ts', '../admin/orgs.ts', /functions\/gateway imports only/);
 test(forbidden, 'functions/gateway/main.ts', '../budget/main.ts', /shell/);
+test(
+  forbidden,
+  'functions/events-ingress/admit.ts',
+  '../budget/window.ts',
+  /functions\/events-ingress imports only events, functions\/events-ingress, functions\/auth /,
+);
+test(forbidden, 'functions/events-ingress/main.ts', '../auth/main.ts', /shell/);
 test(forbidden, 'functions/admin/cli/usage.ts', './main.ts', /shell/);
 test(forbidden, 'functions/usage/query.ts', '../../schemas/sql/migrate.ts', /imports only/);
 test(forbidden, 'functions/usage/query.ts', '../../knative/local/main.ts', /imports only/);
