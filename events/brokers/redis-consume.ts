@@ -1,8 +1,8 @@
 /**
 Consume from Redis: one subscription of one process: entries made batches, outcomes stored.
 
-In: a subscription and its consumer. Out: `stop`, which waits for what is in flight. What is no CloudEvent becomes a dead letter at once;
-what the subscription does not want is acknowledged unseen.
+In: a subscription and its consumer. Out: `stop`, which waits for what is in flight. What is no CloudEvent becomes a dead
+letter at once; what the subscription does not want is acknowledged unseen.
 */
 import {setTimeout as wait} from 'node:timers/promises';
 import type {Redis} from 'ioredis';

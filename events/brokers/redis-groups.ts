@@ -86,8 +86,8 @@ export const oldestIdleMs = async (client: Redis, stream: string, group: string)
 };
 
 /**
-Removes what no group needs: older than all that is pending, and handed out to each. What moves meanwhile only moves on, so several may
-do this at once. A stream without a group is left alone: nobody has said what of it is still needed.
+Removes what no group needs: older than all that is pending, and handed out to each. What moves meanwhile only moves on, so
+several may do this at once. A stream without a group is left alone: nobody has said what of it is still needed.
 */
 export const trimStream = async (client: Redis, stream: string) => {
   const groups = await groupsOf(client, stream);

@@ -1,8 +1,8 @@
 /**
 Publish: events appended to streams, in pipelines of a bounded size, within a bounded time.
 
-In: publications. Out: nothing; when it resolves, every event is stored. When it rejects some may be: they come a second time when they are
-published again, with the same id.
+In: publications. Out: nothing; when it resolves, every event is stored. When it rejects some may be: they come a second time
+when they are published again, with the same id.
 
 A stream that holds `lengthMax` takes no more: XADD's own bound would delete what a group has not read.
 */

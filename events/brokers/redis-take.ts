@@ -1,8 +1,8 @@
 /**
 Take: which entries a consumer gets next, and which it has.
 
-In: how many there is room for. Out: entries, in this order: what the consumer had in hand when its process ended, what waits for a retry that is
-due, what others took and left lying, and only then what is new.
+In: how many there is room for. Out: entries, in this order: what the consumer had in hand when its process ended, what
+waited for a retry that is due, what others took and left lying, and only then what is new.
 
 An entry that is taken stays pending in Redis until its outcome is stored. Its delivery count there is the attempt, so a death
 of the process counts. What is kept here of a retry is its id and when it is due; the entry is read again then.

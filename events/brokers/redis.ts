@@ -1,9 +1,9 @@
 /**
 Redis broker: one stream a topic, one consumer group a subscription. Redis 7.0 or later.
 
-An entry stays pending in its group until its outcome is stored. A consumer keeps fresh what it has in hand; what a dead one had
-is taken by itself when it comes back under the same name, and by the others `expireMs` after its death. Order is not promised, there are no
-transactions with other stores and no barriers.
+An entry stays pending in its group until its outcome is stored. A consumer keeps fresh what it has in hand; what a dead one
+had is taken by itself when it comes back under the same name, and by the others `expireMs` after its death. Order is not
+promised, there are no transactions with other stores and no barriers.
 
 What Redis itself loses is lost: `appendfsync always` and no eviction are the operator's to set.
 */

@@ -85,7 +85,7 @@ const decodeHeader = (received: string) => {
 The Go SDK, and so Knative's brokers, write UTF-8 into headers as it is; node takes every byte of a header for a character.
 */
 const uncoded = (text: string) => {
-  if (!/[\u0080-\u00ff]/.test(text) || /[^\u0000-\u00ff]/.test(text)) {
+  if (!/[\u0080-\u00ff]/.test(text) || /[\u0100-\uffff]/.test(text)) {
     return text;
   }
   const bytes = Buffer.from(text, 'latin1');

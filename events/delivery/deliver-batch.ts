@@ -90,7 +90,7 @@ export const deliverInBatches = ({
       reason: verdict.reason.slice(0, 500),
       status: verdict.status,
       destination: target.name,
-      detail: answer.kind === 'answer' ? answer.detail : undefined,
+      detail: verdict.detail,
     });
   };
 

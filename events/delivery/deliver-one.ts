@@ -73,7 +73,7 @@ export const deliverOneByOne = ({
     }
     return attempt <= policy.retries && blamesTheSender.includes(verdict.status ?? 0)
       ? {kind: 'retry', afterMs: backoffAfter(attempt, policy)}
-      : dead(verdict.reason, verdict.status, answer.kind === 'answer' ? answer.detail : undefined);
+      : dead(verdict.reason, verdict.status, verdict.detail);
   };
 
   /** A fault of ours (a reply that cannot be stored) is no fault of the event: it comes again. */

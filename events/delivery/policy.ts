@@ -33,7 +33,7 @@ export type Verdict =
   | Readonly<{kind: 'done'}>
   | Readonly<{kind: 'reply'; event: Event}>
   | Readonly<{kind: 'retry'; afterMs: number; counted?: boolean}>
-  | Readonly<{kind: 'dead'; reason: string; status?: number}>;
+  | Readonly<{kind: 'dead'; reason: string; status?: number; detail?: string | undefined}>;
 
 /** What Knative's default configuration gives a Broker without `spec.delivery`. */
 export const defaultPolicy: DeliveryPolicy = {
@@ -99,7 +99,8 @@ export const judge = (
   const reason = unusable
     ? `the answer ${answer.status} has a body that is no CloudEvent`
     : `the answer was ${status}`;
-  return {kind: 'dead', reason: answer.detail ? `${reason}: ${answer.detail}` : reason, status};
+  // What the receiver said may be anything, so it is kept apart: the reason goes into logs.
+  return {kind: 'dead', reason, status, ...(answer.detail ? {detail: answer.detail} : {})};
 };
 
 /** For a log line. */

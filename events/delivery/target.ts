@@ -11,6 +11,8 @@ import type {Post} from './post.ts';
 export type Target = Readonly<{
   /** For logs and dead letters. */
   name: string;
+  /** Where it was reached last, as far as that is known. */
+  address(): string;
   send(request: {
     headers: Record<string, string>;
     body: Buffer | string;
@@ -20,6 +22,7 @@ export type Target = Readonly<{
 
 export const targetAt = ({url, post}: {url: string; post: Post}): Target => ({
   name: withoutCredentials(url),
+  address: () => withoutCredentials(url),
   send: request => post({url, ...request}),
 });
 

@@ -7,7 +7,6 @@ import {requireBearer} from '../../events/serve.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {budgetRoutes} from './budgets.ts';
 import {type Contract, loadContract} from './contract.ts';
-import {deadLetterRoutes} from './dead-letters.ts';
 import {keyRoutes} from './keys.ts';
 import {ledgerRoutes} from './ledger.ts';
 import {orgRoutes} from './orgs.ts';
@@ -35,14 +34,7 @@ export const adminRoutes = ({
       next();
     });
     const dependencies = {pool, contract, tenancy: createTenancy(pool), now, newId};
-    for (const routes of [
-      orgRoutes,
-      projectRoutes,
-      keyRoutes,
-      budgetRoutes,
-      ledgerRoutes,
-      deadLetterRoutes,
-    ]) {
+    for (const routes of [orgRoutes, projectRoutes, keyRoutes, budgetRoutes, ledgerRoutes]) {
       routes(dependencies)(router);
     }
   };

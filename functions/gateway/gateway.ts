@@ -33,6 +33,8 @@ export type GatewayParts = Readonly<{
   leaseBook: LeaseBook;
   changes: Pick<ReturnType<typeof watchChanges>, 'staleSinceMs'>;
   log: EventLog;
+  /** Where results go, when they are not to wait behind intents. */
+  resultLog?: EventLog;
   pool: Queryable;
   limits: Limits;
   logger: Logger;
@@ -42,7 +44,7 @@ export type GatewayParts = Readonly<{
 }>;
 
 export const createGateway = (parts: GatewayParts) => {
-  const {limits, logger, metrics, leaseBook, changes, log} = parts;
+  const {limits, logger, metrics, leaseBook, changes, log, resultLog = log} = parts;
   const router = createRouter();
   const upstream = createUpstream({limits});
   const onError = (error: Error) => logger.warn({err: error}, 'the log did not take a batch');
@@ -54,13 +56,15 @@ export const createGateway = (parts: GatewayParts) => {
     log,
     lingerMs: 2,
     persistent: false,
+    appendMs: limits.appendMs,
     onError,
     onDurable: appended({kind: 'intents'}).observe,
   });
   const results = createGather({
-    log,
+    log: resultLog,
     lingerMs: 25,
     persistent: true,
+    appendMs: limits.appendMs,
     onError,
     onDurable: appended({kind: 'results'}).observe,
   });

@@ -15,6 +15,7 @@ import {
   string,
 } from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
+import {kafkaReaders, kafkaSettings} from '../../events/kafka/settings.ts';
 import {limits as defaults} from '../../events/limits.ts';
 import {listen, runMain} from '../../events/listen.ts';
 import {createMetrics} from '../../events/metrics.ts';
@@ -29,6 +30,7 @@ import {createLeaseWork} from '../budget/leases/lease-work.ts';
 import {createCatalogue} from '../registry/catalogue.ts';
 import {createModelLoader} from '../registry/load-models.ts';
 import {createGateway} from './gateway.ts';
+import {createLogs} from './logs.ts';
 
 await runMain(async () => {
   const settings = readConfig(process.env, {
@@ -60,7 +62,9 @@ await runMain(async () => {
     LEASE_TTL_MS: integer({min: 1_000, max: 600_000, defaultValue: defaults.leaseTtlMs}),
     UNSETTLED_GRACE_MS: integer({min: 0, max: 3_600_000, defaultValue: defaults.unsettledGraceMs}),
     OTEL_EXPORTER_OTLP_ENDPOINT: optional(string()),
+    ...kafkaReaders,
   });
+  const kafka = kafkaSettings(settings, 'gateway');
   const tracing = await startTracing({
     name: 'gateway',
     endpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
@@ -75,6 +79,8 @@ await runMain(async () => {
     leaseTtlMs: settings.LEASE_TTL_MS,
     leaseMarginMs: Math.min(defaults.leaseMarginMs, settings.LEASE_TTL_MS / 4),
     unsettledGraceMs: settings.UNSETTLED_GRACE_MS,
+    // What Kafka did not take within its time goes to the outbox, which has as long.
+    appendMs: kafka ? 2 * defaults.appendMs : defaults.appendMs,
   };
   const onPoolError = (error: Error) => logger.warn({err: error}, 'a database connection broke');
   const createGatewayPool = (name: string, connectionsMax: number) =>
@@ -126,16 +132,25 @@ await runMain(async () => {
   // Without models it starts all the same: the next look-up tries again.
   await catalogue.refresh().catch(() => {});
 
+  const metrics = createMetrics();
+  const logs = createLogs({
+    kafka,
+    outbox: createOutboxLog({client: pool}),
+    logger,
+    metrics,
+    sendMs: defaults.appendMs,
+  });
   const gateway = createGateway({
     principals,
     catalogue,
     leaseBook,
     changes,
-    log: createOutboxLog({client: pool}),
+    log: logs.intents,
+    resultLog: logs.results,
     pool,
     limits,
     logger,
-    metrics: createMetrics(),
+    metrics,
     tracing,
   });
   await listen({
@@ -146,6 +161,7 @@ await runMain(async () => {
     onDrain: gateway.drain,
     onClose: async () => {
       await gateway.close();
+      await logs.close();
       await changes.close();
       await Promise.all([pool.end(), lookups.end()]);
       await tracing.stop();

@@ -6,7 +6,7 @@ and nothing else of ours, so that it works the same in a container.
 */
 import {existsSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
-import type {FunctionPlan} from './plan/plan.ts';
+import type {EnvironmentEntry, FunctionPlan, Sink, SourcePlan} from './plan/plan.ts';
 import {StartError} from './problems.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -24,6 +24,9 @@ const passedOn = [
   'CLIENT_BODY_TIMEOUT_MS',
   'LEASE_TTL_MS',
   'UNSETTLED_GRACE_MS',
+  'EVENTS_PER_SECOND',
+  'EVENT_BYTES_PER_SECOND',
+  'OPEN_REQUESTS_MAX',
 ];
 
 /** OpenTelemetry has many settings, all of them by its own names. */
@@ -62,32 +65,58 @@ export const environmentFor = ({
   environment,
   secrets,
   compileCache,
-  brokerUrl,
+  urlOfSink,
 }: {
   plan: FunctionPlan;
   environment: Environment;
   secrets: SecretValues;
   compileCache: string;
-  brokerUrl: string;
+  /** Where a SinkBinding leads. */
+  urlOfSink: (sink: Sink) => string;
 }): Record<string, string> => ({
   ...systemEnvironment(environment, compileCache),
   K_SERVICE: plan.name,
   K_CONFIGURATION: plan.name,
   K_REVISION: `${plan.name}-00001`,
-  K_SINK: brokerUrl,
+  ...bindingOf(plan, urlOfSink),
   ...fromManifest(plan, secrets),
   ...pick(environment, [...passedOn, ...telemetry(environment)]),
   // Last, as Knative has it: nobody but the one who routes to it says where a function listens.
   PORT: '0',
 });
 
-const fromManifest = (plan: FunctionPlan, secrets: SecretValues): Record<string, string> =>
+/** What a source's container finds: its manifest's, and what Knative injects. */
+export const sourceEnvironment = ({
+  source,
+  secrets,
+  urlOfSink,
+}: {
+  source: SourcePlan;
+  secrets: SecretValues;
+  urlOfSink: (sink: Sink) => string;
+}): Record<string, string> => ({
+  ...bindingOf({sinkOf: source.sink, extensions: source.extensions}, urlOfSink),
+  ...fromManifest(source, secrets),
+});
+
+const bindingOf = (
+  {sinkOf, extensions}: Pick<FunctionPlan, 'sinkOf' | 'extensions'>,
+  urlOfSink: (sink: Sink) => string,
+): Record<string, string> =>
+  sinkOf === undefined
+    ? {}
+    : {K_SINK: urlOfSink(sinkOf), K_CE_OVERRIDES: JSON.stringify({extensions: extensions ?? {}})};
+
+const fromManifest = (
+  plan: Readonly<{name: string; env: readonly EnvironmentEntry[]}>,
+  secrets: SecretValues,
+): Record<string, string> =>
   Object.fromEntries(
     plan.env.flatMap(({name, value, secret}) => {
       const found = secret === undefined ? value : secretValue(secrets, secret);
       if (found === undefined && !secret?.optional) {
         throw new StartError(
-          `the Service ${plan.name} wants ${name} from ${secret?.name}/${secret?.key}; ` +
+          `${plan.name} wants ${name} from ${secret?.name}/${secret?.key}; ` +
             `here is the Secret sluice with ${Object.keys(secrets).join(', ')}`,
         );
       }

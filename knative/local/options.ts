@@ -4,6 +4,7 @@ Options: what the command line of `npm start` means.
 In: the arguments. Out: the options, checked; or an OptionError whose message says what was expected.
 */
 import {parseArgs} from 'node:util';
+import type {BrokerKind} from './eventing/brokers.ts';
 
 /** Decimal US dollars for a million tokens, as the admin API takes them. */
 export type Price = Readonly<{inputPerMillion: string; outputPerMillion: string}>;
@@ -16,6 +17,8 @@ export type Options = Readonly<{
   price: Price | undefined;
   /** A function without a request for this long has no process; undefined keeps them all. */
   scaleToZeroSeconds: number | undefined;
+  /** Where events of Brokers are kept; undefined: Kafka where it is configured, else PostgreSQL. */
+  broker: BrokerKind | undefined;
   json: boolean;
   help: boolean;
 }>;
@@ -35,6 +38,8 @@ export const helpText = `Starts Sluice on this machine: PostgreSQL, every functi
   --price IN,OUT    what its models cost, in USD a million input and output tokens (default free)
   --scale-to-zero [SECONDS]
                     stop a function that had no request for so long (default 30), start it with its next
+  --broker KIND     where events of Brokers are kept: postgres, kafka (the default with KAFKA_BROKERS) or
+                    redis (with REDIS_URL)
   --json            print one JSON line when ready: url, apiKey, adminKey, model, environment
   --help            print this
 `;
@@ -46,6 +51,7 @@ const definitions = {
   upstream: {type: 'string'},
   price: {type: 'string'},
   'scale-to-zero': {type: 'string'},
+  broker: {type: 'string'},
   json: {type: 'boolean', default: false},
   help: {type: 'boolean', short: 'h', default: false},
 } as const;
@@ -62,6 +68,7 @@ export const readOptions = (args: readonly string[]): Options => {
     upstream: values.upstream === undefined ? undefined : readUpstream(values.upstream),
     price: values.price === undefined ? undefined : readPrice(values.price),
     scaleToZeroSeconds: readScaleToZero(values['scale-to-zero']),
+    broker: readBroker(values.broker),
     json: values.json,
     help: values.help,
   };
@@ -97,6 +104,16 @@ const readScaleToZero = (text: string | undefined) => {
     );
   }
   return Number(text);
+};
+
+const brokerKinds = ['postgres', 'kafka', 'redis'] as const;
+
+const readBroker = (text: string | undefined) => {
+  const found = brokerKinds.find(kind => kind === text);
+  if (text !== undefined && found === undefined) {
+    throw new OptionError(`--broker is one of ${brokerKinds.join(', ')}, got "${text}"`);
+  }
+  return found;
 };
 
 const notEmpty = (name: string, text: string) => {

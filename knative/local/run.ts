@@ -11,20 +11,20 @@ import {prepareDemo, waitForModel} from './demo.ts';
 import {openIngress} from './front-door/ingress.ts';
 import {findClashes} from './front-door/routes.ts';
 import {programOf} from './functions.ts';
+import {openInternalPort} from './internal-port.ts';
 import type {Ready} from './output.ts';
 import {settleAll} from './parts.ts';
 import {readManifests} from './plan/manifests.ts';
 import {makePlan, type Plan} from './plan/plan.ts';
 import {StartError} from './problems.ts';
-import {
-  endRequests,
-  openBrokerPort,
-  type Start,
-  startDatabase,
-  startEvents,
-  startFunctions,
-  startModel,
-} from './stages.ts';
+import {startDatabase} from './stages/database.ts';
+import {startEvents} from './stages/events.ts';
+import {secretsOf, startFunctions} from './stages/functions.ts';
+import {startModel} from './stages/model.ts';
+import {endRequests} from './stages/requests.ts';
+import {servicesOf} from './stages/services.ts';
+import {startSources} from './stages/sources.ts';
+import type {Start} from './stages/start.ts';
 import {openState} from './state.ts';
 import {type Found, findUpstreams} from './upstream.ts';
 
@@ -37,6 +37,7 @@ export const run = async (start: Start): Promise<Ready & {found: readonly Found[
   const ingress = await openIngress(options);
   parts.add({name: 'the front door', stop: ingress.close});
   const plan = await readPlan();
+  const services = servicesOf(start.environment, options.broker);
 
   const [urlOfRole, upstream, found] = await settleAll([
     startDatabase(start, state),
@@ -45,13 +46,25 @@ export const run = async (start: Start): Promise<Ready & {found: readonly Found[
   ]);
   signal.throwIfAborted();
 
-  const brokers = await openBrokerPort(parts);
-  const gates = await startFunctions({start, plan, state, urlOfRole, brokerUrl: brokers.url});
+  const internal = await openInternalPort(parts);
+  const urlOfSink = internal.urlOf;
+  const secrets = secretsOf(state, urlOfRole, services.texts);
+  const gates = await startFunctions({start, plan, state, urlOfSink, secrets});
   const gateOf = (name: string) => gates.get(name);
   const databaseUrl = urlOfRole('sluice_system');
   const enter = enterBy(gateOf);
-  const eventing = await startEvents({start, plan, state, databaseUrl, enter});
-  brokers.handle(eventing.brokerIngress);
+  const brokersUrl = internal.url;
+  const eventing = await startEvents({
+    start,
+    plan,
+    state,
+    databaseUrl,
+    enter,
+    brokersUrl,
+    services,
+  });
+  internal.open({brokers: eventing.brokerIngress, gateOf});
+  await startSources({start, plan, state, urlOfSink, secrets, services});
   endRequests({parts, ingress, gateway: gates.get('gateway')});
   const routes = routesOf(plan);
   ingress.open({

@@ -2,8 +2,8 @@
 
 create table outbox (
   id bigint generated always as identity primary key,
-  -- 'log:<topic>' or 'broker:<name>'
-  destination text not null check (destination ~ '^(log|broker):[a-z0-9.-]+$'),
+  -- 'log:<topic>', 'broker:<name>' or 'stream:<name>', as the broker port names its topics
+  destination text not null check (destination ~ '^(log|broker|stream):[A-Za-z0-9._/:-]{1,250}$'),
   org_id uuid,
   source text not null,
   event_id text not null,
@@ -29,7 +29,12 @@ create table inbox (
   source text not null,
   event_id text not null,
   reply json,
+  -- When it was handled, or claimed.
   handled_at timestamptz not null default now(),
+  -- Null: handled. Until then somebody has it in hand whose effects are elsewhere; afterwards anybody may take it over.
+  claimed_until timestamptz,
+  -- Which claim this is. Only the claim of this number may finish it.
+  attempt integer not null default 1,
   primary key (consumer, source, event_id)
 );
 
@@ -39,17 +44,27 @@ create table dead_letters (
   -- The Trigger or source consumer whose delivery failed, and where it was going.
   subscription text not null,
   destination text not null,
+  -- Where it is published again, as `outbox` names it; null when nobody knows.
+  origin text check (origin ~ '^(log|broker|stream):[A-Za-z0-9._/:-]{1,250}$'),
+  -- Stored by who gave it up. What came over HTTP anybody in a cluster can have made up.
+  proved boolean not null default false,
   source text,
   event_id text,
   type text,
   event json,
-  attempts integer not null,
+  -- Null when the broker did not tell.
+  attempts integer,
   reason text not null,
   status integer,
+  -- The beginning of what the receiver said.
+  error_data text check (length(error_data) <= 1000),
   dead_at timestamptz not null default now(),
-  redriven_at timestamptz
+  redriven_at timestamptz,
+  dropped_at timestamptz,
+  check (redriven_at is null or dropped_at is null)
 );
-create index dead_letters_at on dead_letters (dead_at);
+create index dead_letters_at on dead_letters (dead_at, id);
+create index dead_letters_waiting on dead_letters (dead_at, id) where redriven_at is null and dropped_at is null;
 
 alter table outbox enable row level security;
 alter table dead_letters enable row level security;

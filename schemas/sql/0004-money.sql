@@ -251,10 +251,12 @@ revoke all on function begin_fences(uuid, interval), begin_settlements(interval)
 grant execute on function begin_fences(uuid, interval), begin_settlements(interval) to sluice_gateway, sluice_system;
 
 -- Forgets what only recent past needs: changes that every cache has read, handled events that nobody redelivers any more,
--- gateways that are gone, leases that hold nothing. The ledger and the records are not touched.
+-- dead letters that were redriven or dropped, gateways that are gone, leases that hold nothing. The ledger, the records and
+-- the letters that wait are not touched.
 create function forget_old() returns void language sql security definer set search_path = public as $$
   delete from changes where at < now() - interval '1 day';
   delete from inbox where handled_at < now() - interval '35 days';
+  delete from dead_letters where coalesce(redriven_at, dropped_at) < now() - interval '35 days';
   delete from gateways where seen_at < now() - interval '1 day';
   delete from leases where state <> 'open' and granted = settled + returned and open = 0 and expires_at < now() - interval '35 days';
 $$;

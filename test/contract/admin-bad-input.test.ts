@@ -108,7 +108,6 @@ const queries: ReadonlyArray<readonly [path: string, parameter: string]> = [
   [`/ledger?org=${uuidv7()}&from=2026-13-01`, 'from'],
   [`/ledger?org=${uuidv7()}&from=0000-01-01`, 'from'],
   [`/ledger?org=${uuidv7()}&from=2026-02-01&to=2026-01-01`, 'from'],
-  ['/dead-letters', 'org'],
 ];
 
 /** What no id can be; `%zz` is not even percent-coding. */
@@ -142,7 +141,6 @@ const pathsWithId: ReadonlyArray<
   ['PATCH', id => `/admin/v1/budgets/${id}`, {paused: true}],
   ['GET', id => `/admin/v1/budgets?org=${id}`],
   ['GET', id => `/admin/v1/ledger?org=${id}`],
-  ['GET', id => `/admin/v1/dead-letters?org=${id}`],
 ];
 
 const countRows = async ({database}: AdminServer) => {

@@ -86,12 +86,3 @@ test('from counts and to does not, and a list that is cut says so', async t => {
   t.is(cut.body.data.length, 2);
   t.true(cut.body.truncated);
 });
-
-test('dead letters of an organisation are listed without what was in them', async t => {
-  const {call, database} = await startAdmin(t);
-  const {org, deadLetter} = await insertTenantRows(database.pool('superuser'), 'one');
-  await insertTenantRows(database.pool('superuser'), 'two');
-  const {body} = await call('GET', `/admin/v1/dead-letters?org=${org}`);
-  t.is(body.data.length, 1);
-  t.like(body.data[0], {id: deadLetter, subscription: 'one', reason: 'a test', attempts: 1});
-});

@@ -5,6 +5,7 @@ import {createLogger} from '../../events/telemetry.ts';
 import {usageRoutes} from '../../functions/usage/routes.ts';
 import {createPostgresStore} from '../../functions/usage/store-postgres.ts';
 import {adminKey, startAdmin} from '../helpers/admin-server.ts';
+import {startDeadletter} from '../helpers/deadletter-server.ts';
 import {readDocument} from '../helpers/openapi.ts';
 import {insertTenantRows, type TenantIds} from '../helpers/tenant-rows.ts';
 import {findTables} from '../helpers/wall.ts';
@@ -33,6 +34,11 @@ const routes: readonly Route[] = [
   ['createBudget', () => '/budgets', ids => ({project: ids.project, ...limit})],
   ['createBudget', () => '/budgets', ids => ({key: ids.key, ...limit})],
   ['changeBudget', ids => `/budgets/${ids.budget}`, () => ({limit: '1.00', paused: true})],
+  ['getDeadLetter', ids => `/dead-letters/${ids.deadLetter}`],
+  ['redriveDeadLetters', () => '/dead-letters/redrive', ids => ({org: ids.org, dryRun: true})],
+  ['dropDeadLetters', () => '/dead-letters/drop', ids => ({org: ids.org, dryRun: true})],
+  ['dropDeadLetter', ids => `/dead-letters/${ids.secondDeadLetter}/drop`],
+  ['redriveDeadLetter', ids => `/dead-letters/${ids.deadLetter}/redrive`],
   ['revokeKey', ids => `/keys/${ids.key}`],
 ];
 const limit = {unit: 'usd', limit: '9.00', period: 'day'};
@@ -46,6 +52,7 @@ const mixed: ReadonlyArray<(own: TenantIds, other: TenantIds) => string> = [
   (own, other) => `/usage?org=${own.org}&project=${other.project}&groupBy=project`,
   (own, other) => `/usage?org=${own.org}&key=${other.key}&groupBy=key`,
   (own, other) => `/usage/records?org=${own.org}&request=${other.request}`,
+  (own, other) => `/dead-letters?org=${own.org}&after=${other.deadLetter}`,
   (own, other) => `/budgets?org=${own.org}&after=${other.org}`,
 ];
 
@@ -73,7 +80,11 @@ const setUp = async (t: ExecutionContext) => {
   t.teardown(usage.close);
   const own = await insertTenantRows(admin.database.pool('superuser'), 'owl');
   const other = await insertTenantRows(admin.database.pool('superuser'), 'zebra');
+  const deadletter = await startDeadletter(t, admin.database);
   const call = async (method: string, path: string, body?: object) => {
+    if (path.startsWith('/dead-letters')) {
+      return deadletter.call(method, path.replace('/dead-letters', ''), body);
+    }
     if (!path.startsWith('/usage')) {
       return admin.call(method, `/admin/v1${path}`, body);
     }

@@ -7,17 +7,18 @@ import pg from 'pg';
 import {createMemoryBroker} from '../../events/brokers/memory.ts';
 import {installPostgresBroker} from '../../events/brokers/postgres.ts';
 import {readHttp, toBinary} from '../../events/codec.ts';
+import {keepDeadLettersIn} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';
 import {insertIntoOutbox, type OutboxRow} from '../../events/outbox.ts';
 import {startRelay} from '../../events/relay.ts';
 import {createLogger} from '../../events/telemetry.ts';
-import {keepDeadLettersIn} from '../../knative/local/eventing/dead-letters.ts';
 import {startEventing} from '../../knative/local/eventing/eventing.ts';
 import {matches} from '../../knative/local/eventing/filter.ts';
 import {parseManifests} from '../../knative/local/plan/manifests.ts';
 import {makePlan} from '../../knative/local/plan/plan.ts';
 import {createTestDatabase, type TestDatabase} from '../helpers/database.ts';
 import {eventually} from '../helpers/eventually.ts';
+import {enterAt} from '../helpers/gates.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
 
 const manifests = `
@@ -282,7 +283,8 @@ const openEventing = async (
   const eventing = await startEventing({
     plan,
     pools: {system: pool},
-    urlOf: name => (name === 'sink' ? sink.url : undefined),
+    enter: enterAt(name => (name === 'sink' ? sink.url : undefined)),
+    brokersUrl: 'http://127.0.0.1:1',
     sourceToken,
     logger: createLogger({name: 'test', level: 'silent'}),
   });
@@ -353,7 +355,7 @@ test('a batch that a function calls bad is halved down to the culprit, which is 
   );
   await settled();
   const {rows} = await pool.query(
-    'select org_id, subscription, destination, event_id, type, attempts, reason, status, event from dead_letters',
+    'select org_id, subscription, destination, event_id, type, attempts, reason, error_data, status, event from dead_letters',
   );
   t.deepEqual(rows, [
     {
@@ -363,7 +365,8 @@ test('a batch that a function calls bad is halved down to the culprit, which is 
       event_id: 'e13',
       type: 'test.done',
       attempts: 1,
-      reason: 'the answer was 422: the data is not what it should be',
+      reason: 'the answer was 422',
+      error_data: 'the data is not what it should be',
       status: 422,
       event: event('e13'),
     },

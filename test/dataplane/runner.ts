@@ -25,6 +25,7 @@ export const openRunner = async (t: ExecutionContext): Promise<Carrier> => {
         plan: makePlan(parseManifests([{file: 'test.yaml', text: manifests}])),
         pools: {system: pool},
         enter: enterAt(() => undefined),
+        brokersUrl: 'http://127.0.0.1:1',
         sourceToken: 'none of these is asked for it',
         logger: createLogger({name: 'dataplane', level: 'silent'}),
       });

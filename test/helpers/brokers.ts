@@ -6,14 +6,19 @@ A test uses plain names of topics and subscriptions; the harness makes them the 
 import type {ExecutionContext} from 'ava';
 import pg from 'pg';
 import type {Broker, DeadLetter, Message, Publication} from '../../events/brokers/broker.ts';
+import {createKafkaBroker} from '../../events/brokers/kafka.ts';
 import {
   createMemoryBroker,
   createMemoryStore,
   memoryTransaction,
 } from '../../events/brokers/memory.ts';
 import {createPostgresBroker, installPostgresBroker} from '../../events/brokers/postgres.ts';
+import {createRedisBroker} from '../../events/brokers/redis.ts';
 import {transactionOn} from '../../events/database.ts';
+import {redisAt} from '../../events/redis.ts';
 import {createTestDatabase, type TestDatabase} from './database.ts';
+import {testKafka} from './kafka.ts';
+import {testRedis} from './redis.ts';
 
 export type BrokerHarness = Readonly<{
   /** Another process on the same store. `expireMs`: how long a hung handler is believed. */
@@ -110,6 +115,50 @@ export const brokerHarnesses: Record<string, (t: ExecutionContext) => Promise<Br
           await broker.close();
           await pool.end();
         });
+        return broker as Broker<unknown>;
+      },
+    };
+  },
+  async redis(t) {
+    const {url, prefix} = testRedis(t);
+    const letters: DeadLetter[] = [];
+    let consumers = 0;
+    return {
+      letters,
+      async open({expireMs = 60_000} = {}) {
+        const broker = await createRedisBroker({
+          redis: redisAt(url),
+          consumer: `consumer-${consumers++}`,
+          streamOf: topic => prefix + topic,
+          groupOf: subscription => prefix + subscription,
+          expireMs,
+          handlerMs: expireMs,
+          pollMs: 50,
+          keepDeadLetters: async some => void letters.push(...some),
+          onError: error => t.log(String(error)),
+        });
+        t.teardown(() => broker.close());
+        return broker as Broker<unknown>;
+      },
+    };
+  },
+  async kafka(t) {
+    const {brokers, topic} = testKafka(t);
+    const letters: DeadLetter[] = [];
+    return {
+      letters,
+      async open({expireMs = 60_000} = {}) {
+        const broker = createKafkaBroker({
+          settings: {brokers, clientId: 'test'},
+          topicOf: topic,
+          groupOf: topic,
+          partitions: 3,
+          expireMs,
+          times: {sessionMs: 6_000, heartbeatMs: 200, commitMs: 20},
+          keepDeadLetters: async some => void letters.push(...some),
+          onError: error => t.log(String(error)),
+        });
+        t.teardown(() => broker.close());
         return broker as Broker<unknown>;
       },
     };

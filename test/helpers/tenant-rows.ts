@@ -17,6 +17,7 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
     lease: uuidv7(),
     request: uuidv7(),
     deadLetter: uuidv7(),
+    secondDeadLetter: uuidv7(),
   };
   const model = uuidv7();
   const insert = (table: string, row: object) =>
@@ -103,14 +104,21 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
     event_id: ids.org,
     event: '{}',
   });
-  await insert('dead_letters', {
-    id: ids.deadLetter,
-    org_id: ids.org,
-    subscription: name,
-    destination: 'http://127.0.0.1/',
-    attempts: 1,
-    reason: 'a test',
-  });
+  for (const id of [ids.deadLetter, ids.secondDeadLetter]) {
+    await insert('dead_letters', {
+      id,
+      org_id: ids.org,
+      subscription: name,
+      destination: 'http://127.0.0.1/',
+      origin: 'broker:default',
+      source: '/test',
+      event_id: id,
+      type: 'test.done',
+      event: JSON.stringify({specversion: '1.0', id, source: '/test', type: 'test.done'}),
+      attempts: 1,
+      reason: 'a test',
+    });
+  }
   const endpoint = 'http://127.0.0.1/';
   await insert('usage_records', {
     month,

@@ -1,14 +1,5 @@
 import test, {type ExecutionContext} from 'ava';
-import fc from 'fast-check';
-import {
-  type Headers,
-  readHttp,
-  readObject,
-  toBatch,
-  toBinary,
-  toJson,
-  toStructured,
-} from '../../events/codec.ts';
+import {type Headers, readHttp, toBinary, toJson, toStructured} from '../../events/codec.ts';
 import {SluiceError} from '../../events/errors.ts';
 import type {Event} from '../../events/event.ts';
 
@@ -19,82 +10,6 @@ const binary = {'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/s', 'ce-ty
 const read = (headers: Headers, body: Buffer | string = '') =>
   readHttp(headers, Buffer.from(body)).events[0] as Event;
 const readStructured = (event: object) => read({'content-type': json}, JSON.stringify(event));
-
-/** Texts of an attribute, section "Type System": no control characters, no halves of pairs. */
-const text = fc
-  .string({unit: 'grapheme', minLength: 1, maxLength: 20})
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the specification forbids
-  .filter(value => !/[\u0000-\u001f\u007f-\u009f]/.test(value) && value.isWellFormed());
-const extensionName = fc
-  .stringMatching(/^[a-z0-9]{1,20}$/)
-  .filter(name => !(name in {data: 1, specversion: 1, datacontenttype: 1}));
-const attributes = fc
-  .tuple(
-    fc.dictionary(extensionName, fc.oneof(text, fc.boolean(), fc.integer()), {maxKeys: 4}),
-    fc.record({id: text, source: text, type: text}),
-    fc.record({subject: text, orgid: text, time: text}, {requiredKeys: []}),
-  )
-  .map(([extensions, needed, optional]) => ({
-    specversion: '1.0' as const,
-    ...extensions,
-    ...needed,
-    ...optional,
-  }));
-/** What JSON can say: JSON.stringify writes -0 as 0. */
-const jsonData = fc.jsonValue().map(value => JSON.parse(JSON.stringify(value)) as unknown);
-const withJson = fc
-  .tuple(attributes, fc.option(jsonData, {nil: undefined}))
-  .map(([event, data]) => ({
-    ...event,
-    ...(data === undefined ? {} : {datacontenttype: 'application/json', data}),
-  }));
-const withBytes = fc
-  .tuple(attributes, fc.uint8Array({minLength: 1, maxLength: 40}))
-  .map(([event, bytes]) => ({
-    ...event,
-    datacontenttype: 'image/png',
-    data: Buffer.from(bytes),
-  }));
-const anyEvent = fc.oneof(withJson, withBytes) as fc.Arbitrary<Event>;
-
-test('structured: what is written is what is read', t => {
-  fc.assert(
-    fc.property(anyEvent, event => {
-      const {headers, body} = toStructured(event);
-      t.deepEqual(readHttp(headers, body), {events: [event], batch: false});
-    }),
-  );
-  t.pass();
-});
-
-test('batch: what is written is what is read, in order', t => {
-  fc.assert(
-    fc.property(fc.array(anyEvent, {maxLength: 5}), events => {
-      const {headers, body} = toBatch(events);
-      t.deepEqual(readHttp(headers, body), {events, batch: true});
-    }),
-  );
-});
-
-test('binary: what is written is what is read, attributes as texts, and headers are printable ASCII', t => {
-  fc.assert(
-    fc.property(anyEvent, event => {
-      const {headers, body} = toBinary(event);
-      t.true(Object.values(headers).every(value => /^[!-~]+$/.test(value)));
-      const texts = Object.entries(event).map(([name, value]) => [
-        name,
-        name === 'data' ? value : String(value),
-      ]);
-      t.deepEqual(readHttp(headers, body).events[0], Object.fromEntries(texts));
-    }),
-  );
-});
-
-test('what toJson writes, readObject reads', t => {
-  fc.assert(
-    fc.property(anyEvent, event => t.deepEqual(readObject(JSON.parse(toJson(event))), event)),
-  );
-});
 
 const keepsData = (t: ExecutionContext, data: unknown) => {
   const event = {...required, datacontenttype: 'application/json', data} as Event;
@@ -300,58 +215,4 @@ test('a refusal quotes nothing of what was sent', t => {
   const secret = 'my-prompt';
   const error = t.throws(() => read({'content-type': json}, secret));
   t.false(error?.message.includes('my'));
-});
-
-test("whatever headers and bytes come, the answer is events or a refusal that is the sender's", t => {
-  const contentType = fc.constantFrom(
-    json,
-    'application/cloudevents-batch+json',
-    'application/cloudevents',
-    'application/json',
-    'text/plain',
-    '',
-    ';',
-  );
-  const name = fc.oneof(
-    fc.constantFrom('ce-id', 'ce-data', 'ce-__proto__', 'ce-constructor', 'ce-specversion'),
-    fc.string().map(suffix => `ce-${suffix}`),
-  );
-  const headers = fc.tuple(
-    fc.boolean(),
-    fc.array(
-      fc.tuple(name, fc.oneof(fc.string({unit: 'binary'}), fc.constantFrom('1.0', '%ff', '"'))),
-    ),
-    fc.option(fc.oneof(contentType, fc.string()), {nil: undefined}),
-  );
-  const body = fc.oneof(
-    fc.uint8Array().map(bytes => Buffer.from(bytes)),
-    fc.json().map(value => Buffer.from(value)),
-    fc
-      .array(fc.dictionary(fc.string(), fc.jsonValue()))
-      .map(value => Buffer.from(JSON.stringify(value))),
-    fc
-      .dictionary(
-        fc.constantFrom('id', 'source', 'type', 'data', 'data_base64', 'time', 'x'),
-        fc.jsonValue(),
-      )
-      .map(value => Buffer.from(JSON.stringify({...required, ...value}))),
-  );
-  fc.assert(
-    fc.property(headers, body, ([valid, more, type], bytes) => {
-      try {
-        const {events} = readHttp(
-          {...(valid ? binary : {}), ...Object.fromEntries(more), 'content-type': type},
-          bytes,
-        );
-        for (const event of events) {
-          toBinary(event);
-          readObject(JSON.parse(toJson(event)));
-        }
-      } catch (error) {
-        t.true(error instanceof SluiceError, String(error));
-        t.true([400, 415].includes((error as SluiceError).status));
-      }
-    }),
-    {numRuns: 2_000},
-  );
 });

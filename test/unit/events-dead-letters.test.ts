@@ -1,5 +1,6 @@
 import test from 'ava';
-import {aboutOf, refusedBy} from '../../events/dead-letters.ts';
+import {messageOf} from '../../events/brokers/broker.ts';
+import {aboutOf, refusedBy, undelivered} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';
 
 const org = '0192f0c1-7a00-7000-8000-00000000000a';
@@ -32,4 +33,35 @@ test('what is no event tells nothing, and what is no organisation is none', t =>
   t.deepEqual(aboutOf({}), nothing);
   t.deepEqual(aboutOf({orgid: 'no uuid', id: 5}), nothing);
   t.is(aboutOf(event).org, org);
+});
+
+const dead = (fields: object = {}, json = JSON.stringify({...event, id: '1', source: '/s'})) =>
+  undelivered({
+    message: messageOf({id: '7', subscription: 'one', attempt: 3, json}),
+    topic: 'broker:default',
+    reason: 'the answer was 422: a prompt, perhaps',
+    status: 422,
+    destination: 'one/',
+    ...fields,
+  });
+
+test('what a broker of ours gave up is proved, and its reason has nothing of the answer', t => {
+  t.like(dead(), {
+    proved: true,
+    origin: 'broker:default',
+    attempts: 3,
+    reason: 'the answer was 422',
+    errorData: 'a prompt, perhaps',
+    type: 'test.done',
+  });
+  t.like(dead({reason: 'no answer within 200 ms', detail: 'x'.repeat(2_000)}), {
+    reason: 'no answer within 200 ms',
+    errorData: 'x'.repeat(1_000),
+  });
+});
+
+test('a delivery that is repeated is the same letter; what is no event and has no known origin is one too', t => {
+  t.is(dead().id, dead({reason: 'another'}).id);
+  t.not(dead().id, dead({}, JSON.stringify({...event, redriven: dead().id})).id);
+  t.like(dead({topic: 'no origin'}, '{"no": "event"}'), {origin: undefined, type: undefined});
 });

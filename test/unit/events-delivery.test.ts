@@ -32,6 +32,7 @@ const sinkThat = (answer: (ids: string[]) => Answer) => {
   const sent: Sent[] = [];
   const target: Target = {
     name: 'http://sink/',
+    address: () => 'http://sink/',
     async send({headers, body}) {
       const text = body.toString();
       const ids = headers['ce-id']

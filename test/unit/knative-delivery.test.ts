@@ -5,11 +5,10 @@ import {
   type DeliveryPolicy,
   defaultPolicy,
   judge,
-  readDurationMs,
-  readPolicy,
   readRetryAfter,
   sourcePolicy,
-} from '../../knative/local/eventing/delivery.ts';
+} from '../../events/delivery/policy.ts';
+import {readDurationMs, readPolicy} from '../../knative/local/plan/delivery.ts';
 
 const answered = (status: number, more: Partial<Answer> = {}): Answer =>
   ({kind: 'answer', status, body: 'empty', ...more}) as Answer;

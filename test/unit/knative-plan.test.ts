@@ -62,7 +62,7 @@ test('the manifests of this project make a plan', async t => {
   t.true(functions.some(({name, paths}) => name === 'gateway' && paths.includes('/v1')));
   t.deepEqual(
     brokers.map(({name}) => name),
-    ['default'],
+    ['default', 'tenants'],
   );
   const sources = subscriptions.filter(({kind}) => kind === 'source');
   t.deepEqual(

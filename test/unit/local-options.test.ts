@@ -9,6 +9,7 @@ test('without arguments the front door is on 8080 of this machine and the data i
     upstream: undefined,
     price: undefined,
     scaleToZeroSeconds: undefined,
+    broker: undefined,
     json: false,
     help: false,
   });
@@ -70,3 +71,12 @@ test(refuses, ['--scale-to-zero', '0'], /--scale-to-zero is a number of seconds 
 test(refuses, ['--scale-to-zero', '3601'], /--scale-to-zero is/);
 test(refuses, ['--scale-to-zero', 'soon'], /--scale-to-zero is/);
 test(refuses, ['--scale-to-zero', '-1'], /'-1'/);
+
+test('the broker is one of three', t => {
+  for (const kind of ['postgres', 'kafka', 'redis'] as const) {
+    t.is(readOptions(['--broker', kind]).broker, kind);
+  }
+  t.throws(() => readOptions(['--broker', 'rabbit']), {
+    message: '--broker is one of postgres, kafka, redis, got "rabbit"',
+  });
+});

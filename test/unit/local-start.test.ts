@@ -36,7 +36,7 @@ const environmentOf = async (name: string, environment: Record<string, string> =
     environment,
     secrets,
     compileCache: '/cache',
-    brokerUrl: 'http://sink',
+    urlOfSink: () => 'http://sink',
   });
 };
 
@@ -86,7 +86,6 @@ test('a function has what Knative and its manifest give it, and no secret of ano
     K_SERVICE: 'gateway',
     K_CONFIGURATION: 'gateway',
     K_REVISION: 'gateway-00001',
-    K_SINK: 'http://sink',
     ENVIRONMENT: 'development',
     DATABASE_URL: 'postgres://gateway',
     DATABASE_URL_DIRECT: 'postgres://gateway-direct',
@@ -110,9 +109,9 @@ test('a secret that is not known is refused with its name', async t => {
     env: [{name: 'TOKEN', secret: {name: 'sluice', key: 'other'}}],
   } as Parameters<typeof environmentFor>[0]['plan'];
   const error = t.throws(() =>
-    environmentFor({plan, environment: {}, secrets, compileCache: '', brokerUrl: ''}),
+    environmentFor({plan, environment: {}, secrets, compileCache: '', urlOfSink: () => ''}),
   );
-  t.regex(error.message, /the Service mine wants TOKEN from sluice\/other/);
+  t.regex(error.message, /mine wants TOKEN from sluice\/other/);
 });
 
 test('the end is the beginning backwards, and one that fails does not keep the rest', async t => {

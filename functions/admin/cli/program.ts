@@ -7,6 +7,7 @@ import {Command, CommanderError} from 'commander';
 import {budgetCommand} from './budget.ts';
 import {type Client, createClient} from './client.ts';
 import type {Context} from './context.ts';
+import {deadLetterCommand} from './deadletter.ts';
 import {exitCodes, exitCodesText, Failure} from './failure.ts';
 import {ledgerCommand} from './ledger.ts';
 import {modelCommand} from './model.ts';
@@ -66,5 +67,6 @@ ${exitCodesText}`,
   ledgerCommand(program, context);
   budgetCommand(program, context);
   modelCommand(program, context);
+  deadLetterCommand(program, context);
   return program;
 };

@@ -5,7 +5,7 @@ In: POST /<namespace>/<broker>, an event in binary or structured mode. Out: 202 
 404 for a Broker that is not there, 405 for another method. What comes in here is a hint, never truth: anybody can post.
 */
 import type {IncomingMessage, RequestListener, ServerResponse} from 'node:http';
-import {type Broker, publicationOf} from '../../../events/brokers/broker.ts';
+import {type Publication, publicationOf} from '../../../events/brokers/broker.ts';
 import {readHttp} from '../../../events/codec.ts';
 import {asSluiceError, SluiceError, toProblem} from '../../../events/errors.ts';
 import {limits} from '../../../events/limits.ts';
@@ -19,7 +19,7 @@ export const createBrokerIngress = ({
   bodyBytes = limits.bodyBytes,
 }: {
   brokers: readonly BrokerPlan[];
-  broker: Pick<Broker, 'publish'>;
+  broker: {publish(publications: readonly Publication[]): Promise<void>};
   onError: (error: Error) => void;
   bodyBytes?: number;
 }): RequestListener => {

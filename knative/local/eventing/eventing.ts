@@ -1,24 +1,28 @@
 /**
 Eventing: the data plane of the local runner. Outbox → relay → subscriptions → HTTP, and replies back.
 
-In: the plan, a pool as `sluice_system` (`installPostgresBroker` has run), where functions listen. Out: the ingress of the
-Brokers, figures, and a close that lets deliveries in flight end.
+In: the plan, a pool as `sluice_system` (`installPostgresBroker` has run), the way to functions, what events travel by. Out: the
+ingress of the Brokers, figures, and a close that lets deliveries in flight end.
 */
 import type {RequestListener} from 'node:http';
 import type pg from 'pg';
 import {Agent} from 'undici';
-import type {Broker} from '../../../events/brokers/broker.ts';
-import {createPostgresBroker} from '../../../events/brokers/postgres.ts';
+import type {OnBatch} from '../../../events/brokers/broker.ts';
 import {keepDeadLettersIn} from '../../../events/dead-letters.ts';
+import {deliverInBatches} from '../../../events/delivery/deliver-batch.ts';
+import {deliverOneByOne} from '../../../events/delivery/deliver-one.ts';
+import {createPost} from '../../../events/delivery/post.ts';
 import {startRelay} from '../../../events/relay.ts';
+import {repliesTo} from '../../../events/source/replies.ts';
 import type {Logger} from '../../../events/telemetry.ts';
 import type {Enter} from '../activator/gates.ts';
-import type {Plan} from '../plan/plan.ts';
+import type {Plan, SubscriptionPlan} from '../plan/plan.ts';
 import {createBrokerIngress} from './broker-ingress.ts';
-import {deliverToTrigger} from './deliver.ts';
-import {deliverToSource} from './deliver-batch.ts';
+import {type Carriers, openBrokers} from './brokers.ts';
+import {deliverToTrigger} from './deliver-to-trigger.ts';
 import {type Filter, matches} from './filter.ts';
-import {createPost} from './post.ts';
+import {startPings} from './pings.ts';
+import {createTargets} from './targets.ts';
 
 export type EventingStats = Readonly<{
   /** Rows that left the outbox since the start. */
@@ -38,8 +42,10 @@ export const startEventing = async ({
   plan,
   pools: {system},
   enter,
+  brokersUrl,
   sourceToken,
   logger,
+  carriers = {kind: 'postgres'},
   drainMs = 30_000,
 }: {
   plan: Plan;
@@ -47,57 +53,88 @@ export const startEventing = async ({
   pools: Readonly<{system: pg.Pool}>;
   /** The way to a function; it wakes one that rests. */
   enter: Enter;
+  /** Where `brokerIngress` is listened for. */
+  brokersUrl: string;
   sourceToken: string;
   logger: Logger;
+  carriers?: Carriers;
   /** A delivery that takes longer at the close is cut, and repeated after the next start. */
   drainMs?: number;
 }): Promise<Eventing> => {
   const onError = (error: Error) => logger.error({err: error}, 'eventing: a fault');
   const keepDeadLetters = keepDeadLettersIn(system);
   const dispatcher = new Agent({connections: 32});
-  const post = createPost(dispatcher);
-  const broker: Broker = await createPostgresBroker({pool: system, keepDeadLetters, onError});
-  const topics = topicsOf(plan);
-  await broker.declare({
-    topics,
-    subscriptions: plan.subscriptions.map(({name, origin, filter}) => ({
+  const targetOf = createTargets({enter, post: createPost(dispatcher), brokersUrl});
+  const brokers = await openBrokers({carriers, pool: system, keepDeadLetters, logger, onError});
+
+  const handlerOf = (subscription: SubscriptionPlan): OnBatch => {
+    if (subscription.kind === 'trigger') {
+      return deliverToTrigger({subscription, targetOf, logger});
+    }
+    const {name, sink, policy, token, extensions, batchMax} = subscription;
+    const target = targetOf(sink);
+    const delivery = {
       name,
-      topic: origin,
-      wants: takesEverything(filter) ? undefined : event => matches(filter, event),
-    })),
-  });
-  for (const subscription of plan.subscriptions) {
-    const onBatch =
-      subscription.kind === 'trigger'
-        ? deliverToTrigger({subscription, enter, post, logger})
-        : deliverToSource({subscription, sourceToken, enter, post, logger});
-    const {batchMax, concurrency} = subscription;
-    broker.subscribe(subscription.name, {batchMax, concurrency, onBatch});
+      target,
+      policy,
+      headers: (token ? {authorization: `Bearer ${sourceToken}`} : {}) as Record<string, string>,
+      extensions: extensions && Object.keys(extensions).length > 0 ? extensions : undefined,
+      onReply: repliesTo({replyTo: undefined, sink: target.name, keepDeadLetters}),
+      logger,
+    };
+    return batchMax === 1 ? deliverOneByOne(delivery) : deliverInBatches(delivery);
+  };
+
+  const topics = new Set([
+    ...plan.brokers.map(({topic}) => topic),
+    ...plan.subscriptions.map(({origin}) => origin),
+  ]);
+  for (const topic of topics) {
+    await brokers.of(topic).declare({
+      topics: [topic],
+      subscriptions: plan.subscriptions
+        .filter(({origin}) => origin === topic)
+        .map(({name, kind, filter}) => ({
+          name,
+          topic,
+          from: kind === 'source' ? 'start' : 'now',
+          wants: takesEverything(filter) ? undefined : event => matches(filter, event),
+        })),
+    });
   }
-  const known = new Set<string>(topics);
+  for (const subscription of plan.subscriptions) {
+    const {name, kind, origin, batchMax, concurrency, ordered} = subscription;
+    // What Kafka keeps is read by the sources themselves, as on a cluster.
+    if (kind === 'trigger' || !brokers.logsAreKafka) {
+      const onBatch = handlerOf(subscription);
+      brokers.of(origin).subscribe(name, {batchMax, concurrency, ordered, onBatch});
+    }
+  }
   const relay = await startRelay({
     pool: system,
     async publish(publications, client) {
-      await broker.publish(publications, client);
+      await brokers.publish(publications, client);
       return new Map();
     },
-    knows: destination => known.has(destination),
+    knows: destination => topics.has(destination as `broker:${string}`),
     keepDeadLetters,
     onError,
   });
+  const pings = startPings({pings: plan.pings, targetOf, logger});
 
   let closing: Promise<void> | undefined;
   const close = async () => {
     const cut = setTimeout(() => void dispatcher.destroy(), drainMs);
+    await pings.close();
     await relay.close();
-    await broker.close();
+    await brokers.close();
     clearTimeout(cut);
     await dispatcher.destroy();
   };
   return {
-    brokerIngress: createBrokerIngress({brokers: plan.brokers, broker, onError}),
+    brokerIngress: createBrokerIngress({brokers: plan.brokers, broker: brokers, onError}),
     async stats() {
-      return {relayed: relay.relayed(), pending: Object.fromEntries(await broker.pending())};
+      return {relayed: relay.relayed(), pending: Object.fromEntries(await brokers.pending())};
     },
     close() {
       closing ??= close();
@@ -105,11 +142,6 @@ export const startEventing = async ({
     },
   };
 };
-
-/** Where events may be published to: the Brokers, and what some source reads. */
-const topicsOf = ({brokers, subscriptions}: Plan) => [
-  ...new Set([...brokers.map(({topic}) => topic), ...subscriptions.map(({origin}) => origin)]),
-];
 
 /** The money path's consumers: an event that nobody looks into is not parsed. */
 const takesEverything = (filter: Filter) => filter.dialect === 'all' && filter.filters.length === 0;

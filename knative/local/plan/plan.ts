@@ -4,9 +4,10 @@ Plan: what the manifests ask for, resolved: which functions run, and which event
 In: resources. Out: functions with their environment, brokers, subscriptions, sources, pings. A reference that leads nowhere, a
 filter or a delivery that cannot be honoured is a complaint with file and line; all are collected before the start is refused.
 */
-import {DeliveryError} from '../eventing/delivery.ts';
+
 import {FilterError} from '../eventing/filter.ts';
 import {type Binding, bind, workloadKey} from './bindings.ts';
+import {DeliveryError} from './delivery.ts';
 import {ManifestError, type Path, type Resource} from './manifests.ts';
 import {type PingPlan, pingOf} from './pings.ts';
 import {type FunctionPlan, functionOf} from './plan-functions.ts';

@@ -4,8 +4,9 @@ Sources: what a ContainerSource, or a StatefulSet that a SinkBinding binds, read
 In: a resource whose container runs the function `source`. Out: the whole of its container, for a runner that starts it as a
 process; and, when it reads a log, a subscription, for a runner that delivers what is in PostgreSQL itself.
 */
+
+import {sourcePolicy} from '../../../events/delivery/policy.ts';
 import {limits} from '../../../events/limits.ts';
-import {sourcePolicy} from '../eventing/delivery.ts';
 import {type EnvironmentEntry, environmentOf} from './environment.ts';
 import type {Path, Resource} from './manifests.ts';
 import {folderOf} from './plan-functions.ts';

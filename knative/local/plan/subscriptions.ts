@@ -3,8 +3,9 @@ Subscriptions: what a Trigger takes from which Broker, and where it delivers it.
 
 In: a Trigger, the Brokers, the functions. Out: its subscription, with the delivery it has or inherits.
 */
-import {type DeliveryPolicy, defaultPolicy, readPolicy} from '../eventing/delivery.ts';
+import {type DeliveryPolicy, defaultPolicy} from '../../../events/delivery/policy.ts';
 import {type Filter, readFilter} from '../eventing/filter.ts';
+import {readPolicy} from './delivery.ts';
 import type {Resource} from './manifests.ts';
 import type {FunctionPlan} from './plan-functions.ts';
 import {Refusal} from './refusal.ts';

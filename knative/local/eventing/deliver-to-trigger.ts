@@ -5,59 +5,45 @@ In: a message. Out: its outcome. A reply goes back to the broker and is stored w
 to the dead letter sink, and where there is none or it fails too, to the table of dead letters.
 */
 import {
+  failureRetryMs,
   type Message,
   type OnBatch,
   type Outcome,
   publicationOf,
 } from '../../../events/brokers/broker.ts';
 import {toBinary} from '../../../events/codec.ts';
+import {judge, summary} from '../../../events/delivery/policy.ts';
+import {sendEvent, type Target} from '../../../events/delivery/target.ts';
 import type {Event} from '../../../events/event.ts';
 import {continueTrace, type Logger} from '../../../events/telemetry.ts';
-import type {Enter} from '../activator/gates.ts';
 import type {Sink, SubscriptionPlan} from '../plan/plan.ts';
-import {type Answer, judge} from './delivery.ts';
 import {inheritFrom, passBroker, withoutHops} from './hops.ts';
-import type {Post} from './post.ts';
-import {nameOf, sendToSink} from './send-to-sink.ts';
-
-/** A function that has no process: its events wait, and no attempt is counted. */
-export const away: Outcome = {kind: 'retry', afterMs: 500, counted: false};
 
 type Dead = {reason: string; status?: number | undefined; detail?: string | undefined};
 
 export const deliverToTrigger = ({
   subscription,
-  enter,
-  post,
+  targetOf,
   logger,
 }: {
   subscription: SubscriptionPlan;
-  enter: Enter;
-  post: Post;
+  targetOf: (sink: Sink) => Target;
   logger: Logger;
 }): OnBatch => {
-  const {name, namespace, sink, policy, origin, deadLetterSink} = subscription;
+  const {name, namespace, policy, origin} = subscription;
+  const target = targetOf(subscription.sink);
+  const deadLetterTarget =
+    subscription.deadLetterSink === undefined ? undefined : targetOf(subscription.deadLetterSink);
 
-  let address = nameOf(sink);
-
-  const send = (to: Sink, event: Event, headers: Record<string, string>) => {
-    const {headers: binary, body} = toBinary(withoutHops(event));
-    const trace = {traceparent: continueTrace(event.traceparent)};
-    return sendToSink({
-      sink: to,
-      enter,
-      timeoutMs: policy.timeoutMs,
-      send: ({url, timeoutMs}) => {
-        address = to === sink ? url : address;
-        return post({
-          url,
-          headers: {...binary, ...trace, 'kn-namespace': namespace, ...headers},
-          body,
-          timeoutMs,
-        });
+  const send = (to: Target, event: Event, headers: Record<string, string>) =>
+    sendEvent(to, withoutHops(event), {
+      headers: {
+        traceparent: continueTrace(event.traceparent),
+        'kn-namespace': namespace,
+        ...headers,
       },
+      timeoutMs: policy.timeoutMs,
     });
-  };
 
   const replied = (cause: Event, reply: Event): Outcome => {
     const passed = passBroker(inheritFrom(cause, reply));
@@ -76,21 +62,22 @@ export const deliverToTrigger = ({
       kind: 'dead',
       reason: reason.slice(0, 500),
       status,
-      destination: nameOf(sink),
+      destination: target.name,
+      ...(detail === undefined ? {} : {detail}),
     };
-    if (deadLetterSink === undefined) {
+    if (deadLetterTarget === undefined) {
       return outcome;
     }
     const marked = {
       ...event,
-      knativeerrordest: address,
+      knativeerrordest: target.address(),
       knativeerrorcode: status ?? 500,
       knativeerrordata: Buffer.from(detail ?? reason)
         .toString('base64')
         .slice(0, 1_024),
     };
-    const answer = await send(deadLetterSink, marked, {});
-    if (answer === 'away') {
+    const answer = await send(deadLetterTarget, marked, {});
+    if (answer.kind === 'away') {
       return outcome;
     }
     const verdict = judge(answer, 1, {...policy, retries: 0});
@@ -98,16 +85,16 @@ export const deliverToTrigger = ({
   };
 
   const deliver = async ({event, attempt}: Message): Promise<Outcome> => {
-    const answer = await send(sink, event, {prefer: 'reply'});
-    if (answer === 'away') {
-      return away;
-    }
+    const answer = await send(target, event, {prefer: 'reply'});
     const verdict = judge(answer, attempt, policy);
     if (verdict.kind === 'done') {
       return {kind: 'done'};
     }
     if (verdict.kind === 'reply') {
       return replied(event, verdict.event);
+    }
+    if (answer.kind === 'away' && verdict.kind === 'retry') {
+      return verdict;
     }
     logger.warn(
       {
@@ -120,23 +107,33 @@ export const deliverToTrigger = ({
       },
       'a delivery failed',
     );
-    return verdict.kind === 'retry'
-      ? verdict
-      : bury(event, {...verdict, detail: answer.kind === 'answer' ? answer.detail : undefined});
+    return verdict.kind === 'retry' ? verdict : bury(event, verdict);
+  };
+
+  const deliverSafely = async (message: Message): Promise<Outcome> => {
+    const fault = faultOf(message);
+    if (fault !== undefined) {
+      return {kind: 'dead', reason: fault, destination: target.name};
+    }
+    try {
+      return await deliver(message);
+    } catch (error) {
+      logger.error({subscription: name, event: message.event.id, err: error}, 'a fault');
+      return {kind: 'retry', afterMs: failureRetryMs, counted: false};
+    }
   };
 
   return function onBatch(messages) {
-    return Promise.all(messages.map(message => deliver(message).catch(unsendable(nameOf(sink)))));
+    return Promise.all(messages.map(deliverSafely));
   };
 };
 
 /** What cannot even be written as a request (an attribute that is half a character) will never be. */
-const unsendable =
-  (destination: string) =>
-  (error: unknown): Outcome => ({
-    kind: 'dead',
-    reason: `the event cannot be sent: ${(error as Error).message}`,
-    destination,
-  });
-
-export const summary = (answer: Answer) => (answer.kind === 'none' ? answer.reason : answer.status);
+const faultOf = (message: Message): string | undefined => {
+  try {
+    toBinary(message.event);
+    return undefined;
+  } catch (error) {
+    return `the event cannot be sent: ${(error as Error).message}`;
+  }
+};

@@ -1,0 +1,50 @@
+/** Deadletter: keeps what brokers could not deliver, and shows, redrives and drops what anybody kept. Wiring only. */
+import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
+import {createPool, refuseSuperuser} from '../../events/database.ts';
+import {runMain} from '../../events/listen.ts';
+import {createMetrics} from '../../events/metrics.ts';
+import {serve} from '../../events/serve.ts';
+import {createLogger} from '../../events/telemetry.ts';
+import {createLetters} from './letters.ts';
+import {observeLetters} from './observe.ts';
+import {receiveLetter} from './receive.ts';
+import {deadLetterRoutes} from './routes.ts';
+
+await runMain(async () => {
+  const settings = readConfig(process.env, {
+    PORT: port,
+    DATABASE_URL: databaseUrl,
+    ADMIN_KEY: secret(),
+    LOG_LEVEL: string('info'),
+  });
+  const logger = createLogger({name: 'deadletter', level: settings.LOG_LEVEL});
+  const pool = createPool({
+    databaseUrl: settings.DATABASE_URL,
+    name: 'deadletter',
+    onError: error => logger.warn({err: error}, 'an idle connection broke'),
+  });
+  await refuseSuperuser(pool);
+  const metrics = createMetrics();
+  const letters = createLetters({pool});
+  const observe = observeLetters({
+    metrics,
+    countWaiting: letters.countWaiting,
+    onError: error => logger.warn({err: error}, 'the dead letters could not be counted'),
+  });
+  await serve({
+    name: 'deadletter',
+    port: settings.PORT,
+    logger,
+    metrics,
+    routes: deadLetterRoutes({
+      letters,
+      receive: receiveLetter({client: pool, onStored: observe.onStored}),
+      adminKey: settings.ADMIN_KEY,
+      onChanged: observe.onChanged,
+    }),
+    async onClose() {
+      await observe.close();
+      await pool.end();
+    },
+  });
+});

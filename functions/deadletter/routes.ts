@@ -1,0 +1,75 @@
+/**
+Routes: the sink of dead letters, and what an operator who holds the admin key does with them.
+*/
+import type {Request, Response, Router} from 'express';
+import {SluiceError} from '../../events/errors.ts';
+import {readJson} from '../../events/json-body.ts';
+import {requireBearer} from '../../events/serve.ts';
+import {isUuid} from '../../events/uuid.ts';
+import type {Act, Letters} from './letters.ts';
+import {parseList, parseMany} from './query.ts';
+import {toJsonWithEvent, toView} from './view.ts';
+
+const base = '/admin/v1/dead-letters';
+const acts: readonly Act[] = ['redrive', 'drop'];
+
+export const deadLetterRoutes = ({
+  letters,
+  receive,
+  adminKey,
+  onChanged = () => {},
+}: {
+  letters: Letters;
+  receive: (request: Request, response: Response) => Promise<void>;
+  adminKey: string;
+  /** Letters were redriven or dropped. */
+  onChanged?: () => void;
+}) =>
+  function addRoutes(router: Router) {
+    router.post('/', receive);
+    router.options('/', (_request, response) => {
+      response.set('Allow', 'POST').status(200).end();
+    });
+    router.all('/', (_request, response) => {
+      response.set('Allow', 'POST');
+      throw new SluiceError('method_not_allowed', 'this route takes POST');
+    });
+
+    router.use(base, (request, response, next) => {
+      requireBearer(request, adminKey);
+      response.set('Cache-Control', 'no-store');
+      next();
+    });
+    router.get(base, async (request, response) => {
+      const {filter, page} = parseList(request.query);
+      const found = await letters.list(filter, {...page, limit: page.limit + 1});
+      const shown = found.slice(0, page.limit);
+      const next = found.length > page.limit ? {next: shown.at(-1)?.id} : {};
+      response.json({data: shown.map(toView), ...next});
+    });
+    router.get(`${base}/:id`, async (request, response) => {
+      response.type('json').send(toJsonWithEvent(await letters.find(idOf(request))));
+    });
+    for (const act of acts) {
+      router.post(`${base}/${act}`, async (request, response) => {
+        const {filter, many} = parseMany(readJson(request));
+        const done = await letters.many(act, filter, many);
+        onChanged();
+        response.json({dryRun: many.dryRun, ...done});
+      });
+      router.post(`${base}/:id/${act}`, async (request, response) => {
+        const letter = await letters.one(act, idOf(request));
+        onChanged();
+        response.type('json').send(toJsonWithEvent(letter));
+      });
+    }
+  };
+
+const idOf = ({params: {id}}: Request): string => {
+  if (!isUuid(id)) {
+    throw new SluiceError('bad_request', 'id: expected an id, a UUID in lower case', {
+      parameter: 'id',
+    });
+  }
+  return id;
+};

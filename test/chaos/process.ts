@@ -1,0 +1,111 @@
+/**
+Process: one that is started again whenever it ends, as a kubelet would.
+
+In: a program, its environment. Out: `kill`, which is SIGKILL and not a request; how it ended of itself; the end of what it wrote.
+*/
+import {type ChildProcess, spawn} from 'node:child_process';
+import {once} from 'node:events';
+
+export type KeptProcess = Readonly<{
+  name: string;
+  /** Resolves when the process that runs now, or the next one, says that it listens. */
+  listening(): Promise<void>;
+  /** kill -9; resolves when it is dead. The next one is on its way by then. */
+  kill(): Promise<void>;
+  send(message: object): void;
+  /** How it ended without having been killed by us, each time: a signal's name or an exit code. */
+  endings: readonly string[];
+  output(): string;
+  stop(): Promise<void>;
+}>;
+
+const againMs = 200;
+const outputMax = 20_000;
+
+export const keepProcess = ({
+  name,
+  program,
+  args = [],
+  environment = {},
+  onMessage = () => {},
+}: {
+  name: string;
+  program: URL;
+  args?: readonly string[];
+  environment?: Readonly<Record<string, string>>;
+  onMessage?: (message: unknown) => void;
+}): KeptProcess => {
+  const endings: string[] = [];
+  const killed = new WeakSet<ChildProcess>();
+  let listening = Promise.withResolvers<void>();
+  let output = '';
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  let child: ChildProcess;
+  let ended: Promise<unknown>;
+
+  const start = () => {
+    const started = spawn(process.execPath, [program.pathname, ...args], {
+      // Only what is named: a run must not hang on somebody's environment.
+      env: {PATH: process.env.PATH, NODE_ENV: 'production', ...environment},
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    child = started;
+    ended = once(started, 'exit');
+    for (const stream of [started.stdout, started.stderr]) {
+      stream?.on('data', chunk => {
+        output = (output + chunk).slice(-outputMax);
+      });
+    }
+    started.on('message', (message: {listening?: number}) => {
+      message.listening === undefined ? onMessage(message) : listening.resolve();
+    });
+    started.once('exit', (code, signal) => {
+      listening.promise.catch(() => {});
+      listening = Promise.withResolvers();
+      if (stopped) {
+        return;
+      }
+      if (killed.has(started)) {
+        start();
+      } else {
+        endings.push(signal ?? String(code));
+        timer = setTimeout(start, againMs);
+      }
+    });
+  };
+  start();
+
+  return {
+    name,
+    endings,
+    output: () => output,
+    async listening() {
+      // An end in between is an end of this wait's object too: the next one is waited for.
+      for (let waited: typeof listening | undefined; waited !== listening; ) {
+        waited = listening;
+        await Promise.race([waited.promise, ended]);
+      }
+      await listening.promise;
+    },
+    async kill() {
+      killed.add(child);
+      const end = ended;
+      child.kill('SIGKILL');
+      await end;
+    },
+    send(message) {
+      if (child.connected) {
+        child.send(message);
+      }
+    },
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL');
+        await ended;
+      }
+    },
+  };
+};
