@@ -35,6 +35,7 @@ export const consumerTimes: ConsumerTimes = {
 /** With so much in store a partition waits a moment for its handler, then it is paused. */
 const storeBytes = 2 * 1024 * 1024;
 const roomWaitMs = 100;
+const rebalancing = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
 export const createMember = ({
   consumer,
   topic,
@@ -131,11 +132,20 @@ export const createMember = ({
       })),
     );
     committing = within(work, times.leaveMs, 'committing offsets')
-      .then(() => {
-        for (const {partition, offset} of offsets) {
-          partition.onCommitted(offset);
-        }
-      }, onError)
+      .then(
+        () => {
+          for (const {partition, offset} of offsets) {
+            partition.onCommitted(offset);
+          }
+        },
+        error => {
+          // Between two generations of the group no commit counts.
+          const {type} = (error.cause ?? error) as {type?: string};
+          if (!rebalancing.has(type ?? '')) {
+            onError(error);
+          }
+        },
+      )
       .finally(() => {
         committing = undefined;
       });

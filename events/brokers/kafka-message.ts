@@ -23,9 +23,12 @@ export type Taken =
 export const takeRecord = (record: RawRecord, wants: Subscription['wants']): Taken => {
   try {
     const event = readKafkaRecord(record);
-    return !wants || wants(event)
-      ? {kind: 'event', event, json: toJson(event)}
-      : {kind: 'unwanted'};
+    if (wants && !wants(event)) {
+      return {kind: 'unwanted'};
+    }
+    // A structured record is the JSON already.
+    const isJson = String(record.headers?.['content-type']).startsWith('application/cloudevents');
+    return {kind: 'event', event, json: isJson ? String(record.value) : toJson(event)};
   } catch (error) {
     return {kind: 'bad', reason: (error as Error).message, json: keep(record)};
   }

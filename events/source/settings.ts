@@ -23,7 +23,14 @@ import {limits} from '../limits.ts';
 import {redisUrl} from '../redis.ts';
 
 export type Reading =
-  | Readonly<{kind: 'kafka'; kafka: KafkaSettings; topic: string; group: string}>
+  | Readonly<{
+      kind: 'kafka';
+      kafka: KafkaSettings;
+      topic: string;
+      group: string;
+      /** Of this process alone, and the same when it is started again. Undefined: it has no name. */
+      consumer: string | undefined;
+    }>
   | Readonly<{kind: 'redis'; url: string; stream: string; group: string; consumer: string}>
   /** To a Broker, and where Kafka is configured to logs too. */
   | Readonly<{kind: 'outbox'; kafka: KafkaSettings | undefined}>;
@@ -83,8 +90,10 @@ const parsedOrNothing = (text: string): unknown => {
   }
 };
 
-/** What Kafka's logs and quotas call a source. */
+/** What Kafka's logs and quotas call a source; with its own name it can be told from the others of its group. */
 const clientId = 'sluice-source';
+const clientIdOf = (consumer: string | undefined) =>
+  consumer === undefined ? clientId : `${clientId}-${consumer}`;
 
 const kafkaName = words(/^[A-Za-z0-9._-]{1,249}$/, 'the name of a Kafka topic');
 const anyName = string();
@@ -112,6 +121,8 @@ const readersOf = {
     SOURCE_TOPIC: kafkaName,
     SOURCE_GROUP: anyName,
     REPLY_TOPIC: optional(kafkaName),
+    SOURCE_CONSUMER: optional(string()),
+    HOSTNAME: optional(string()),
   },
   redis: {
     REDIS_URL: redisUrl,
@@ -178,12 +189,13 @@ const readingIn = (
 ): Pick<SourceSettings, 'reading' | 'replyTo'> => {
   if (kind === 'kafka') {
     const read = readConfig(environment, readersOf.kafka);
-    const kafka = kafkaSettings(read, clientId);
+    const consumer = read.SOURCE_CONSUMER ?? read.HOSTNAME;
+    const kafka = kafkaSettings(read, clientIdOf(consumer));
     if (kafka === undefined) {
       throw new ConfigError(['KAFKA_BROKERS: expected host:port, but it is not set']);
     }
     return {
-      reading: {kind, kafka, topic: read.SOURCE_TOPIC, group: read.SOURCE_GROUP},
+      reading: {kind, kafka, topic: read.SOURCE_TOPIC, group: read.SOURCE_GROUP, consumer},
       replyTo: read.REPLY_TOPIC,
     };
   }

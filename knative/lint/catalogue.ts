@@ -10,6 +10,7 @@ export type CatalogueType = Readonly<{
   type: string;
   /** The function that makes it. */
   producer: string;
+  source: string;
   /** `truth` travels a log or a stream, `hint` a Broker. */
   carries: 'truth' | 'hint';
   /** Whether an event of it has a partition key, which is the organisation's id. */
@@ -31,6 +32,7 @@ export const catalogueOf = (schemas: readonly Schema[]): CatalogueType[] =>
           {
             type: schema['x-type'],
             producer: schema['x-producer'] ?? '',
+            source: `/functions/${schema['x-producer'] ?? ''}`,
             carries: /^(log|stream)\b/.test(schema['x-carrier'] ?? '') ? 'truth' : 'hint',
             keyed: schema.required?.includes('orgid') ?? false,
           } as const,

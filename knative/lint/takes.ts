@@ -1,10 +1,13 @@
 /**
 Takes: whether a Trigger can get an event of a type, whatever the event's other attributes are.
 
-In: a filter, a type. Out: yes when some event of the type passes. What a filter says of other attributes may hold or not, each
-on its own, so the answer is never no where it should be yes.
+In: a filter, what is known of the event. Out: yes when some such event passes. What a filter says of other attributes may hold
+or not, each on its own, so the answer is never no where it should be yes.
 */
 import type {Filter} from '../local/eventing/filter.ts';
+
+/** A type, and the source where its producer is one of ours. */
+export type Known = Readonly<{type: string; source?: string}>;
 
 type Possible = Readonly<{pass: boolean; fail: boolean}>;
 
@@ -14,29 +17,32 @@ const compare = {
   suffix: (value: string, wanted: string) => value.endsWith(wanted),
 } as const;
 
-const possible = (filter: Filter, type: string): Possible => {
+const possible = (filter: Filter, known: Known): Possible => {
   switch (filter.dialect) {
     case 'all': {
-      const parts = filter.filters.map(inner => possible(inner, type));
+      const parts = filter.filters.map(inner => possible(inner, known));
       return {pass: parts.every(({pass}) => pass), fail: parts.some(({fail}) => fail)};
     }
     case 'any': {
-      const parts = filter.filters.map(inner => possible(inner, type));
+      const parts = filter.filters.map(inner => possible(inner, known));
       return {pass: parts.some(({pass}) => pass), fail: parts.every(({fail}) => fail)};
     }
     case 'not': {
-      const {pass, fail} = possible(filter.filter, type);
+      const {pass, fail} = possible(filter.filter, known);
       return {pass: fail, fail: pass};
     }
     default: {
-      const {type: wanted, ...others} = filter.attributes;
-      const known = wanted === undefined || compare[filter.dialect](type, wanted);
-      return {pass: known, fail: !known || Object.keys(others).length > 0};
+      const values: Readonly<Record<string, string | undefined>> = known;
+      const parts = Object.entries(filter.attributes).map(([name, wanted]) => {
+        const value = Object.hasOwn(known, name) ? values[name] : undefined;
+        return value === undefined ? undefined : compare[filter.dialect](value, wanted);
+      });
+      return {pass: !parts.includes(false), fail: parts.some(holds => holds !== true)};
     }
   }
 };
 
-export const takes = (filter: Filter, type: string): boolean => possible(filter, type).pass;
+export const takes = (filter: Filter, known: Known): boolean => possible(filter, known).pass;
 
 /** Whether the filter chooses by type at all. */
 export const choosesType = (filter: Filter): boolean => {

@@ -109,11 +109,12 @@ const onKafka = async (): Promise<Log> => {
   return {
     kind: 'kafka',
     address,
-    sourceEnvironment: () => ({
+    sourceEnvironment: consumer => ({
       SOURCE_KIND: 'kafka',
       KAFKA_BROKERS: address,
       SOURCE_TOPIC: topic,
       SOURCE_GROUP: group,
+      SOURCE_CONSUMER: consumer,
     }),
     async restart(awayMs) {
       await server.kill();

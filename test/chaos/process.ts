@@ -38,6 +38,7 @@ export const keepProcess = ({
   const endings: string[] = [];
   const killed = new WeakSet<ChildProcess>();
   let listening = Promise.withResolvers<void>();
+  let isListening = false;
   let output = '';
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
@@ -58,11 +59,19 @@ export const keepProcess = ({
       });
     }
     started.on('message', (message: {listening?: number}) => {
-      message.listening === undefined ? onMessage(message) : listening.resolve();
+      if (message.listening === undefined) {
+        onMessage(message);
+      } else {
+        isListening = true;
+        listening.resolve();
+      }
     });
     started.once('exit', (code, signal) => {
-      listening.promise.catch(() => {});
-      listening = Promise.withResolvers();
+      // Who waits for one that ended before it listened waits for the next one.
+      if (isListening) {
+        isListening = false;
+        listening = Promise.withResolvers();
+      }
       if (stopped) {
         return;
       }
@@ -80,14 +89,7 @@ export const keepProcess = ({
     name,
     endings,
     output: () => output,
-    async listening() {
-      // An end in between is an end of this wait's object too: the next one is waited for.
-      for (let waited: typeof listening | undefined; waited !== listening; ) {
-        waited = listening;
-        await Promise.race([waited.promise, ended]);
-      }
-      await listening.promise;
-    },
+    listening: () => listening.promise,
     async kill() {
       killed.add(child);
       const end = ended;

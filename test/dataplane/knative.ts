@@ -10,7 +10,7 @@ import type {Carrier} from './plane.ts';
 
 const run = promisify(execFile);
 
-const kubectl = async (args: readonly string[], input?: string): Promise<string> => {
+export const kubectl = async (args: readonly string[], input?: string): Promise<string> => {
   const running = run('kubectl', [`--kubeconfig=${process.env.SLUICE_TEST_KNATIVE}`, ...args]);
   if (input !== undefined) {
     running.child.stdin?.end(input);
@@ -29,31 +29,15 @@ export const openKnative = async (t: ExecutionContext): Promise<Carrier> => {
     host,
     async apply(manifests) {
       await kubectl(['apply', '-f', '-'], manifests);
-      await kubectl([
-        '-n',
-        namespace,
-        'wait',
-        '--for=condition=Ready',
-        '--timeout=120s',
-        'broker/default',
-      ]);
-      await kubectl([
-        '-n',
-        namespace,
-        'wait',
-        '--for=condition=Ready',
-        '--timeout=120s',
-        'trigger',
-        '--all',
-      ]);
+      for (const resources of [['broker/default'], ['trigger', '--all']]) {
+        await kubectl([
+          ...['-n', namespace, 'wait', '--for=condition=Ready', '--timeout=120s'],
+          ...resources,
+        ]);
+      }
       const address = await kubectl([
-        '-n',
-        'knative-eventing',
-        'get',
-        'service',
-        'broker-ingress',
-        '-o',
-        'jsonpath={.spec.clusterIP}',
+        ...['-n', 'knative-eventing', 'get', 'service', 'broker-ingress'],
+        ...['-o', 'jsonpath={.spec.clusterIP}'],
       ]);
       return `http://${address}/${namespace}/default`;
     },

@@ -7,6 +7,7 @@ In: Triggers whose subscribers are paths of the test's own receiver. Out: the UR
 import type {ExecutionContext} from 'ava';
 import {stringify} from 'yaml';
 import {type Receiver, type Respond, startReceiver} from './receiver.ts';
+import {settle} from './settle.ts';
 
 export type TriggerSpec = Readonly<{
   name: string;
@@ -51,6 +52,9 @@ export const openPlane = async (t: ExecutionContext, spec: PlaneSpec): Promise<P
     : await (await import('./runner.ts')).openRunner(t);
   const receiver = await startReceiver(t, {host: carrier.host, respond: spec.respond});
   const url = await carrier.apply(manifestsOf(spec, carrier.namespace, receiver.url));
+  if (carrier.kind === 'knative') {
+    await settle({carrier, receiver, url});
+  }
   return {kind: carrier.kind, url, receiver};
 };
 

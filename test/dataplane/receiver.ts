@@ -18,6 +18,10 @@ export type Received = Readonly<{
   at: number;
 }>;
 
+/** Events of this type are answered and not noted, but for the path that waits for them: see settle.ts. */
+export const probeType = 'dev.probe';
+export const probePath = '/probe';
+
 /** Which answer; 204 when it does nothing. `nth` counts arrivals of this id at this path from 1. */
 export type Respond = (received: Received, response: ServerResponse, nth: number) => unknown;
 
@@ -48,6 +52,10 @@ export const startReceiver = async (
       id: String(request.headers['ce-id']),
       at: performance.now(),
     };
+    if (request.headers['ce-type'] === probeType && one.path !== probePath) {
+      response.writeHead(204).end();
+      return;
+    }
     received.push(one);
     const nth = at(one.path).filter(({id}) => id === one.id).length;
     await respond(one, response, nth);
@@ -66,7 +74,7 @@ export const startReceiver = async (
   const {port} = server.address() as AddressInfo;
   return {
     url: `http://${host}:${port}`,
-    all: () => received,
+    all: () => received.filter(({path}) => path !== probePath),
     at,
     count: (path, count) =>
       eventually(

@@ -158,7 +158,10 @@ export const startSluice = async (
         ...postmasterOf(folder),
       ];
       for (const pid of all) {
-        process.kill(pid, 'SIGKILL');
+        // The first death may have ended another already.
+        if (isAlive(pid)) {
+          process.kill(pid, 'SIGKILL');
+        }
       }
       await ended;
     },

@@ -148,3 +148,10 @@ for (const [field, value] of Object.entries({
     });
   });
 }
+
+test('a timeout of nothing is refused, as the webhook of Knative does', t => {
+  t.throws(() => readPolicy({timeout: 'PT0S'}), {
+    name: 'DeliveryError',
+    message: 'timeout is longer than nothing',
+  });
+});

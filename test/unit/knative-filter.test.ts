@@ -150,3 +150,49 @@ test(
   ['filters', 0, 'any'],
   /at least one/,
 );
+test(
+  'an attribute of CloudEvents 0.3 is refused, with the name it has now',
+  refused,
+  {filters: [{exact: {schemaurl: 'https://x.test'}}]},
+  ['filters', 0, 'exact', 'schemaurl'],
+  /0\.3; say dataschema/,
+);
+
+const timed = test.macro((t, time: string | undefined, wanted: string, expected?: boolean) => {
+  const filter = readFilter({filters: [{exact: {time: wanted}}]});
+  t.is(matches(filter, time === undefined ? event : {...event, time}), expected ?? true);
+});
+
+test('a time is compared in UTC', timed, '2026-01-01T01:30:00+01:30', '2026-01-01T00:00:00Z');
+test('a time has no zeros behind', timed, '2026-01-01T00:00:00.120Z', '2026-01-01T00:00:00.12Z');
+test('a time of whole seconds', timed, '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00Z');
+test(
+  'a time keeps its nanoseconds',
+  timed,
+  '2026-01-01T00:00:00.123456789Z',
+  '2026-01-01T00:00:00.123456789Z',
+);
+test(
+  'a time is not compared as it was written',
+  timed,
+  '2026-01-01T00:00:00.120Z',
+  '2026-01-01T00:00:00.120Z',
+  false,
+);
+test('an absent time is the zero of Go', timed, undefined, '0001-01-01T00:00:00Z');
+test('what is no time is compared as it is', timed, 'yesterday', 'yesterday');
+
+test('what every object has is no attribute of an event', t => {
+  t.false(matches(readFilter({filters: [{prefix: {constructor: 'f'}}]}), event));
+  t.true(
+    matches(readFilter({filters: [{exact: {constructor: 'f'}}]}), {
+      ...event,
+      constructor: 'f',
+    } as Event),
+  );
+});
+
+test('the count of hops is off before a filter looks', t => {
+  const hops = {...event, knativebrokerttl: 254};
+  t.false(matches(readFilter({filters: [{exact: {knativebrokerttl: '254'}}]}), hops));
+});

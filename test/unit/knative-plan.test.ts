@@ -86,6 +86,7 @@ test('a Service is a function with its environment', t => {
       paths: ['/v1', '/other'],
       timeoutSeconds: 300,
       containerConcurrency: 0,
+      minScale: 0,
     },
   ]);
 });
@@ -157,7 +158,7 @@ test(
   'a field that nothing here honours',
   refused,
   [trigger(`  broker: default\n${subscriber}  delivery:\n    retry: 1\n    retryAfterMax: PT1S\n`)],
-  /^a\.yaml:10: spec\.delivery\.retryAfterMax is not honoured here$/,
+  /^a\.yaml:10: spec\.delivery\.retryAfterMax is not honoured here: its feature flag is off by default.*; use backoffPolicy/,
 );
 test(
   'a field of a container that nothing here honours',
@@ -204,7 +205,7 @@ test(
       '  broker: default\n  subscriber: {ref: {apiVersion: messaging.knative.dev/v1, kind: Channel, name: c}}\n',
     ),
   ],
-  /expected a ref to a serving\.knative\.dev\/v1 Service, got messaging\.knative\.dev\/v1 Channel$/,
+  /expected a ref to a serving\.knative\.dev\/v1 Service or an eventing\.knative\.dev\/v1 Broker, got messaging\.knative\.dev\/v1 Channel$/,
 );
 test(
   'a filter in CloudEvents SQL',
@@ -228,7 +229,7 @@ test(
   'a source whose batch is too large',
   refused,
   [...base, source('[{name: SOURCE_TOPIC, value: t}, {name: SOURCE_BATCH_MAX, value: "501"}]')],
-  /expected SOURCE_BATCH_MAX from 1 to 500$/,
+  /expected SOURCE_BATCH_MAX of reads from 1 to 500$/,
 );
 test(
   'a variable that is not quoted',
@@ -253,7 +254,7 @@ test(
       'name: too',
     ),
   ],
-  /two consumers are called source\/t\/g/,
+  /^a\.yaml:\d+: two consumers are called source\/t\/g/,
 );
 test(
   'all complaints come at once',

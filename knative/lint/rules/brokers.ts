@@ -31,7 +31,7 @@ export const inMemoryLosesNoTruth: Rule = ({resources, catalogue}) => [
     if (!choosesType(filter)) {
       return [memoryWarning(trigger, ['spec'], 'takes events of every type from memory')];
     }
-    const truth = catalogue.filter(({carries, type}) => carries === 'truth' && takes(filter, type));
+    const truth = catalogue.filter(one => one.carries === 'truth' && takes(filter, one));
     return truth.length === 0
       ? []
       : [
@@ -58,7 +58,7 @@ export const orderHasKeys: Rule = ({resources, catalogue}) =>
       if (isInMemory(broker)) {
         return [orderError(trigger, path, 'only Brokers of the class Kafka keep order')];
       }
-      const known = catalogue.filter(({type}) => takes(filter, type));
+      const known = catalogue.filter(one => takes(filter, one));
       const keyless = known.filter(({keyed}) => !keyed).map(({type}) => type);
       if (choosesType(filter) && known.length > 0 && keyless.length === 0) {
         return [];

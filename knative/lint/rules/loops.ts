@@ -1,27 +1,34 @@
 /**
 Loops: nothing relies on the count of hops to end.
 
-The multi-tenant class stops an event after 255 passes, the Kafka class never does. A function that takes what it makes itself is
-an error; a longer way round is a warning, because its handlers may know when to stop.
+The multi-tenant class stops an event after 255 passes, the Kafka class never does. A Trigger that gives a function the types
+that it makes itself is an error; one that takes whatever comes, or a longer way round, is a warning: handlers may know when to
+stop.
 */
 import type {Resource} from '../../local/plan/manifests.ts';
 import type {CatalogueType} from '../catalogue.ts';
 import {type Finding, findingsOf, type Rule} from '../finding.ts';
-import {takes} from '../takes.ts';
+import {choosesType, takes} from '../takes.ts';
 import {filterOf, ofKind, serviceOf} from '../wiring.ts';
 
 const error = findingsOf('loop', 'error');
 const warning = findingsOf('loop', 'warning');
 
 /** What goes through a Trigger makes its subscriber send these. */
-type Edge = Readonly<{trigger: Resource; from: string; to: string; type: string}>;
+type Edge = Readonly<{
+  trigger: Resource;
+  from: string;
+  to: string;
+  type: string;
+  chosen: boolean;
+}>;
 
 export const noLoops: Rule = ({resources, catalogue}) => {
   const edges = edgesOf(resources, catalogue);
   return edges.flatMap((edge): Finding[] => {
     if (edge.from === edge.to) {
       return [
-        error(
+        (edge.chosen ? error : warning)(
           edge.trigger,
           ['spec'],
           `gives ${edge.to} the events ${edge.type}, which ${edge.to} makes itself: only one class of Broker would ever end it`,
@@ -50,8 +57,14 @@ const edgesOf = (
     return !filter || !service
       ? []
       : catalogue
-          .filter(({carries, type}) => carries === 'hint' && takes(filter, type))
-          .map(({producer, type}) => ({trigger, from: producer, to: service.name, type}));
+          .filter(one => one.carries === 'hint' && takes(filter, one))
+          .map(({producer, type}) => ({
+            trigger,
+            from: producer,
+            to: service.name,
+            type,
+            chosen: choosesType(filter),
+          }));
   });
 
 const reaches = (edges: readonly Edge[], from: string, to: string): boolean => {

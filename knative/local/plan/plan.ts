@@ -129,11 +129,16 @@ const clashes = (services: readonly Resource[]) =>
     );
 
 const sharedGroups = (readers: readonly {resource: Resource; source: SourcePlan}[]) => {
-  const keys = readers.map(({source: {reads}}) =>
-    reads.kind === 'log'
-      ? `source/${reads.topic}/${reads.group}`
-      : `${reads.stream}/${reads.group}`,
-  );
+  const keys = readers.map(({source: {reads}}) => {
+    switch (reads.kind) {
+      case 'log':
+        return `source/${reads.topic}/${reads.group}`;
+      case 'stream':
+        return `${reads.stream}/${reads.group}`;
+      default:
+        return 'outbox';
+    }
+  });
   return readers.flatMap(({resource}, index) =>
     keys.indexOf(keys[index] as string) === index
       ? []

@@ -15,7 +15,9 @@ import type {Sink} from './sinks.ts';
 import type {SubscriptionPlan} from './subscriptions.ts';
 
 export type Reading = Readonly<
-  {kind: 'log'; topic: string; group: string} | {kind: 'stream'; stream: string; group: string}
+  | {kind: 'log'; topic: string; group: string}
+  | {kind: 'stream'; stream: string; group: string}
+  | {kind: 'outbox'}
 >;
 
 export type SourcePlan = Readonly<{
@@ -71,6 +73,9 @@ const variable = (env: readonly EnvironmentEntry[], name: string) =>
 
 /** A topic is a log's; a stream is Redis's, and its names have defaults where there is a Redis. */
 const readingOf = (env: readonly EnvironmentEntry[], name: string): Reading => {
+  if (variable(env, 'SOURCE_KIND') === 'outbox') {
+    return {kind: 'outbox'};
+  }
   const topic = variable(env, 'SOURCE_TOPIC');
   const group = variable(env, 'SOURCE_GROUP');
   if (topic !== undefined) {
@@ -92,7 +97,7 @@ const readingOf = (env: readonly EnvironmentEntry[], name: string): Reading => {
   };
 };
 
-/** Undefined for what reads a stream: only a process of its own can. */
+/** Undefined for what reads a stream, which only a process of its own can, and for the outbox, which the runner relays itself. */
 export const subscriptionOf = ({
   name,
   namespace,
@@ -108,7 +113,7 @@ export const subscriptionOf = ({
       `expected SOURCE_BATCH_MAX of ${name} from 1 to ${limits.batchEvents}`,
     );
   }
-  return reads.kind === 'stream'
+  return reads.kind !== 'log'
     ? undefined
     : {
         name: `source/${reads.topic}/${reads.group}`,

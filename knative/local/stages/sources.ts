@@ -31,8 +31,13 @@ export const startSources = async ({
   services: Services;
 }): Promise<readonly Child[]> => {
   const {environment, onLine, say} = start;
-  const canRun = ({reads}: SourcePlan) =>
-    reads.kind === 'log' ? texts.kafkaBrokers !== undefined : texts.redisUrl !== undefined;
+  const has = {
+    log: texts.kafkaBrokers !== undefined,
+    stream: texts.redisUrl !== undefined,
+    // The runner relays the outbox itself: in one transaction where the events stay in PostgreSQL.
+    outbox: false,
+  };
+  const canRun = ({reads}: SourcePlan) => has[reads.kind];
   for (const {name, reads} of plan.sources) {
     if (reads.kind === 'stream' && texts.redisUrl === undefined) {
       say(`the source ${name} is not started: it reads ${reads.stream}, and REDIS_URL is not set`);

@@ -52,15 +52,23 @@ const build = async (): Promise<string> => {
 export const startOracle = async (): Promise<Oracle> => {
   const child = spawn(await build(), {stdio: ['pipe', 'pipe', 'inherit']});
   const waiting: {resolve: (answer: string) => void; reject: (error: Error) => void}[] = [];
+  let gone: Error | undefined;
   const ended = once(child, 'close').then(([code]) => {
+    gone = new Error(`the oracle ended with status ${code} and left a question`);
     for (const {reject} of waiting.splice(0)) {
-      reject(new Error(`the oracle ended with status ${code} and left a question`));
+      reject(gone);
     }
   });
+  // A pipe that breaks is told by the end of the process.
+  child.stdin.on('error', () => {});
   createInterface({input: child.stdout}).on('line', line => waiting.shift()?.resolve(line));
   return {
     ask(question) {
       return new Promise((resolve, reject) => {
+        if (gone) {
+          reject(gone);
+          return;
+        }
         waiting.push({resolve, reject});
         child.stdin.write(`${JSON.stringify(question)}\n`);
       });
