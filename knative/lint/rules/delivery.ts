@@ -76,7 +76,6 @@ const withDelivery = (resources: readonly Resource[]) =>
   resources.filter(
     resource =>
       (resource.kind === 'Broker' || resource.kind === 'Trigger') &&
-      // A delivery of only a dead letter sink on a Broker still leaves the rest to the cluster.
       deliveryOf(resource) !== undefined,
   );
 

@@ -5,7 +5,6 @@ A delivery that gives up before its subscriber does is repeated while the first 
 for 30 s and is killed after `timeoutSeconds`, so less than that cuts requests.
 */
 import {readDurationMs} from '../../local/plan/delivery.ts';
-import type {Path, Resource} from '../../local/plan/manifests.ts';
 import {findingsOf, type Rule} from '../finding.ts';
 import {brokerOfTrigger, deliveryOf, ofKind, serviceOf, timeoutSecondsOf} from '../wiring.ts';
 
@@ -23,13 +22,12 @@ export const deliveryOutlastsSubscriber: Rule = ({resources}) =>
     if (ms === undefined || seconds === undefined || ms >= seconds * 1_000) {
       return [];
     }
-    const [resource, path]: [Resource, Path] =
-      owner === trigger ? [trigger, ['spec', 'delivery', 'timeout']] : [trigger, ['spec']];
+    const own = owner === trigger;
     return [
       error(
-        resource,
-        path,
-        `a delivery ends after ${timeout}${owner === trigger ? '' : ' (of its Broker)'}, the Service ${service?.name} may work for ${seconds} s: the event is delivered again meanwhile`,
+        trigger,
+        own ? ['spec', 'delivery', 'timeout'] : ['spec'],
+        `a delivery ends after ${timeout}${own ? '' : ' (of its Broker)'}, the Service ${service?.name} may work for ${seconds} s: the event is delivered again meanwhile`,
       ),
     ];
   });
