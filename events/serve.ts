@@ -37,6 +37,7 @@ export type ServeOptions = Readonly<{
   /** Closes pools and clients, after the last request is answered. */
   onClose?: () => Promise<void>;
   bodyBytes?: number;
+  headerBytes?: number;
   drainMs?: number;
   logger?: Logger;
   metrics?: Metrics;
@@ -45,7 +46,10 @@ export type ServeOptions = Readonly<{
 
 export const serve = async (options: ServeOptions): Promise<Serving> => {
   const logger = options.logger ?? createLogger({name: options.name});
-  const server = createServer({maxHeaderSize: limits.headerBytes}, createApp({...options, logger}));
+  const server = createServer(
+    {maxHeaderSize: options.headerBytes ?? limits.headerBytes},
+    createApp({...options, logger}),
+  );
   server.headersTimeout = limits.clientBodyMs;
   server.requestTimeout = limits.clientBodyMs;
   return listen({

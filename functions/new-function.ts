@@ -55,11 +55,11 @@ const filesUnder = (root: string, part: string): string[] =>
     ? readdirSync(join(root, part)).map(file => `${part}/${file}`)
     : [part];
 
-/** Nobody takes the copy's reply yet. */
-const forgetConsumers = (file: string, text: string) =>
+/** Nobody takes the copy's reply yet, and nobody outside may ask it: that is for its author to open. */
+const forgetNeighbours = (file: string, text: string) =>
   file.endsWith('.greeted.v1.json')
     ? text.replace(/"x-consumers": \[[^\]]*\]/, '"x-consumers": []')
-    : text;
+    : text.replace(/\s*"x-open": true,?/, '');
 
 const runNode = (root: string, args: readonly string[]) => {
   const {status, stdout, stderr} = spawnSync(process.execPath, args, {cwd: root, encoding: 'utf8'});
@@ -81,7 +81,7 @@ export const createFunction = (root: string, name: string): string[] => {
       mkdirSync(dirname(join(root, target)), {recursive: true});
       writeFileSync(
         join(root, target),
-        rename(forgetConsumers(file, readFileSync(join(root, file), 'utf8')), name),
+        rename(forgetNeighbours(file, readFileSync(join(root, file), 'utf8')), name),
         {flag: 'wx'},
       );
       return target;

@@ -1,6 +1,7 @@
 /** Deadletter: keeps what brokers could not deliver, and shows, redrives and drops what anybody kept. Wiring only. */
 import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
+import {limits} from '../../events/limits.ts';
 import {runMain} from '../../events/listen.ts';
 import {createMetrics} from '../../events/metrics.ts';
 import {serve} from '../../events/serve.ts';
@@ -36,6 +37,8 @@ await runMain(async () => {
     port: settings.PORT,
     logger,
     metrics,
+    // An event with as many attributes as a function takes comes here with more: one that is refused here is lost on a Kafka Broker.
+    headerBytes: 4 * limits.headerBytes,
     routes: deadLetterRoutes({
       letters,
       receive: receiveLetter({client: pool, onStored: observe.onStored}),

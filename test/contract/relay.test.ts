@@ -10,7 +10,7 @@ import {readHttp, toBinary} from '../../events/codec.ts';
 import {keepDeadLettersIn} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';
 import {insertIntoOutbox, type OutboxRow} from '../../events/outbox.ts';
-import {startRelay} from '../../events/relay.ts';
+import {type Left, startRelay} from '../../events/relay.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {startEventing} from '../../knative/local/eventing/eventing.ts';
 import {matches} from '../../knative/local/eventing/filter.ts';
@@ -228,6 +228,100 @@ test('a marker stays in the outbox until no older row of its organisation is lef
   await holder.query('commit');
   holder.release();
   await becomes(t, () => seen['source/sluice.usage/first']?.slice(2), ['held', 'marker']);
+});
+
+test('several relays share the outbox: each row goes out once', async t => {
+  const {database, pool} = await open(t);
+  const seen: string[] = [];
+  const shares = [0, 0, 0];
+  const relays = await Promise.all(
+    shares.map((_, index) =>
+      startRelay({
+        pool,
+        keepDeadLetters: keepDeadLettersIn(pool),
+        onError: error => t.fail(error.message),
+        rowsMax: 20,
+        async publish(publications) {
+          const ids = publications.map(({json}) => (JSON.parse(json) as Event).id);
+          seen.push(...ids);
+          shares[index] = (shares[index] ?? 0) + ids.length;
+          // Time for the others to look for rows meanwhile.
+          await new Promise(resolve => setImmediate(resolve));
+          return new Map();
+        },
+      }),
+    ),
+  );
+  t.teardown(() => Promise.all(relays.map(relay => relay.close())));
+  const ids = Array.from({length: 1_000}, (_, index) => `e${index}`);
+  for (let at = 0; at < ids.length; at += 100) {
+    await insertIntoOutbox(
+      database.pool('gateway'),
+      ids.slice(at, at + 100).map(id => log(id)),
+    );
+  }
+  await becomes(t, () => outboxRows(database), []);
+  t.is(seen.length, 1_000);
+  t.deepEqual([...seen].sort(), [...ids].sort());
+  t.is(
+    relays.reduce((sum, relay) => sum + relay.relayed(), 0),
+    1_000,
+  );
+});
+
+test('what a relay published and died before it removed is published again', async t => {
+  const {database, pool} = await open(t);
+  const seen: string[] = [];
+  let dying = true;
+  const relay = await startRelay({
+    pool,
+    keepDeadLetters: keepDeadLettersIn(pool),
+    onError: () => {},
+    failureMs: 20,
+    async publish(publications, client) {
+      seen.push(...publications.map(({json}) => (JSON.parse(json) as Event).id));
+      if (dying) {
+        dying = false;
+        // As a kill -9 between the publication and the commit leaves it: the connection ends, nothing is removed.
+        const {rows} = await client.query<{pid: number}>('select pg_backend_pid() as pid');
+        await database.pool('superuser').query('select pg_terminate_backend($1)', [rows[0]?.pid]);
+      }
+      return new Map();
+    },
+  });
+  t.teardown(() => relay.close());
+  await insertIntoOutbox(database.pool('gateway'), [log('1'), log('2')]);
+  await becomes(t, () => outboxRows(database), []);
+  t.deepEqual(seen, ['1', '2', '1', '2']);
+});
+
+test('what a destination refuses is a dead letter, what it cannot take now stays', async t => {
+  const {database, pool} = await open(t);
+  let away = true;
+  const relay = await startRelay({
+    pool,
+    keepDeadLetters: keepDeadLettersIn(pool),
+    onError: () => {},
+    failureMs: 20,
+    async publish(publications) {
+      return new Map(
+        publications.flatMap(({json}, index): [number, Left][] => {
+          const {id} = JSON.parse(json) as Event;
+          if (id === 'refused') {
+            return [[index, {kind: 'refused', reason: 'no such type', status: 400}]];
+          }
+          return id === 'later' && away ? [[index, {kind: 'kept'}]] : [];
+        }),
+      );
+    },
+  });
+  t.teardown(() => relay.close());
+  await insertIntoOutbox(database.pool('gateway'), [log('taken'), log('refused'), log('later')]);
+  await becomes(t, () => outboxRows(database), ['later']);
+  const {rows} = await pool.query('select event_id, reason, status from dead_letters');
+  t.deepEqual(rows, [{event_id: 'refused', reason: 'no such type', status: 400}]);
+  away = false;
+  await becomes(t, () => outboxRows(database), []);
 });
 
 test('a row that nothing reads becomes a dead letter and holds up no other', async t => {

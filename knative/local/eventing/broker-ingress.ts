@@ -71,7 +71,8 @@ const pathOf = (request: IncomingMessage) => (request.url ?? '/').split('?', 1)[
 const readBody = async (request: IncomingMessage, max: number): Promise<Buffer> => {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request) {
+  // What is left unread is not destroyed with the connection: the refusal still has to go out on it.
+  for await (const chunk of request.iterator({destroyOnReturn: false})) {
     chunks.push(chunk as Buffer);
     size += (chunk as Buffer).length;
     if (size > max) {
