@@ -2,13 +2,12 @@
 Deliver one by one: each event of a source in binary mode to one sink, as Knative's own sources do, but acknowledged only when
 it was taken or kept.
 
-In: messages. Out: an outcome for each. What nobody took after all its attempts is a dead letter; so is what cannot even be
-written as a request. A message that already had more attempts than it may (its handler kills its process) is not sent again.
+In: messages. Out: an outcome for each. What nobody took after all its attempts is a dead letter. A message that already had more attempts than it may (its handler kills its process) is not sent again.
 */
-import {failureRetryMs, type Message, type OnBatch, type Outcome} from '../brokers/broker.ts';
-import {toBinary} from '../codec.ts';
+import type {Message, OnBatch, Outcome} from '../brokers/broker.ts';
 import type {Logger} from '../telemetry.ts';
 import type {OnReply} from './deliver-batch.ts';
+import {deliverEach} from './each.ts';
 import {backoffAfter, type DeliveryPolicy, judge, summary} from './policy.ts';
 import {sendEvent, type Target} from './target.ts';
 
@@ -76,31 +75,5 @@ export const deliverOneByOne = ({
       : dead(verdict.reason, verdict.status, verdict.detail);
   };
 
-  /** A fault of ours (a reply that cannot be stored) is no fault of the event: it comes again. */
-  const deliverSafely = async (message: Message): Promise<Outcome> => {
-    const fault = faultOf(message);
-    if (fault !== undefined) {
-      return dead(fault);
-    }
-    try {
-      return await deliver(message);
-    } catch (error) {
-      logger.error({subscription: name, event: message.event.id, err: error}, 'a fault');
-      return {kind: 'retry', afterMs: failureRetryMs, counted: false};
-    }
-  };
-
-  return function onBatch(messages) {
-    return Promise.all(messages.map(deliverSafely));
-  };
-};
-
-/** Why an event can never be sent: it is none, or an attribute cannot be a header. */
-const faultOf = (message: Message): string | undefined => {
-  try {
-    toBinary(message.event);
-    return undefined;
-  } catch (error) {
-    return `the event cannot be sent: ${(error as Error).message}`;
-  }
+  return deliverEach({name, target, logger, deliver});
 };

@@ -5,13 +5,12 @@ In: a message. Out: its outcome. A reply goes back to the broker and is stored w
 to the dead letter sink, and where there is none or it fails too, to the table of dead letters.
 */
 import {
-  failureRetryMs,
   type Message,
   type OnBatch,
   type Outcome,
   publicationOf,
 } from '../../../events/brokers/broker.ts';
-import {toBinary} from '../../../events/codec.ts';
+import {deliverEach} from '../../../events/delivery/each.ts';
 import {judge, summary} from '../../../events/delivery/policy.ts';
 import {sendEvent, type Target} from '../../../events/delivery/target.ts';
 import type {Event} from '../../../events/event.ts';
@@ -110,30 +109,5 @@ export const deliverToTrigger = ({
     return verdict.kind === 'retry' ? verdict : bury(event, verdict);
   };
 
-  const deliverSafely = async (message: Message): Promise<Outcome> => {
-    const fault = faultOf(message);
-    if (fault !== undefined) {
-      return {kind: 'dead', reason: fault, destination: target.name};
-    }
-    try {
-      return await deliver(message);
-    } catch (error) {
-      logger.error({subscription: name, event: message.event.id, err: error}, 'a fault');
-      return {kind: 'retry', afterMs: failureRetryMs, counted: false};
-    }
-  };
-
-  return function onBatch(messages) {
-    return Promise.all(messages.map(deliverSafely));
-  };
-};
-
-/** What cannot even be written as a request (an attribute that is half a character) will never be. */
-const faultOf = (message: Message): string | undefined => {
-  try {
-    toBinary(message.event);
-    return undefined;
-  } catch (error) {
-    return `the event cannot be sent: ${(error as Error).message}`;
-  }
+  return deliverEach({name, target, logger, deliver});
 };
