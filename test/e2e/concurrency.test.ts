@@ -5,16 +5,8 @@ import anyTest, {type TestFn} from 'ava';
 import {formatUsd} from '../../events/money.ts';
 import {messageBytes, perItemTokens} from '../../functions/gateway/message-bytes.ts';
 import {type Admin, createAdmin} from '../helpers/admin.ts';
-import {asSuperuser, type Books, readBooks, wholeBooks} from '../helpers/books.ts';
+import {type Books, readBooks, wholeBooks} from '../helpers/books.ts';
 import {eventually} from '../helpers/eventually.ts';
-import {
-  addressesOf,
-  brokerOf,
-  digestTables,
-  forge,
-  type Ids,
-  postEvent,
-} from '../helpers/outsider.ts';
 import {type Sluice, startSluice} from '../helpers/sluice.ts';
 import {messages, openStream, type Stream} from '../helpers/streams.ts';
 
@@ -216,80 +208,3 @@ test.serial(
     t.true(charged >= received, `${charged} charged, ${received} received`);
   },
 );
-
-test.serial(
-  'an outsider posts every type of event to every function and to the Broker: nothing changes',
-  async t => {
-    const {sluice, admin} = t.context;
-    const tenant = await admin.createTenant('Victim');
-    const streams = await Promise.all(
-      Array.from({length: 3}, () => openStream({...sluice, apiKey: tenant.apiKey, maxTokens: 5})),
-    );
-    await Promise.all(streams.map(({ended}) => ended));
-    await wholeBooks(sluice.dataFolder, tenant.org, {free: true});
-    const ids = await idsOf(sluice, tenant);
-    const functions = addressesOf(sluice);
-    t.true(Object.keys(functions).length >= 8, Object.keys(functions).join());
-    const broker = await brokerOf(sluice);
-    const before = await digestTables(sluice.dataFolder);
-
-    const accepted: string[] = [];
-    for (const {type, event} of [...forge({}), ...forge(ids)]) {
-      for (const [name, url] of Object.entries(functions)) {
-        for (const mode of ['structured', 'batch'] as const) {
-          // Once without a token, once with one that is good for something else.
-          const token = mode === 'batch' ? `Bearer ${tenant.apiKey}` : '';
-          const status = await postEvent(url, event, mode, {authorization: token});
-          t.true(status < 500, `${type} to ${name}: ${status}`);
-          if (['budget', 'usage'].includes(name)) {
-            t.is(status, 401, `${type} to ${name}`);
-          } else if (name === 'deadletter') {
-            t.is(status, 204, `${type} to ${name}`);
-          } else if (status < 300) {
-            accepted.push(`${name} ${type}`);
-          }
-        }
-      }
-      t.is(await postEvent(broker, event, 'structured'), 202, type);
-      t.true((await postEvent(sluice.url, event, 'structured')) !== 202);
-    }
-    // Hints, whose handlers look for themselves.
-    t.deepEqual([...new Set(accepted)].sort(), [
-      'hello dev.sluice.hello.requested.v1',
-      'registry dev.sluice.endpoint.suspected.v1',
-      'world dev.sluice.hello.greeted.v1',
-    ]);
-    await eventually(async () => {
-      assert.equal((await readBooks(sluice.dataFolder, tenant.org)).open, 0);
-    });
-    t.deepEqual(await digestTables(sluice.dataFolder), before);
-  },
-);
-
-/** Everything of the victim that an event could name. */
-const idsOf = async (
-  {dataFolder}: Sluice,
-  {org, project, keyId, budget}: {org: string; project: string; keyId: string; budget: string},
-): Promise<Ids> =>
-  asSuperuser(dataFolder, async client => {
-    const {rows} = await client.query<Record<string, unknown>>(
-      `select l.request, l.model_id as "modelId", l.model, l.environment, l.price_version as "priceVersion",
-         c ->> 'window' as window, c ->> 'lease' as lease, e.id as "endpointId", e.url as endpoint
-       from ledger l, jsonb_array_elements(l.charges) c, endpoints e
-       where l.org_id = $1 and e.model_id = l.model_id limit 1`,
-      [org],
-    );
-    const {endpointId, modelId, ...found} = rows[0] as Record<string, unknown>;
-    const one = Object.entries(found).map(([name, value]) => [name, [value]]);
-    return {
-      ...Object.fromEntries(one),
-      orgid: [org],
-      project: [project],
-      key: [keyId],
-      budget: [budget],
-      modelId: [modelId],
-      model: [found.model, modelId],
-      endpoint: [found.endpoint, endpointId],
-      dueBefore: ['2100-01-01T00:00:00.000Z'],
-    };
-  });

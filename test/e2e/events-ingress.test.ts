@@ -4,7 +4,7 @@ import test, {type ExecutionContext} from 'ava';
 import {asSuperuser} from '../helpers/books.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {allListen} from '../helpers/function-processes.ts';
-import {digestTables} from '../helpers/outsider.ts';
+import {dumpTables} from '../helpers/outsider-tables.ts';
 import {type Sluice, startSluice} from '../helpers/sluice.ts';
 
 const greet = (id: string) => ({
@@ -74,7 +74,7 @@ test('an event that is posted with a key goes to hello, and its reply to world',
 
   const outsider = newTrace();
   await eventually(async () => assert.equal(await countWaiting(sluice), 0));
-  const before = await digestTables(sluice.dataFolder);
+  const before = await dumpTables(sluice.dataFolder);
   for (const key of [undefined, 'sk-junk', `${sluice.apiKey.slice(0, -1)}_`, sluice.adminKey]) {
     const refused = await post(sluice, greet('2'), {trace: outsider, ...(key ? {key} : {})});
     t.is(refused.status, 401);
@@ -89,7 +89,7 @@ test('an event that is posted with a key goes to hello, and its reply to world',
   t.is((await post(sluice, sold, {key: sluice.apiKey, trace: own})).status, 202);
   await eventually(async () => assert.equal(await countWaiting(sluice), 0), {timeoutMs: 30_000});
 
-  t.deepEqual(await digestTables(sluice.dataFolder), before);
+  t.deepEqual(await dumpTables(sluice.dataFolder), before);
   for (const trace of [outsider, own]) {
     const reached = linesOf(sluice, trace).map(line => line.function);
     t.deepEqual([...new Set(reached)], ['events-ingress']);

@@ -1,114 +1,173 @@
 /**
-Outsider: somebody in the cluster who knows every type of event, every id and every port, and no secret.
+Outsider: somebody in the cluster who finds every port that something listens on, and posts to it.
 
-In: a running Sluice. Out: every event type posted to every function and to the Broker, with the answers; and a digest of
-every table, to see whether any of it did anything.
+In: a running Sluice. Out: the addresses of its functions and of its internal port, which is told to nobody and therefore read
+from the kernel; and the answers to every event in every mode with every credential, a few at a time.
 */
-import {randomUUID} from 'node:crypto';
-import {fileURLToPath} from 'node:url';
-import {isUuid} from '../../events/uuid.ts';
-import {type EventSchema, readEventSchemas} from '../../schemas/render/event-schemas.ts';
-import {asSuperuser} from './books.ts';
-import {environmentOf, pidOf} from './function-processes.ts';
+import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
+import {Agent, request} from 'undici';
+import {type Message, toBatch, toBinary, toStructured} from '../../events/codec.ts';
+import {eventually} from './eventually.ts';
+import {environmentOf} from './function-processes.ts';
+import type {Forged} from './outsider-events.ts';
 import type {Sluice} from './sluice.ts';
 
-const folder = fileURLToPath(new URL('../../schemas/events', import.meta.url));
+const listening = '0A';
 
-export type Posted = Readonly<{to: string; type: string; status: number}>;
-/** By the name of a member; where an example has a UUID a UUID is put, and only there. */
-export type Ids = Readonly<Record<string, readonly unknown[]>>;
-
-/** An event for each example, with the victim's ids wherever the example has a member of that name. */
-export const forge = (
-  ids: Ids,
-): {type: string; carrier: string; event: Record<string, unknown>}[] =>
-  readEventSchemas(folder).flatMap((schema: EventSchema) =>
-    schema.examples.map(example => ({
-      type: schema['x-type'],
-      carrier: schema['x-carrier'],
-      event: {
-        specversion: '1.0',
-        id: randomUUID(),
-        source: '/functions/gateway',
-        type: schema['x-type'],
-        time: new Date().toISOString(),
-        datacontenttype: 'application/json',
-        ...(ids.orgid ? {orgid: ids.orgid[0], partitionkey: ids.orgid[0]} : {}),
-        data: replaceIds(example, ids),
-      },
-    })),
-  );
-
-const replaceIds = (value: unknown, ids: Ids): unknown => {
-  if (Array.isArray(value)) {
-    return value.map(item => replaceIds(item, ids));
-  }
-  if (typeof value !== 'object' || value === null) {
-    return value;
-  }
-  return Object.fromEntries(
-    Object.entries(value).map(([name, member]) => [
-      name,
-      (Object.hasOwn(ids, name) ? ids[name] : undefined)?.find(
-        id => typeof id === typeof member && isUuid(id) === isUuid(member),
-      ) ?? replaceIds(member, ids),
-    ]),
-  );
-};
-
-/** Where each function listens, from what it logged last. */
-export const addressesOf = (sluice: Sluice): Record<string, string> =>
-  Object.fromEntries(
-    sluice.lines.flatMap(line => {
-      try {
-        const {function: name, port, msg} = JSON.parse(line) as Record<string, unknown>;
-        return msg === 'listening' ? [[name, `http://127.0.0.1:${port}/`]] : [];
-      } catch {
-        return [];
-      }
-    }),
-  );
-
-export const brokerOf = async (sluice: Sluice): Promise<string> =>
-  environmentOf(await pidOf(sluice, 'gateway')).K_SINK as string;
-
-const headersOf = (mode: 'structured' | 'batch') => ({
-  'content-type': `application/cloudevents${mode === 'batch' ? '-batch' : ''}+json`,
-});
-
-export const postEvent = async (
-  to: string,
-  event: Record<string, unknown>,
-  mode: 'structured' | 'batch',
-  headers: Record<string, string> = {},
-): Promise<number> => {
-  const response = await fetch(to, {
-    method: 'POST',
-    headers: {...headersOf(mode), ...headers},
-    body: JSON.stringify(mode === 'batch' ? [event] : event),
-  });
-  await response.arrayBuffer();
-  return response.status;
-};
-
-/**
-Of every table that is not a queue, a digest of its rows. When an endpoint was last looked at may change: a hint asks for it. Dead
-letters count that are proved: the sink takes any other from anybody, and they can go back to a Broker only.
-*/
-export const digestTables = (dataFolder: string): Promise<Record<string, string>> =>
-  asSuperuser(dataFolder, async client => {
-    const {rows} = await client.query<{name: string}>(
-      `select relname as name from pg_class
-       where relnamespace = 'public'::regnamespace and relkind = 'r' and relname not in ('outbox', 'inbox') order by 1`,
-    );
-    const digests: Record<string, string> = {};
-    for (const {name} of rows) {
-      const {rows: found} = await client.query<{digest: string}>(
-        `select count(*) || ' ' || coalesce(md5(string_agg(line, chr(10) order by line)), '') as digest from public.${name} t,
-         lateral (select (to_jsonb(t) - 'health_at')::text) as r (line)
-         ${name === 'dead_letters' ? 'where proved' : ''}`,
-      );
-      digests[name] = found[0]?.digest ?? '';
+const socketsOf = (pid: number): string[] =>
+  readdirSync(`/proc/${pid}/fd`).flatMap(descriptor => {
+    try {
+      const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${descriptor}`))?.[1];
+      return inode === undefined ? [] : [inode];
+    } catch {
+      return [];
     }
-    return digests;
   });
+
+/** The TCP ports that a process listens on. */
+export const portsOf = (pid: number): number[] => {
+  const sockets = new Set(socketsOf(pid));
+  return ['tcp', 'tcp6'].flatMap(table =>
+    readFileSync(`/proc/${pid}/net/${table}`, 'utf8')
+      .split('\n')
+      .slice(1)
+      .flatMap(line => {
+        const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/\s+/);
+        return state === listening && sockets.has(inode)
+          ? [Number.parseInt(local.slice(local.lastIndexOf(':') + 1), 16)]
+          : [];
+      }),
+  );
+};
+
+/** Of each function, by the name that the runner gave it. Other children have none. */
+export const functionsOf = (sluice: Sluice): Promise<Record<string, string>> =>
+  eventually(() => {
+    const found: Record<string, string> = {};
+    for (const pid of sluice.children()) {
+      const {K_SERVICE: name} = environmentOf(pid);
+      if (name === undefined) {
+        continue;
+      }
+      const ports = portsOf(pid);
+      if (ports.length !== 1) {
+        throw new Error(`${name} listens on ${ports.length} ports, expected one`);
+      }
+      found[name] = `http://127.0.0.1:${ports[0]}`;
+    }
+    return found;
+  });
+
+/** What the runner itself listens on and is not the front door. */
+export const internalPortOf = ({process, url}: Sluice): string => {
+  const others = portsOf(process.pid as number).filter(port => port !== Number(new URL(url).port));
+  if (others.length !== 1) {
+    throw new Error(`the runner listens on ${others.length} ports beside its front door`);
+  }
+  return `http://127.0.0.1:${others[0]}`;
+};
+
+export type Carrier = 'binary' | 'structured' | 'batch';
+export const carriers: readonly Carrier[] = ['binary', 'structured', 'batch'];
+
+const carry: Record<Carrier, (forged: Forged) => Message> = {
+  binary: ({event}) => toBinary(event),
+  structured: ({event}) => toStructured(event),
+  batch: ({event}) => toBatch([event]),
+};
+
+/** By its name; the value of the header, or none. */
+export type Credentials<Name extends string> = Readonly<Record<Name, string | undefined>>;
+export type Asked<Name extends string> = Readonly<{
+  forged: Forged;
+  carrier: Carrier;
+  credential: Name;
+}>;
+/** Where to post, and what is documented to be answered there. */
+export type Place<Name extends string> = Readonly<{
+  name: string;
+  url: string;
+  method?: string;
+  answers(asked: Asked<Name>): readonly number[];
+}>;
+export type Campaign<Name extends string> = Readonly<{
+  events: readonly Forged[];
+  places: readonly Place<Name>[];
+  credentials: Partial<Credentials<Name>>;
+}>;
+export type Tally = {
+  tried: number;
+  byStatus: Record<string, number>;
+  /** Answers that nothing documents, at most twenty. */
+  wrong: string[];
+};
+
+const answerMs = 30_000;
+const atOnce = 16;
+
+/** Resolves when every combination was answered; one that was not within 30 s counts as no answer. */
+export const postAll = async <Name extends string>(campaign: Campaign<Name>): Promise<Tally> => {
+  const tally: Tally = {tried: 0, byStatus: {}, wrong: []};
+  const dispatcher = new Agent({
+    connections: atOnce,
+    headersTimeout: answerMs,
+    bodyTimeout: answerMs,
+  });
+  const combinations = combine(campaign);
+  const work = async () => {
+    for (const {place, asked, message, authorization} of combinations) {
+      const status = await post({dispatcher, place, message, authorization});
+      tally.tried += 1;
+      tally.byStatus[status] = (tally.byStatus[status] ?? 0) + 1;
+      if (!place.answers(asked).includes(Number(status)) && tally.wrong.length < 20) {
+        const {forged, carrier, credential} = asked;
+        tally.wrong.push(
+          `${place.name}: ${forged.type} ${forged.variant}, ${carrier}, ${credential}: ${status}`,
+        );
+      }
+    }
+  };
+  await Promise.all(Array.from({length: atOnce}, work));
+  await dispatcher.close();
+  return tally;
+};
+
+function* combine<Name extends string>({events, places, credentials}: Campaign<Name>) {
+  for (const forged of events) {
+    for (const carrier of carriers) {
+      const message = carry[carrier](forged);
+      for (const place of places) {
+        for (const credential of Object.keys(credentials) as Name[]) {
+          const asked = {forged, carrier, credential};
+          yield {place, asked, message, authorization: credentials[credential]};
+        }
+      }
+    }
+  }
+}
+
+/** The status, or why there is none. */
+export const post = async ({
+  dispatcher,
+  place: {url, method = 'POST'},
+  message: {headers, body},
+  authorization,
+}: {
+  dispatcher?: Agent;
+  place: Readonly<{url: string; method?: string}>;
+  message: Message;
+  authorization: string | undefined;
+}): Promise<string> => {
+  try {
+    const answer = await request(url, {
+      ...(dispatcher ? {dispatcher} : {}),
+      method: method as 'POST',
+      headers: {...headers, ...(authorization === undefined ? {} : {authorization})},
+      body,
+    });
+    await answer.body.dump();
+    return String(answer.statusCode);
+  } catch (error) {
+    return `no answer (${(error as Error).message})`;
+  }
+};
