@@ -39,6 +39,7 @@ for (const [contentType, body] of [
   ['application/vnd.apache.thrift.binary', Buffer.from([0, 1, 2, 0xff, 0xfe])],
   ['text/plain; charset=utf-8', 'plain'],
   ['application/octet-stream', Buffer.from([0x80, 0])],
+  ['application/x-nobody-knows; level="1"', '{"not": json'],
 ] as const) {
   test(`bytes of ${contentType} are delivered untouched`, async t => {
     const {url, receiver} = await openPlane(t, everything);

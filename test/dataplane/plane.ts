@@ -66,7 +66,11 @@ export const quickly = (retry: number) => ({
   timeout: 'PT30S',
 });
 
-const manifestsOf = ({triggers, delivery}: PlaneSpec, namespace: string, sink: string): string =>
+export const manifestsOf = (
+  {triggers, delivery}: PlaneSpec,
+  namespace: string,
+  sink: string,
+): string =>
   [
     {
       apiVersion: 'eventing.knative.dev/v1',
