@@ -13,6 +13,7 @@ export {
   toStructured,
 } from './codec/http.ts';
 export {readJson, readObject, toJson} from './codec/json.ts';
+export {wholeText} from './codec/json-text.ts';
 export {
   type KafkaRecord,
   readKafkaRecord,
@@ -20,4 +21,4 @@ export {
   toKafkaRecord,
   type WrittenRecord,
 } from './codec/kafka.ts';
-export {readRedisFields, toRedisFields} from './codec/redis.ts';
+export {readRedisFields, redisFieldsOf, toRedisFields} from './codec/redis.ts';

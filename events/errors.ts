@@ -61,6 +61,17 @@ export const catalogue = {
     retry: false,
     means: 'The name is taken, or another worker has this event in hand.',
   },
+  request_in_progress: {
+    status: 409,
+    retry: true,
+    means: 'A request with this Idempotency-Key is running; see Retry-After.',
+  },
+  result_not_kept: {
+    status: 409,
+    retry: false,
+    means:
+      'The request with this Idempotency-Key has ended, and its project keeps no results or its answer was never whole.',
+  },
   payload_too_large: {status: 413, retry: false, means: 'The body or batch is over the limit.'},
   unsupported_media_type: {
     status: 415,
@@ -71,6 +82,11 @@ export const catalogue = {
     status: 422,
     retry: false,
     means: 'A CloudEvent whose data this function can never handle.',
+  },
+  idempotency_key_reused: {
+    status: 422,
+    retry: false,
+    means: 'The Idempotency-Key was used with another body or route.',
   },
   budget_busy: {
     status: 429,

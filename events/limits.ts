@@ -34,6 +34,15 @@ export const limits = {
   /** A gateway that cannot read the changes serves what it knows for this long. */
   staleMaxMs: 60_000,
   principals: 100_000,
+  /** After a request's deadline its claim on an Idempotency-Key lasts this long: its holder is dead by then. */
+  claimMarginMs: 60_000,
+  /** How long a key is remembered after its request has ended, and its result where one is kept. */
+  claimKeepMs: 86_400_000,
+  /** What a store of claims may take to answer, before the process goes on with its own. */
+  claimStoreMs: 2_000,
+  /** An answer is recorded for others with its key, and kept, up to this size; all of a process's at once up to the other. */
+  resultBytes: 1024 * 1024,
+  resultsBytes: 64 * 1024 * 1024,
   modelCacheMs: 120_000,
   /** What a gateway's streams may take to end; other functions have 30 s. */
   drainMs: 600_000,

@@ -639,6 +639,72 @@ export type UsageImplausible = {
 };
 
 /**
+ * Another router (LiteLLM, vLLM's production stack, a batch job) served a request with a model that is registered here. The attribute `orgid` says whose it is, `source` which router. Priced by us, charged without a lease; the same request of the same source and organisation within a month counts once.
+ *
+ * `dev.sluice.usage.recorded.v1`
+ */
+export type UsageRecorded = {
+  /**
+   * The router's own id of the request, unique within its source.
+   */
+  request: string;
+  /**
+   * When the request began: decides window, price, month and hour. Not older than 13 months, not more than a day ahead.
+   */
+  at: string;
+  /**
+   * The model's name in its environment, as it is registered here.
+   */
+  model: string;
+  environment: 'development' | 'staging' | 'production';
+  /**
+   * Project of the organisation; the key's, or its first one, unless said.
+   */
+  project?: string;
+  /**
+   * API key of the project.
+   */
+  key?: string;
+  /**
+   * Tokens of the prompt, cached ones included.
+   */
+  inputTokens: number;
+  /**
+   * Those of them that came from the model server's cache; 0 unless said, never more than `inputTokens`.
+   */
+  cachedInputTokens?: number;
+  /**
+   * Tokens of the answer.
+   */
+  outputTokens: number;
+  /**
+   * How the request ended.
+   */
+  outcome: 'completed' | 'upstream_error' | 'client_aborted' | 'deadline_exceeded';
+  /**
+   * `chat.completions` unless said.
+   */
+  operation?: 'chat.completions' | 'completions' | 'embeddings';
+  /**
+   * false unless said.
+   */
+  streamed?: boolean;
+  /**
+   * The HTTP status that the client was sent.
+   */
+  status?: number;
+  /**
+   * From the request's beginning to its end.
+   */
+  latencyMs?: number;
+  timeToFirstTokenMs?: number;
+  /**
+   * Any word of the router or its client, kept with the record.
+   */
+  label?: string;
+};
+
+/**
  * The whole world was greeted after somebody.
  *
  * `dev.sluice.world.greeted.v1`
@@ -675,6 +741,7 @@ export type EventData = {
   'dev.sluice.model.registered.v1': ModelRegistered;
   'dev.sluice.settlement.due.v1': SettlementDue;
   'dev.sluice.usage.implausible.v1': UsageImplausible;
+  'dev.sluice.usage.recorded.v1': UsageRecorded;
   'dev.sluice.world.greeted.v1': WorldGreeted;
 };
 
@@ -699,5 +766,6 @@ export const eventTypes = [
   'dev.sluice.model.registered.v1',
   'dev.sluice.settlement.due.v1',
   'dev.sluice.usage.implausible.v1',
+  'dev.sluice.usage.recorded.v1',
   'dev.sluice.world.greeted.v1',
 ] as const satisfies readonly (keyof EventData)[];

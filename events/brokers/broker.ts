@@ -7,7 +7,7 @@ outcome is stored, and comes again when its consumer fails or dies; no more batc
 subscription never waits for another. What only some stores can do is an ability that the adapter declares.
 In: publications. Out: messages, a batch at a time, and an outcome for each.
 */
-import {readHttp, toJson} from '../codec.ts';
+import {readJson, toJson} from '../codec.ts';
 import type {Queryable} from '../database.ts';
 import type {Event} from '../event.ts';
 
@@ -145,8 +145,7 @@ export const messageOf = (fields: Omit<Message, 'event'>): Message => {
 };
 
 /** Reads what `toJson` wrote. Throws a SluiceError when it is no event. */
-export const parseEvent = (json: string): Event =>
-  readHttp({'content-type': 'application/cloudevents+json'}, Buffer.from(json)).events[0] as Event;
+export const parseEvent = (json: string): Event => readJson(json);
 
 /** The outcomes of a handler, made as many as there are messages: one that throws or miscounts retries them all. */
 export const handle = async (

@@ -20,6 +20,7 @@ export const runConsumer = ({
   topic,
   dispatch,
   onError,
+  beforeJoin = async () => {},
   times,
 }: {
   connect: ConnectKafka;
@@ -27,6 +28,8 @@ export const runConsumer = ({
   topic: string;
   dispatch: Dispatch;
   onError: (error: Error) => void;
+  /** What may fail: it joins all the same. */
+  beforeJoin?: () => Promise<void>;
   times: ConsumerTimes;
 }) => {
   const stopping = Promise.withResolvers<undefined>();
@@ -86,6 +89,7 @@ export const runConsumer = ({
     leave = member.end;
     const fetching = async () => {
       await consumer.connect();
+      await beforeJoin().catch(onError);
       // Where nothing is committed, or what was is deleted: nothing that is there is left out.
       await consumer.subscribe({topic, fromBeginning: true});
       await consumer.run({

@@ -188,7 +188,7 @@ const hasMembers = async (admin: Admin, groupId: string) => {
 };
 
 /** kafkajs's `setOffsets` takes five seconds, because it waits for a fetch of nothing. */
-const commitAsMember = async ({
+export const commitAsMember = async ({
   connect,
   groupId,
   topic,

@@ -4,7 +4,7 @@ Message: what a record of Kafka is to a subscription.
 In: a record. Out: an event that is wanted, one that is not, or, for what is no event, the reason and a text that keeps its
 bytes for the dead letter.
 */
-import {readKafkaRecord, toJson} from '../codec.ts';
+import {readKafkaRecord, toJson, wholeText} from '../codec.ts';
 import type {Event} from '../event.ts';
 import type {Subscription} from './broker.ts';
 
@@ -27,8 +27,7 @@ export const takeRecord = (record: RawRecord, wants: Subscription['wants']): Tak
       return {kind: 'unwanted'};
     }
     // A structured record is the JSON already.
-    const isJson = String(record.headers?.['content-type']).startsWith('application/cloudevents');
-    return {kind: 'event', event, json: isJson ? String(record.value) : toJson(event)};
+    return {kind: 'event', event, json: wholeText(event) ?? toJson(event)};
   } catch (error) {
     return {kind: 'bad', reason: (error as Error).message, json: keep(record)};
   }

@@ -8,6 +8,7 @@ takes over begins again at 1.
 */
 import {recordOf} from '../codec.ts';
 import {type ConnectKafka, connectKafka} from '../kafka/connect.ts';
+import {dismissMembers} from '../kafka/dismiss.ts';
 import {createKafkaProducer, type KafkaProducer} from '../kafka/producer.ts';
 import type {KafkaSettings} from '../kafka/settings.ts';
 import type {Logger} from '../telemetry.ts';
@@ -51,6 +52,7 @@ export const createKafkaBroker = ({
   onError = () => {},
   topicOf = plainTopic,
   groupOf = name => name,
+  soleClient = false,
   partitions = 24,
   replication = -1,
   retentionMs = 7 * 24 * 3_600_000,
@@ -69,6 +71,8 @@ export const createKafkaBroker = ({
   topicOf?: (topic: string) => string;
   /** What the group of a subscription is called. */
   groupOf?: (subscription: string) => string;
+  /** The client id of the settings is this process's alone: other members of that name are gone, and nobody waits for them. */
+  soleClient?: boolean;
   /** Of topics that are not there yet; the number of one that is there is never changed. */
   partitions?: number;
   replication?: number;
@@ -191,6 +195,11 @@ export const createKafkaBroker = ({
       topic: kafkaTopic,
       dispatch,
       onError,
+      async beforeJoin() {
+        if (soleClient) {
+          await dismissMembers({connect, groupId, clientId: settings.clientId});
+        }
+      },
       times: {...consumerTimes, ...times},
     });
     return async () => {

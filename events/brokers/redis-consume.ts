@@ -120,15 +120,15 @@ export const startReading = ({
     return wanted;
   };
 
-  /** Until something is wanted or nothing is left: an empty answer makes the loop rest. */
+  /** Until something is wanted or nothing is left: an empty answer makes the loop rest, a full one makes it come again. */
   const fresh = async (limit: number): Promise<Message[]> => {
     for (;;) {
       const {entries, newest} = await taking.fresh(limit);
       const messages = await admit(entries);
-      if (entries.length < limit) {
+      if (entries.length === 0) {
         waker.hungry(wake, newest);
       }
-      if (messages.length > 0 || entries.length < limit || stopping.signal.aborted) {
+      if (messages.length > 0 || entries.length === 0 || stopping.signal.aborted) {
         return messages;
       }
     }

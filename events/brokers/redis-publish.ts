@@ -7,7 +7,7 @@ when they are published again, with the same id.
 A stream that holds `lengthMax` takes no more: XADD's own bound would delete what a group has not read.
 */
 import type {ChainableCommander, Redis} from 'ioredis';
-import {readJson, toRedisFields} from '../codec.ts';
+import {redisFieldsOf} from '../codec.ts';
 import {SluiceError} from '../errors.ts';
 import {limits} from '../limits.ts';
 import {ready, within} from '../redis.ts';
@@ -20,38 +20,50 @@ export const createPublisher = ({
   streamOf,
   lengthMax,
   publishMs,
+  lookMs = 100,
+  now = () => performance.now(),
 }: {
   client: Redis;
   /** Throws for a topic that nobody declared. */
   streamOf: (topic: string) => string;
   lengthMax: number;
   publishMs: number;
+  /** For so long what others append is not seen. */
+  lookMs?: number;
+  now?: () => number;
 }) => {
-  /** As each stream was last seen. */
-  const lengths = new Map<string, number>();
+  /** As each stream was last seen, and what was appended here since. */
+  const lengths = new Map<string, {length: number; seenAt: number}>();
 
   const appendOf = ({topic, json, barrier}: Publication): Append => {
     if (barrier) {
       throw new Error('expected no barrier: Redis Streams keep no order that one could wait in');
     }
-    return {stream: streamOf(topic), fields: toRedisFields(readJson(json)), size: json.length};
+    return {stream: streamOf(topic), fields: redisFieldsOf(json), size: json.length};
   };
 
   const checkLengths = async (streams: ReadonlySet<string>) => {
     for (const stream of streams) {
-      if ((lengths.get(stream) ?? lengthMax) >= lengthMax) {
-        lengths.set(stream, await client.xlen(stream));
+      let {length} = lengths.get(stream) ?? {length: lengthMax};
+      if (length >= lengthMax) {
+        length = await client.xlen(stream);
+        lengths.set(stream, {length, seenAt: now()});
       }
-      if ((lengths.get(stream) ?? 0) >= lengthMax) {
+      if (length >= lengthMax) {
         throw new SluiceError(
           'unavailable',
-          `the stream ${stream} holds ${lengths.get(stream)} entries and takes no more than ${lengthMax}`,
+          `the stream ${stream} holds ${length} entries and takes no more than ${lengthMax}`,
         );
       }
     }
   };
 
-  /** With the lengths that the streams have then. */
+  /** Far from its bound a stream is looked at now and then: for an event alone, that would be every second command. */
+  const isUnsure = (stream: string) => {
+    const {length, seenAt} = lengths.get(stream) ?? {length: lengthMax, seenAt: 0};
+    return length > lengthMax / 2 || now() - seenAt > lookMs;
+  };
+
   const append = async (
     appends: readonly Append[],
     commands: ChainableCommander,
@@ -60,13 +72,19 @@ export const createPublisher = ({
     for (const {stream, fields} of appends) {
       commands.xadd(stream, '*', ...fields);
     }
-    const streams = [...new Set(appends.map(({stream}) => stream))];
-    for (const stream of streams) {
+    const unsure = [...streamsOf(appends)].filter(isUnsure);
+    for (const stream of unsure) {
       commands.xlen(stream);
     }
     const replies = await resultsOf(finish(commands));
-    for (const [index, stream] of streams.entries()) {
-      lengths.set(stream, Number(replies[appends.length + index]));
+    for (const {stream} of appends) {
+      const seen = lengths.get(stream);
+      if (seen) {
+        seen.length += 1;
+      }
+    }
+    for (const [index, stream] of unsure.entries()) {
+      lengths.set(stream, {length: Number(replies[appends.length + index]), seenAt: now()});
     }
   };
 

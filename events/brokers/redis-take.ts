@@ -44,6 +44,11 @@ export const createTaking = ({
   /** Where the list of our own pending entries is read on; undefined when all of it was. */
   let ownAfter: string | undefined = '-';
   let sweepAt = 0;
+  /** The last read of new entries found as many as it asked for. */
+  let flooded = false;
+  /** To be acknowledged in a moment. */
+  let settled: string[] = [];
+  let acknowledging: Promise<void> | undefined;
 
   /** `owner` empty: whoever has them. */
   const claim = async (ids: readonly string[], owner: string, minIdleMs: number) => {
@@ -106,17 +111,27 @@ export const createTaking = ({
       sweepAt = ids.length < limit ? now() + sweepMs : 0;
       return ids.length > 0 ? claim(ids, '', Math.ceil(expireMs)) : [];
     },
-    /** With the newest id that the stream had before: whoever found nothing new has found nothing up to there. */
+    /** None of them: with the newest id that the stream had before, because up to there is nothing new. */
     async fresh(limit: number): Promise<{entries: Entry[]; newest: string}> {
+      const reading = [
+        'XREADGROUP',
+        ...['GROUP', group, consumer, 'COUNT', limit, 'STREAMS', stream, '>'],
+      ] as const;
+      if (flooded) {
+        // Where there was more than enough the last time there will be something: the script would be run for nothing.
+        const entries = entriesIn(await client.callBuffer(...reading));
+        flooded = entries.length === limit;
+        if (entries.length > 0) {
+          return {entries, newest: ''};
+        }
+      }
       const commands = client
         .pipeline()
         .eval(scripts.newestId, 1, stream)
-        .callBuffer(
-          'XREADGROUP',
-          ...['GROUP', group, consumer, 'COUNT', limit, 'STREAMS', stream, '>'],
-        );
+        .callBuffer(...reading);
       const [newest, reply] = await resultsOf(commands);
-      const entries = reply ? newEntries((reply as [Buffer, unknown][])[0]?.[1]) : [];
+      const entries = entriesIn(reply);
+      flooded = entries.length === limit;
       return {entries, newest: String(newest)};
     },
     /** Keeps from being claimed what is in hand. What another has claimed in spite of that is no longer ours. */
@@ -137,15 +152,30 @@ export const createTaking = ({
         await client.eval(scripts.setDeliveries, 1, stream, group, consumer, ...some.flat());
       }
     },
+    /** Those that end together travel in one command. */
     async acknowledge(ids: readonly string[]) {
-      if (ids.length > 0) {
-        await client.xack(stream, group, ...ids);
+      if (ids.length === 0) {
+        return;
       }
+      settled.push(...ids);
+      acknowledging ??= new Promise<void>((resolve, reject) => {
+        // After all that is ready to run: of handlers that end together, each has been here by then.
+        process.nextTick(() => {
+          const all = settled;
+          settled = [];
+          acknowledging = undefined;
+          client.xack(stream, group, ...all).then(() => resolve(), reject);
+        });
+      });
+      await acknowledging;
     },
   };
 };
 
 export type Taking = ReturnType<typeof createTaking>;
+
+const entriesIn = (reply: unknown): Entry[] =>
+  reply ? newEntries((reply as [Buffer, unknown][])[0]?.[1]) : [];
 
 const chunks = <Item>(items: readonly Item[]): Item[][] =>
   Array.from({length: Math.ceil(items.length / scriptMax)}, (_, index) =>

@@ -1,30 +1,32 @@
 /**
 Binary mode, as every binding has it: attributes as texts beside the data, the data as bytes with a content type.
 
-In: texts by attribute, a content type, bytes. Out: an event; and back. How texts are named and coded is the binding's affair.
+In: texts by attribute, a content type, the data. Out: an event; and back. How texts are named and coded is the binding's affair.
 
 JSON data is parsed; everything else stays bytes. So does JSON in another charset than UTF-8: to parse it we would have to
 translate it, and what is forwarded would not be what was sent; to refuse it would lose an event that others can read.
 */
 import type {Event} from '../event.ts';
-import {checked, isBase64, malformed} from './attributes.ts';
+import {checked, type Gathering, isBase64} from './attributes.ts';
 import {bytesIn, checkDepth, parseJson, textOf} from './json.ts';
 import {keepText, keptText} from './json-text.ts';
 import {isJsonType, isUtf8Charset} from './media-type.ts';
 
-export type Binary = Readonly<{
-  attributes: ReadonlyArray<readonly [name: string, text: string]>;
+/** Absent data is undefined in both. */
+export type Read = Readonly<{
+  /** As `gather` has made them; they become the event. */
+  attributes: Gathering;
   contentType: string | undefined;
-  /** Undefined for absent data. */
   body: Buffer | undefined;
 }>;
+export type Written = Readonly<{
+  attributes: ReadonlyArray<readonly [name: string, text: string]>;
+  contentType: string | undefined;
+  /** A text is sent as UTF-8. */
+  body: Buffer | string | undefined;
+}>;
 
-export const readBinary = ({attributes, contentType, body}: Binary): Event => {
-  // Not by assignment: `ce-__proto__` would be swallowed instead of refused.
-  const members: Record<string, unknown> = Object.fromEntries(attributes);
-  if (members.data !== undefined) {
-    throw malformed('data is no attribute: the body is the data');
-  }
+export const readBinary = ({attributes: members, contentType, body}: Read): Event => {
   const type = contentType || (members.datacontenttype as string | undefined);
   if (type !== undefined) {
     members.datacontenttype = type;
@@ -34,31 +36,55 @@ export const readBinary = ({attributes, contentType, body}: Binary): Event => {
   }
   const coded = members.specversion === '0.3' && isBase64(members.datacontentencoding);
   if (coded || !isJsonType(type) || !isUtf8Charset(type ?? '')) {
-    return checked({...members, data: body});
+    members.data = body;
+    return checked(members);
   }
   if (body.length === 0) {
     // No JSON is empty; senders without data say so like this.
     return checked(members);
   }
-  const text = textOf(body);
-  const data = parseJson(text);
-  checkDepth(data);
-  return keepText(checked({...members, data}), {text, of: 'data'});
+  const parsed = type === undefined ? jsonIfAny(body) : jsonIn(body);
+  if (parsed === undefined) {
+    members.data = body;
+    return checked(members);
+  }
+  checkDepth(parsed.data);
+  members.data = parsed.data;
+  return keepText(checked(members), {text: parsed.text, of: 'data'});
 };
 
-export const writeBinary = (event: Event): Binary => {
-  const {data, datacontenttype, ...others} = event;
+const jsonIn = (body: Buffer) => {
+  const text = textOf(body);
+  return {text, data: parseJson(text)};
+};
+
+/** Where nothing is said, data may be anything, and Knative's brokers forward it. */
+const jsonIfAny = (body: Buffer) => {
+  try {
+    return jsonIn(body);
+  } catch {
+    return undefined;
+  }
+};
+
+export const writeBinary = (event: Event, textOfData = keptText): Written => {
   const attributes: [string, string][] = [];
-  for (const [name, value] of Object.entries(others)) {
-    // An event of the SDK has its bytes under this name too.
-    if (value !== undefined && value !== null && name !== 'data_base64') {
+  for (const name of Object.keys(event)) {
+    const value = event[name];
+    if (value !== undefined && value !== null && !apart.has(name)) {
       attributes.push([name, String(value)]);
     }
   }
-  return {attributes, ...bytesOf(event)};
+  return {attributes, ...bodyOf(event, textOfData)};
 };
 
-const bytesOf = (event: Event): Pick<Binary, 'contentType' | 'body'> => {
+/** No attributes, or said by the body. An event of the SDK has its bytes under the last name too. */
+const apart = new Set(['data', 'datacontenttype', 'data_base64']);
+
+const bodyOf = (
+  event: Event,
+  textOfData: (event: Event) => string | undefined,
+): Pick<Written, 'contentType' | 'body'> => {
   const {data, datacontenttype} = event;
   const bytes = bytesIn(event);
   if (bytes !== undefined) {
@@ -73,6 +99,6 @@ const bytesOf = (event: Event): Pick<Binary, 'contentType' | 'body'> => {
   const isPlain = typeof data === 'string' && !isJsonType(contentType);
   return {
     contentType,
-    body: Buffer.from(isPlain ? data : (keptText(event) ?? JSON.stringify(data))),
+    body: isPlain ? data : (textOfData(event) ?? JSON.stringify(data)),
   };
 };

@@ -7,7 +7,7 @@ cannot tell it from data of no bytes.
 import {isUtf8} from 'node:buffer';
 import {SluiceError} from '../errors.ts';
 import type {Event} from '../event.ts';
-import {malformed} from './attributes.ts';
+import {type Gathering, gather, malformed} from './attributes.ts';
 import {readBinary, writeBinary} from './binary.ts';
 import {batchType, readBatch, readJson, structuredType, toJson} from './json.ts';
 import {isEventType, isUtf8Charset, mediaTypeOf} from './media-type.ts';
@@ -57,11 +57,11 @@ export const eventFormatOf = (contentType: string): 'structured' | 'batch' => {
 
 /** Section 3.1.3: `ce-` headers. */
 const attributesIn = (headers: Headers) => {
-  const attributes: [string, string][] = [];
+  const attributes: Gathering = {};
   for (const name of Object.keys(headers)) {
     const value = name.startsWith('ce-') ? header(headers, name) : undefined;
     if (value !== undefined) {
-      attributes.push([name.slice(3), decodeHeader(value)]);
+      gather(attributes, name.slice(3), decodeHeader(value));
     }
   }
   return attributes;
@@ -69,6 +69,9 @@ const attributesIn = (headers: Headers) => {
 
 /** Section 3.1.3.2: unquoted, then percent-decoded once. What is no UTF-8 must be refused, a `%` that codes nothing stays. */
 const decodeHeader = (received: string) => {
+  if (!/["%\u0080-\uffff]/.test(received)) {
+    return received;
+  }
   const text = uncoded(received);
   const quoted = /^"((?:[^"\\]|\\.)*)"$/.exec(text);
   const unquoted = quoted ? (quoted[1] as string).replace(/\\(.)/g, '$1') : text;
@@ -92,7 +95,9 @@ const uncoded = (text: string) => {
   return isUtf8(bytes) ? bytes.toString('utf8') : text;
 };
 
-const percentEncode = (text: string) =>
+const percentEncode = (text: string) => (/^[!#$&-~]*$/.test(text) ? text : percentEncoded(text));
+
+const percentEncoded = (text: string) =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the binding says to encode
   text.replace(/[\u0000-\u0020"%\u007f-\u{10ffff}]/gu, character => encodeURIComponent(character));
 
@@ -124,5 +129,5 @@ export const toBinary = (event: Event): Message => {
   if (contentType !== undefined) {
     headers['content-type'] = contentType;
   }
-  return {headers, body: body ?? Buffer.alloc(0)};
+  return {headers, body: typeof body === 'string' ? Buffer.from(body) : (body ?? Buffer.alloc(0))};
 };

@@ -38,9 +38,34 @@ export const keptText = (event: Event): string | undefined => {
   if (found === undefined) {
     return undefined;
   }
-  const read = textIn(found);
   const now = JSON.stringify(event.data);
+  if (found.source.of === 'event' && endsWithData(found.source.text, now)) {
+    return now;
+  }
+  const read = textIn(found);
   return read === now || JSON.stringify(JSON.parse(read)) === now ? read : now;
+};
+
+/**
+Whether an event's text is one that we could have written: then nobody has to look for its data. What is before the last bracket of
+an object is its last member, and a bare quote after a comma begins a name.
+*/
+const endsWithData = (json: string, data: string) => json.endsWith(`,"data":${data}}`);
+
+/** The JSON of the data in the JSON of an event that has some, and was just read. */
+export const dataTextIn = (json: string, {data}: Event): string => {
+  const written = JSON.stringify(data);
+  if (endsWithData(json, written)) {
+    return written;
+  }
+  const {start, end} = dataIn(json, json.indexOf('{')).span;
+  return json.slice(start, end);
+};
+
+/** The whole text that the event was read from, where it was read by itself. */
+export const wholeText = (event: Event): string | undefined => {
+  const source = (carrierOf(event) as {[kept]?: Kept})[kept]?.source;
+  return source?.of === 'event' ? source.text : undefined;
 };
 
 const textIn = ({source, index}: Kept): string => {

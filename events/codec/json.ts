@@ -45,10 +45,12 @@ export const textOf = (bytes: Buffer | string): string => {
   if (typeof bytes === 'string') {
     return bytes;
   }
-  if (!isUtf8(bytes)) {
+  const text = bytes.toString('utf8');
+  // Decoding puts this character in the place of what is none; where there is none of it, all was well.
+  if (text.includes('\ufffd') && !isUtf8(bytes)) {
     throw malformed('the event is not UTF-8');
   }
-  return bytes.toString('utf8');
+  return text;
 };
 
 export const parseJson = (text: string): unknown => {

@@ -7,7 +7,7 @@ is no attribute: what the producer meant by it is in the event.
 
 import {SluiceError} from '../errors.ts';
 import type {Event} from '../event.ts';
-import {malformed} from './attributes.ts';
+import {type Gathering, gather, malformed} from './attributes.ts';
 import {readBinary} from './binary.ts';
 import {eventFormatOf} from './http.ts';
 import {readJson, structuredType, textOf, toJson} from './json.ts';
@@ -51,17 +51,25 @@ export const readKafkaRecord = ({value, headers = {}}: KafkaRecord): Event => {
   return readJson(value);
 };
 
-const attributesIn = (headers: NonNullable<KafkaRecord['headers']>) =>
-  Object.keys(headers).flatMap(name => {
+const attributesIn = (headers: NonNullable<KafkaRecord['headers']>) => {
+  const attributes: Gathering = {};
+  for (const name of Object.keys(headers)) {
     const text = name.startsWith('ce_') ? textIn(headers, name) : undefined;
-    return text === undefined ? [] : [[name.slice(3), text] as const];
-  });
+    if (text !== undefined) {
+      gather(attributes, name.slice(3), text);
+    }
+  }
+  return attributes;
+};
 
 /** A header that comes twice is refused: readers differ in which one counts, and it may be the organisation. */
 const textIn = (headers: NonNullable<KafkaRecord['headers']>, name: string) => {
-  const values = [headers[name] ?? []].flat();
-  if (values.length > 1) {
+  const value = headers[name];
+  if (!Array.isArray(value)) {
+    return value === undefined ? undefined : textOf(value);
+  }
+  if (value.length > 1) {
     throw malformed('a header of the record comes twice');
   }
-  return values[0] === undefined ? undefined : textOf(values[0]);
+  return value[0] === undefined ? undefined : textOf(value[0]);
 };

@@ -1,14 +1,15 @@
 /**
-Dismiss: takes members out of a group that nobody is any more: a process that was killed, when it is started again under its name.
+Dismiss: takes out of a group the members that nobody is any more: of a process that was killed, when it is started again under its
+name, and of one whose connection broke, when it comes again.
 
-In: a group, the client id that one process alone has. Out: how many were taken out. Kafka waits for a member that was killed until
+In: a group, the client id that one process alone has. Out: how many were taken out. Kafka waits for a member that is gone until
 its session is over, 30 s, and gives nobody a partition meanwhile when another one comes or goes: a group whose processes are killed
 more often than that would stand still. One that is alive all the same (two with one name) comes again as a new member.
 
 kafkajs can only leave a group as the member that it is. What it has inside is used, as its version 2.2.4 has it; where that is
 missing nobody is dismissed, and Kafka waits.
 */
-import {type KafkaConnection, within} from './connect.ts';
+import {type ConnectKafka, within} from './connect.ts';
 
 type Coordinator = {leaveGroup(request: {groupId: string; memberId: string}): Promise<unknown>};
 type Cluster = {
@@ -25,17 +26,40 @@ const clusterOf = (kafka: object): Cluster | undefined => {
   return symbol && inside[symbol]?.({metadataMaxAge: 300_000});
 };
 
+const againMs = 200;
+
 export const dismissMembers = async ({
   connect,
   groupId,
   clientId,
   timeoutMs = 5_000,
 }: {
-  connect: () => Promise<KafkaConnection>;
+  connect: ConnectKafka;
   groupId: string;
   clientId: string;
+  /** A broker that has just started does not know its groups yet. */
   timeoutMs?: number;
 }): Promise<number> => {
+  const until = performance.now() + timeoutMs;
+  for (;;) {
+    const left = Math.max(until - performance.now(), 1);
+    try {
+      return await dismissOnce(connect, groupId, clientId, left);
+    } catch (error) {
+      if (performance.now() + againMs > until) {
+        throw error;
+      }
+    }
+    await new Promise(resolve => setTimeout(resolve, againMs));
+  }
+};
+
+const dismissOnce = async (
+  connect: ConnectKafka,
+  groupId: string,
+  clientId: string,
+  timeoutMs: number,
+): Promise<number> => {
   const {kafka, cut} = await connect();
   const admin = kafka.admin();
   const cluster = clusterOf(kafka);

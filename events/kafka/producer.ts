@@ -10,6 +10,7 @@ import type {Producer} from 'kafkajs';
 import {SluiceError} from '../errors.ts';
 import type {Logger} from '../telemetry.ts';
 import {type ConnectKafka, connectKafka, type KafkaConnection, within} from './connect.ts';
+import {partitionByKey} from './partitioner.ts';
 import {
   type BufferLimits,
   createSendBuffer,
@@ -65,7 +66,7 @@ export const createKafkaProducer = <Name extends string>({
     const producer = connection.kafka.producer({
       allowAutoTopicCreation: false,
       // The one that other clients have too; said, because kafkajs warns of those who say nothing.
-      createPartitioner: Partitioners.DefaultPartitioner,
+      createPartitioner: partitionByKey(Partitioners.DefaultPartitioner),
       retry: {initialRetryTime: 50, maxRetryTime: 500, factor: 0.2, multiplier: 2, retries: 2},
     });
     try {

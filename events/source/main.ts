@@ -25,19 +25,11 @@ const brokerFor = async (
   {keepDeadLetters, logger, onError}: Making,
 ) => {
   if (reading.kind === 'kafka') {
-    const [{createKafkaBroker}, {connectKafka}, {dismissMembers}] = await Promise.all([
-      import('../brokers/kafka.ts'),
-      import('../kafka/connect.ts'),
-      import('../kafka/dismiss.ts'),
-    ]);
-    const {kafka: settings, topic, group: groupId, consumer} = reading;
-    if (consumer !== undefined) {
-      const {clientId} = settings;
-      const connect = () => connectKafka(settings, {logger});
-      await dismissMembers({connect, groupId, clientId}).catch(onError);
-    }
+    const {createKafkaBroker} = await import('../brokers/kafka.ts');
+    const {kafka: settings, topic, consumer} = reading;
     const broker = createKafkaBroker({
       settings,
+      soleClient: consumer !== undefined,
       keepDeadLetters: letters => keepDeadLetters(letters),
       logger,
       onError,

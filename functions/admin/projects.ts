@@ -1,5 +1,6 @@
 /**
-Projects: creates and lists the projects of an organisation. In: a name, what an unsettled request costs. Out: the project.
+Projects: creates and lists the projects of an organisation. In: a name, what an unsettled request
+costs, whether results are kept. Out: the project.
 */
 import type {Router} from 'express';
 import {readJson} from '../../events/json-body.ts';
@@ -9,31 +10,37 @@ import {refuseTaken} from './taken.ts';
 import {idIn} from './tenancy.ts';
 
 type UnsettledPolicy = 'prompt' | 'hold' | 'waive';
-type NewProject = Readonly<{name: string; unsettledPolicy?: UnsettledPolicy}>;
+type NewProject = Readonly<{
+  name: string;
+  unsettledPolicy?: UnsettledPolicy;
+  keepResults?: boolean;
+}>;
 type Row = {
   id: string;
   org_id: string;
   name: string;
   unsettled_policy: UnsettledPolicy;
+  keep_results: boolean;
   created_at: Date;
 };
 
 const path = '/admin/v1/orgs/:org/projects';
 const insertText = `
-  insert into projects (id, org_id, name, unsettled_policy) values ($1, $2, $3, $4) returning *`;
+  insert into projects (id, org_id, name, unsettled_policy, keep_results) values ($1, $2, $3, $4, $5) returning *`;
 const listText = `
   select * from projects where org_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`;
 
 export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
   function addProjectRoutes(router: Router) {
     router.post(path, async (request, response) => {
-      const {name, unsettledPolicy = 'prompt'} = contract.body<NewProject>(
-        'createProject',
-        readJson(request),
-      );
+      const {
+        name,
+        unsettledPolicy = 'prompt',
+        keepResults = false,
+      } = contract.body<NewProject>('createProject', readJson(request));
       const {rows} = await tenancy
         .owning('org', idIn(request, 'org'), (client, org) =>
-          client.query<Row>(insertText, [newId(), org, name, unsettledPolicy]),
+          client.query<Row>(insertText, [newId(), org, name, unsettledPolicy, keepResults]),
         )
         .catch(refuseTaken(`the organisation has a project ${JSON.stringify(name)} already`));
       response.status(201).json(toView(rows[0] as Row));
@@ -53,5 +60,6 @@ const toView = (row: Row) => ({
   org: row.org_id,
   name: row.name,
   unsettledPolicy: row.unsettled_policy,
+  keepResults: row.keep_results,
   createdAt: row.created_at,
 });

@@ -8,6 +8,7 @@ import type {LoadPrincipal} from './principals.ts';
 const text = `
   select k.id as key, k.org_id as org, k.project_id as project, k.public_id, k.secret_hash, k.models, k.environments,
          k.expires_at, k.revoked_at is not null as revoked, o.suspended_at is not null as suspended, p.unsettled_policy,
+         p.keep_results,
          coalesce((select jsonb_agg(jsonb_build_object('id', b.id, 'unit', b.unit) order by b.id) from budgets b
                    where b.org_id = k.org_id
                      and (b.project_id is null or b.project_id = k.project_id)
@@ -27,6 +28,7 @@ type Row = {
   revoked: boolean;
   suspended: boolean;
   unsettled_policy: Principal['unsettledPolicy'];
+  keep_results: boolean;
   budgets: Principal['budgets'];
 };
 
@@ -48,6 +50,7 @@ export const createPrincipalLoader =
         revoked: row.revoked,
         suspended: row.suspended,
         unsettledPolicy: row.unsettled_policy,
+        keepResults: row.keep_results,
         budgets: row.budgets,
       }
     );

@@ -23,6 +23,8 @@ export type Principal = Readonly<{
   revoked: boolean;
   suspended: boolean;
   unsettledPolicy: 'prompt' | 'hold' | 'waive';
+  /** Whether answers to requests with an Idempotency-Key are kept, encrypted, to be replayed. */
+  keepResults?: boolean;
   /** Every budget that a request of this key counts in. */
   budgets: ReadonlyArray<Readonly<{id: string; unit: 'usd' | 'tokens' | 'gpu_ms'}>>;
 }>;

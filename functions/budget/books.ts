@@ -12,6 +12,7 @@ export const openBooks = (loaded: Loaded) => {
   const leases = new Map(loaded.leases);
   const requests = new Map(loaded.requests);
   const settlements = new Map(loaded.settlements);
+  const charged = new Set(loaded.charged);
   const changedWindows = new Set<string>();
   const changedLeases = new Set<string>();
   const opened = new Map<string, OpenRequest>();
@@ -31,6 +32,9 @@ export const openBooks = (loaded: Loaded) => {
     requests: () => requests.values(),
     settlement: (id: string) => settlements.get(id),
     price: (key: string) => loaded.prices.get(key),
+    /** Is usage of another router in the ledger? */
+    isCharged: (id: string) => charged.has(id),
+    accounts: (id: string) => loaded.accounts.get(id) ?? [],
     setWindow(window: WindowRow, after: Window) {
       windows.set(window.id, {...window, ...after});
       changedWindows.add(window.id);
@@ -50,6 +54,10 @@ export const openBooks = (loaded: Loaded) => {
     },
     enter(entry: LedgerEntry) {
       entries.push(entry);
+      if (entry.entry === 'external') {
+        charged.add(entry.request);
+        return;
+      }
       settlements.set(
         entry.request,
         entry.entry === 'unsettled' ? {final: false, unsettled: entry} : {final: true},

@@ -5,7 +5,7 @@ In: a request's budgets with amounts. Out: the charges for its ledger entry; lea
 The intent's holds are those that end; a result without an intent speaks for itself.
 */
 import type {Books} from './books.ts';
-import type {Charge, Intent, LedgerEntry, OpenRequest, Result, WindowRow} from './store.ts';
+import type {Charge, LedgerEntry, OpenRequest, Result, WindowRow} from './store.ts';
 import {type Cover, correct, covers, settle} from './window.ts';
 
 /** What somebody should look at, though nothing is wrong with the books. */
@@ -17,7 +17,8 @@ export type Notes = {
 };
 
 export type Context = Readonly<{books: Books; notes: Notes; time: Date}>;
-export type Named = Pick<Intent['budgets'][number], 'budget' | 'window' | 'lease' | 'unit'>;
+export type Named = Pick<Charge, 'budget' | 'window' | 'lease' | 'unit'>;
+type Leased = Named & {lease: string};
 
 /** The intent's holds are the ones that were counted, so they are the ones that end, even one that the result forgot. */
 export const chargeKnown = (
@@ -52,7 +53,7 @@ export const chargeUnannounced = (context: Context, budgets: Result['budgets']):
 
 const charge = (
   {books, notes}: Context,
-  named: Named,
+  named: Leased,
   hold: number,
   amount: number,
   cover: Cover,

@@ -9,6 +9,7 @@ import type {Event} from '../../events/event.ts';
 import {thresholds} from './announce.ts';
 import {openBooks} from './books.ts';
 import type {Notes} from './charge.ts';
+import {externalKeyOf, withTerms} from './external.ts';
 import {type Message, readMessages} from './messages.ts';
 import {apply} from './settle.ts';
 import type {BudgetStore, Changes, Keys, Loaded} from './store.ts';
@@ -26,7 +27,9 @@ export const debit = ({
   onOutcome?: (outcome: Outcome, events: readonly Event[]) => void;
 }) =>
   async function debitBatch(events: readonly Event[]): Promise<void> {
-    const {messages, deadLetters} = readMessages(events);
+    const read = readMessages(events, now());
+    const {messages, deadLetters: refused} = await withTerms(store.findTerms, read.messages);
+    const deadLetters = [...read.deadLetters, ...refused];
     const months = new Set(
       messages.flatMap(message => ('month' in message ? [message.month] : [])),
     );
@@ -84,11 +87,14 @@ const keysOf = (messages: readonly Message[]): Keys => {
   const windows = new Set<string>();
   const leases = new Set<string>();
   const due: {org: string; beforeMs: number}[] = [];
+  const external: Keys['external'][number][] = [];
   const prices = new Map<string, {modelId: string; version: number}>();
   for (const message of messages) {
     orgs.add(message.org);
     if (message.kind === 'due') {
       due.push({org: message.org, beforeMs: message.beforeMs});
+    } else if (message.kind === 'external') {
+      external.push(externalKeyOf(message));
     } else if (message.kind === 'fence') {
       windows.add(message.window);
       leases.add(message.lease);
@@ -113,5 +119,6 @@ const keysOf = (messages: readonly Message[]): Keys => {
     leases: [...leases],
     prices: due.length > 0 ? [...prices.values()] : [],
     due,
+    external,
   };
 };

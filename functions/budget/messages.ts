@@ -6,6 +6,8 @@ One that broke a statement would fail its whole batch for ever, so nothing passe
 */
 import {type DeadLetter, refusedBy} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';
+import type {Terms} from '../../events/external-terms.ts';
+import {type ExternalUsage, readExternalUsage, recordedType} from '../../events/external-usage.ts';
 import {isUuid, monthOf} from '../../events/uuid.ts';
 import {dueShape, fencedShape, finishedShape, isText, startedShape} from './shapes.ts';
 import type {Intent, Result} from './store.ts';
@@ -16,17 +18,20 @@ export type Message = About &
   (
     | (Traced & Readonly<{kind: 'intent'; data: Intent; deadlineMs: number}>)
     | (Traced & Readonly<{kind: 'result'; data: Result}>)
+    /** Its terms are found after it was read. */
+    | (Traced & Readonly<{kind: 'external'; data: ExternalUsage; terms?: Terms}>)
     | Readonly<{kind: 'fence'; lease: string; window: string}>
     | Readonly<{kind: 'due'; beforeMs: number}>
   );
 
 export const readMessages = (
   events: readonly Event[],
+  nowMs = Date.now(),
 ): {messages: Message[]; deadLetters: DeadLetter[]} => {
   const messages: Message[] = [];
   const deadLetters: DeadLetter[] = [];
   for (const event of events) {
-    const message = read(event);
+    const message = read(event, nowMs);
     if (typeof message === 'string') {
       deadLetters.push(refusedBy('budget', event, message));
     } else if (message) {
@@ -37,7 +42,7 @@ export const readMessages = (
 };
 
 /** A message, a complaint, or nothing for what concerns others: the debit reads what it wrote to the log itself, too. */
-const read = (event: Event): Message | string | undefined => {
+const read = (event: Event, nowMs: number): Message | string | undefined => {
   const org = event.orgid;
   switch (event.type) {
     case 'dev.sluice.inference.unsettled.v1':
@@ -46,6 +51,10 @@ const read = (event: Event): Message | string | undefined => {
     case 'dev.sluice.inference.started.v1':
     case 'dev.sluice.inference.finished.v1':
       return readInference(event);
+    case recordedType: {
+      const data = readExternalUsage(event, nowMs);
+      return typeof data === 'string' ? data : externalOf(event, data);
+    }
     case 'dev.sluice.lease.fenced.v1': {
       const data = event.data as {lease: string; window: string};
       const complaint = fencedShape(data) ?? complainOf(event, `${data.lease}/fenced`);
@@ -70,6 +79,15 @@ const read = (event: Event): Message | string | undefined => {
       return 'not a type that the debit knows';
   }
 };
+
+const externalOf = (event: Event, {traceparent, ...data}: ExternalUsage): Message => ({
+  kind: 'external',
+  event,
+  org: data.org,
+  month: data.month,
+  data,
+  ...(traceparent === undefined ? {} : {traceparent}),
+});
 
 const readInference = (event: Event): Message | string => {
   const started = event.type === 'dev.sluice.inference.started.v1';

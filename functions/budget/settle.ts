@@ -5,6 +5,7 @@ intent      opens the request, and counts its holds in the leases that still cov
 result      charges the request, once: by its amounts, or as the difference to what policy had charged before
 fence       frees what no open request of a fenced lease holds
 due         charges by policy every request that was past its deadline when the marker was sent
+external    charges what another router measured, once, without a lease
 
 In: a message. Out: undefined, or why the event can never be handled; a refused event has changed nothing.
 A request is settled once, whatever is repeated or comes in another order: the ledger decides.
@@ -13,6 +14,7 @@ import {monthOf} from '../../events/uuid.ts';
 import * as announce from './announce.ts';
 import type {Books} from './books.ts';
 import {type Context, chargeKnown, chargeUnannounced, correction, type Named} from './charge.ts';
+import {applyExternal} from './external.ts';
 import type {Message} from './messages.ts';
 import {estimate} from './policy.ts';
 import {type Intent, priceKey, type Result} from './store.ts';
@@ -28,6 +30,9 @@ export const apply = (context: Context, message: Message): string | undefined =>
       return applyFence(context, message);
     case 'due':
       return applyDue(context, message);
+    case 'external':
+      applyExternal(context.books, message);
+      return undefined;
   }
 };
 

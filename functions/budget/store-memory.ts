@@ -4,6 +4,7 @@ of the lease functions (grant, give back, begin a fence), so that the rules can 
 */
 import type {DeadLetter} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';
+import {emptyRegistry, findTermsAmong} from '../../events/external-terms-memory.ts';
 import {limits} from '../../events/limits.ts';
 import type {Price} from './cost.ts';
 import {
@@ -15,9 +16,17 @@ import {
   type LedgerEntry,
   type Loaded,
   type OpenRequest,
-  type Settlement,
   type WindowRow,
 } from './store.ts';
+import {createMemoryAccounts} from './store-memory-external.ts';
+import {
+  absent,
+  checkedLease,
+  checkedWindow,
+  isNear,
+  pick,
+  settlementsOf,
+} from './store-memory-rows.ts';
 
 export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) => {
   const windows = new Map<string, WindowRow>();
@@ -28,6 +37,8 @@ export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) =
   const prices = new Map<string, Price>();
   const outbox = new Map<string, Event>();
   const deadLetters = new Map<string, DeadLetter>();
+  const registry = emptyRegistry();
+  const external = createMemoryAccounts(windows, ledger);
   const state = {windows, leases, leaseEnds, requests, ledger, prices, outbox, deadLetters};
 
   const send = (event: Event) => {
@@ -49,7 +60,8 @@ export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) =
         found.set(row.id, row);
       }
     }
-    return {windows, leases, requests: found, settlements: settlementsOf(ledger.values()), prices};
+    const settlements = settlementsOf(ledger.values());
+    return {windows, leases, requests: found, settlements, prices, ...external.load(keys)};
   };
 
   const write = (changes: Changes) => {
@@ -92,6 +104,7 @@ export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) =
     async openMonths(months) {
       return new Set(months.filter(month => !isNear(month, new Date(now()))));
     },
+    findTerms: findTermsAmong(registry),
     async transaction(keys, work) {
       const outcome = work(load(keys));
       const before = Object.values(state).map(
@@ -193,56 +206,16 @@ export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) =
     });
   };
 
-  return {...store, state, grant, giveBack, beginFence};
+  return {
+    ...store,
+    state,
+    registry,
+    budgets: external.budgets,
+    adopt: external.adopt,
+    grant,
+    giveBack,
+    beginFence,
+  };
 };
 
 export type MemoryStore = ReturnType<typeof createMemoryStore>;
-
-const pick = <Row>(rows: ReadonlyMap<string, Row>, ids: readonly string[]) =>
-  ids.flatMap((id): [string, Row][] => {
-    const row = rows.get(id);
-    return row === undefined ? [] : [[id, row]];
-  });
-
-const settlementsOf = (entries: Iterable<LedgerEntry>) => {
-  const found = new Map<string, Settlement>();
-  for (const entry of entries) {
-    const only = entry.entry === 'unsettled' && !found.has(entry.request);
-    found.set(entry.request, only ? {final: false, unsettled: entry} : {final: true});
-  }
-  return found;
-};
-
-/** The bounds of `open_month`. */
-const isNear = (month: string, now: Date) => {
-  const bound = (months: number) =>
-    new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months, now.getUTCDate()));
-  return Date.parse(month) >= bound(-26).getTime() && Date.parse(month) <= bound(2).getTime();
-};
-
-const absent = <Row>(rows: ReadonlyMap<string, unknown>, key: string, row: Row): Row => {
-  if (rows.has(key)) {
-    throw new Error(`the key is taken: ${key}`);
-  }
-  return row;
-};
-
-const checkedWindow = (window: WindowRow): WindowRow => {
-  const {ceiling, spent, leased, overage} = window;
-  if (spent < 0n || leased < 0n || overage < 0n || spent + leased > ceiling) {
-    throw new Error(
-      `window ${window.id}: spent ${spent}, leased ${leased}, ceiling ${ceiling}, overage ${overage}`,
-    );
-  }
-  return window;
-};
-
-const checkedLease = (lease: LeaseRow): LeaseRow => {
-  const {granted, settled, returned, open} = lease;
-  if (settled < 0n || returned < 0n || open < 0n || settled + returned > granted) {
-    throw new Error(
-      `lease ${lease.id}: settled ${settled}, returned ${returned}, granted ${granted}, open ${open}`,
-    );
-  }
-  return lease;
-};

@@ -16,6 +16,7 @@ import {
   priceKey,
   type WindowRow,
 } from './store.ts';
+import {loadCharged, openAccounts} from './store-postgres-external.ts';
 import {loadSettlements} from './store-postgres-ledger.ts';
 
 export const load = async (client: Queryable, keys: Keys): Promise<Loaded> => {
@@ -26,12 +27,21 @@ export const load = async (client: Queryable, keys: Keys): Promise<Loaded> => {
     ...[...requests.values()].flatMap(request => request.intent.budgets),
     ...[...settlements.values()].flatMap(({unsettled}) => unsettled?.charges ?? []),
   ];
-  const windowIds = new Set([...keys.windows, ...named.map(({window}) => window)]);
-  const leaseIds = new Set([...keys.leases, ...named.map(({lease}) => lease)]);
+  const charged = await loadCharged(client, keys.external);
+  const accounts = await openAccounts(
+    client,
+    keys.external.filter(({request}) => !charged.has(request)),
+  );
+  const windowIds = new Set([
+    ...keys.windows,
+    ...named.map(({window}) => window),
+    ...[...accounts.values()].flat().map(({window}) => window),
+  ]);
+  const leaseIds = new Set([...keys.leases, ...named.flatMap(({lease}) => lease ?? [])]);
   const windows = await loadWindows(client, [...windowIds]);
   const leases = await loadLeases(client, [...leaseIds]);
   const prices = keys.due.length > 0 ? await loadPrices(client, keys, requests) : new Map();
-  return {windows, leases, requests, settlements, prices};
+  return {windows, leases, requests, settlements, prices, charged, accounts};
 };
 
 /** The last 8 bytes of an id as the lock's number: random, and negative, so that it meets nobody else's number. */

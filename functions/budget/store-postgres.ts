@@ -8,6 +8,7 @@ functions of the gateways lock windows before leases too, so nobody waits in a c
 import type pg from 'pg';
 import type {Queryable} from '../../events/database.ts';
 import {transactionOn} from '../../events/database.ts';
+import {findTermsIn} from '../../events/external-terms.ts';
 import type {BudgetStore} from './store.ts';
 import {load} from './store-postgres-load.ts';
 import {write} from './store-postgres-write.ts';
@@ -46,6 +47,8 @@ export const createPostgresStore = ({
       }
       return refused;
     },
+
+    findTerms: findTermsIn(pool),
 
     async transaction(keys, work) {
       for (let attempt = 1; ; attempt += 1) {

@@ -5,6 +5,7 @@ A transaction loads everything that a batch names, in locked order, lets `work` 
 `work` may be called again when the database asks for a repetition, so it has no effects of its own.
 */
 import type {DeadLetter} from '../../events/dead-letters.ts';
+import type {FindTerms} from '../../events/external-terms.ts';
 import type {OutboxRow} from '../../events/outbox.ts';
 import type {EventData} from '../../events/types.ts';
 import type {Price, Unit} from './cost.ts';
@@ -41,7 +42,8 @@ export type OpenRequest = Readonly<{
 export type Charge = Readonly<{
   budget: string;
   window: string;
-  lease: string;
+  /** None where another router measured. */
+  lease?: string;
   unit: Unit;
   hold: bigint;
   /** amount = covered + overage; signed in a correction. */
@@ -54,7 +56,7 @@ export type LedgerEntry = Readonly<{
   /** First day of the month of the request id's time. */
   month: string;
   request: string;
-  entry: 'result' | 'unsettled' | 'correction';
+  entry: 'result' | 'unsettled' | 'correction' | 'external';
   org: string;
   project: string;
   key: string;
@@ -87,7 +89,19 @@ export type Keys = Readonly<{
   prices: ReadonlyArray<{modelId: string; version: number}>;
   /** Requests of an organisation with a deadline before an instant are loaded too. */
   due: ReadonlyArray<{org: string; beforeMs: number}>;
+  /** Usage of other routers: the windows of its instant are opened where they are not there. */
+  external: ReadonlyArray<{
+    request: string;
+    month: string;
+    org: string;
+    project: string;
+    key: string;
+    at: string;
+  }>;
 }>;
+
+/** A budget that usage of another router is charged to, and the window of its instant. */
+export type Account = Readonly<{budget: string; window: string; unit: Unit}>;
 
 export type Loaded = Readonly<{
   windows: ReadonlyMap<string, WindowRow>;
@@ -96,6 +110,9 @@ export type Loaded = Readonly<{
   settlements: ReadonlyMap<string, Settlement>;
   /** By `priceKey`. */
   prices: ReadonlyMap<string, Price>;
+  /** Usage of other routers: the ids that the ledger has, and of the others what is charged. */
+  charged: ReadonlySet<string>;
+  accounts: ReadonlyMap<string, readonly Account[]>;
 }>;
 
 export type Changes = Readonly<{
@@ -111,6 +128,8 @@ export type Changes = Readonly<{
 export type BudgetStore = Readonly<{
   /** Makes months writable. Out: those that are too far from now to be. */
   openMonths(months: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Of usage of other routers; outside of any transaction, because they never change. */
+  findTerms: FindTerms;
   /** All of `work`'s changes or none. */
   transaction<Outcome extends Changes>(
     keys: Keys,

@@ -1,7 +1,7 @@
 /**
 Admitted: a request that was let in, and what its exchange works with. The words of the files around it.
 */
-import type {IncomingMessage, ServerResponse} from 'node:http';
+import type {IncomingMessage} from 'node:http';
 import type {SluiceError} from '../../events/errors.ts';
 import type {Limits} from '../../events/limits.ts';
 import type {Logger} from '../../events/telemetry.ts';
@@ -20,6 +20,19 @@ export const callerOf = ({socket, headers}: IncomingMessage): Caller => ({
   userAgent: headers['user-agent']?.slice(0, 200),
 });
 
+/** Where an answer goes: the response to one client, or a broadcast to several. */
+export type ClientResponse = {
+  readonly destroyed: boolean;
+  readonly headersSent: boolean;
+  readonly writableFinished: boolean;
+  once(event: 'close' | 'drain', listener: () => void): unknown;
+  setHeader(name: string, value: string): unknown;
+  writeHead(status: number, headers: Record<string, string | number>): unknown;
+  write(bytes: Buffer): boolean;
+  end(content?: Buffer | string): unknown;
+  destroy(): unknown;
+};
+
 export type Exchange = Readonly<{
   facts: Facts;
   operation: Operation;
@@ -27,12 +40,14 @@ export type Exchange = Readonly<{
   /** The most the request was admitted for, for the policy `hold`. */
   bounds: Readonly<{promptTokens: number}>;
   body: Buffer;
-  response: ServerResponse;
+  response: ClientResponse;
   /** Monotonic ms of the request's arrival. */
   arrivedMs: number;
   headers: Record<string, string>;
   span: Span;
   caller: Caller;
+  /** Who else waits for the end: the claim of an Idempotency-Key. */
+  onEnd?: ((ending: Ending) => void) | undefined;
 }>;
 
 export type ExchangeParts = Readonly<{

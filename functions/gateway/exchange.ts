@@ -5,9 +5,8 @@ In: its facts, its holds, the body for the model server, the client's response. 
 whatever way it ends: `finish` is the only end, and works once. The intent is on its way while the model works; its
 acknowledgement is waited for before the first byte goes to the client.
 */
-import type {ServerResponse} from 'node:http';
 import {SluiceError, toOpenAiError} from '../../events/errors.ts';
-import type {Exchange, ExchangeParts} from './admitted.ts';
+import type {ClientResponse, Exchange, ExchangeParts} from './admitted.ts';
 import type {Charge} from './answer.ts';
 import {byPolicy, nothing, settle} from './ending.ts';
 import {intentOf, type Outcome} from './facts.ts';
@@ -112,7 +111,7 @@ export const createExchanges = (parts: ExchangeParts) =>
   };
 
 const endWithError = (
-  response: ServerResponse,
+  response: ClientResponse,
   error: SluiceError,
   sent: boolean,
   stream: boolean,

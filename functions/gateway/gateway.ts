@@ -19,6 +19,9 @@ import type {LeaseBook} from '../budget/leases/lease-book.ts';
 import type {Catalogue} from '../registry/catalogue.ts';
 import {createExchanges} from './exchange.ts';
 import {createGather} from './gather.ts';
+import type {ClaimStore} from './idempotency/claim.ts';
+import {createGatewayIdempotency} from './idempotency/gateway.ts';
+import type {Seal} from './idempotency/seal.ts';
 import {createInference} from './inference.ts';
 import {createObserver, registerGauges} from './observe.ts';
 import {createRouter} from './route.ts';
@@ -40,6 +43,10 @@ export type GatewayParts = Readonly<{
   logger: Logger;
   metrics: Metrics;
   tracing?: Tracing;
+  /** Where claims on idempotency keys are; without it they are this process's own. */
+  claims?: ClaimStore;
+  /** How results are kept; without it none is. */
+  seal?: Seal;
   sweepMs?: number;
 }>;
 
@@ -70,6 +77,7 @@ export const createGateway = (parts: GatewayParts) => {
   });
   const observe = createObserver(parts);
   const suspect = createSuspicion(parts);
+  const idempotency = createGatewayIdempotency(parts);
   let draining = false;
   let backlog: Backlog = {rows: 0, ageMs: 0};
   const isFull = () => backlog.rows > limits.outboxRows || backlog.ageMs > limits.outboxAgeMs;
@@ -82,6 +90,7 @@ export const createGateway = (parts: GatewayParts) => {
     logger,
     onEnd(exchange, ending, error) {
       router.end(exchange.facts.endpoint.url);
+      exchange.onEnd?.(ending);
       observe(exchange, ending, error);
       if (ending.outcome === 'completed' && exchange.facts.endpoint.health === 'unhealthy') {
         suspect(exchange.facts, 'it answered although it is thought unhealthy');
@@ -96,6 +105,7 @@ export const createGateway = (parts: GatewayParts) => {
       tracing: parts.tracing ?? noTracing,
       router,
       upstream,
+      idempotency,
       runExchange(exchange) {
         router.begin(exchange.facts.endpoint.url);
         runExchange(exchange);
@@ -110,9 +120,10 @@ export const createGateway = (parts: GatewayParts) => {
       if (isFull()) {
         return `full: ${backlog.rows} events wait in the outbox, the oldest for ${backlog.ageMs} ms`;
       }
-      return changes.staleSinceMs() > 1_000
-        ? 'stale: changes were not read for a second'
-        : undefined;
+      if (changes.staleSinceMs() > 1_000) {
+        return 'stale: changes were not read for a second';
+      }
+      return idempotency.isAway() ? 'idempotency keys are known per process only' : undefined;
     },
   });
   const stopSweeping = startSweeping({
@@ -137,6 +148,7 @@ export const createGateway = (parts: GatewayParts) => {
           'results were not recorded in time; the reconciler settles them',
         );
       }
+      await idempotency.close();
       await leaseBook.close();
       await upstream.close();
     },

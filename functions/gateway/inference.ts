@@ -14,8 +14,10 @@ import type {Taken} from '../budget/leases/account.ts';
 import type {LeaseBook, Refusal} from '../budget/leases/lease-book.ts';
 import type {Catalogue, EndpointEntry, ModelEntry} from '../registry/catalogue.ts';
 import {type Admission, admit, bodyChanges} from './admission.ts';
-import type {Caller, Exchange} from './admitted.ts';
+import type {Caller, ClientResponse, Exchange} from './admitted.ts';
+import {setAnswerHeaders} from './answer-headers.ts';
 import {readBody} from './body.ts';
+import type {Idempotency} from './idempotency/idempotency.ts';
 import {splice} from './members.ts';
 import {type Operation, type OperationName, readOperation} from './operation.ts';
 import type {Router} from './route.ts';
@@ -28,6 +30,7 @@ export type InferenceParts = Readonly<{
   upstream: Upstream;
   limits: Limits;
   tracing: Tracing;
+  idempotency: Idempotency;
   runExchange: (exchange: Exchange) => void;
 }>;
 
@@ -42,75 +45,87 @@ type Arrival = Readonly<{
 
 export const createInference = (parts: InferenceParts) =>
   async function infer(name: OperationName, arrival: Arrival): Promise<void> {
-    const {request, response, principal} = arrival;
-    const operation = readOperation(name, await readBody(request, parts.limits.bodyBytes));
-    const model = findModel(parts.catalogue, principal, operation.model);
-    const endpoint = parts.router.choose(model.endpoints);
-    if (!endpoint) {
-      throw new SluiceError('unavailable', `the model ${model.name} has no endpoint`, {
-        retryAfterSeconds: 5,
-      });
-    }
-    const span = startSpan(parts.tracing, arrival, operation);
-    const {admission, taken} = await hold(parts, {arrival, operation, model, endpoint}).catch(
-      error => {
-        span.end(undefined, asSluiceError(error).code);
-        throw error;
-      },
-    );
-    span.event('held');
-    const changes = bodyChanges({
-      operation,
-      model,
-      endpoint,
-      maxTokens: taken.maxTokens,
-      underBudget: taken.holds.length > 0,
-    });
-    const startedAt = new Date();
-    setAnswerHeaders(response, parts.leaseBook, taken, changes);
-    parts.runExchange({
-      facts: {
-        request: arrival.id,
-        principal,
-        model,
-        endpoint,
-        operation: name,
-        streamed: operation.stream,
-        startedAt,
-        deadline: new Date(startedAt.getTime() + parts.limits.requestMs),
-        promptBytes: admission.bounds.promptBytes,
-        holds: taken.holds,
-        label: textHeader(request, 'x-request-id')?.slice(0, 200),
-        traceparent: span.traceparent,
-      },
-      operation,
-      taken,
-      bounds: {promptTokens: admission.demand.promptTokens},
-      body: splice(operation.body, operation.members, changes),
-      response,
-      arrivedMs: arrival.arrivedMs,
-      headers: {
-        'content-type': 'application/json',
-        traceparent: span.traceparent,
-        'x-request-id': arrival.id,
-      },
-      span,
-      caller: arrival.caller,
-    });
+    const operation = readOperation(name, await readBody(arrival.request, parts.limits.bodyBytes));
+    const model = findModel(parts.catalogue, arrival.principal, operation.model);
+    const header = arrival.request.headers['idempotency-key'];
+    return header === undefined
+      ? run(parts, {arrival, operation, model, response: arrival.response, onEnd: undefined})
+      : parts.idempotency.answer(
+          {...arrival, header, route: name, body: operation.body},
+          (response, onEnd) => run(parts, {arrival, operation, model, response, onEnd}),
+        );
   };
 
-type Admitting = Readonly<{
+type Running = Readonly<{
   arrival: Arrival;
   operation: Operation;
   model: ModelEntry;
-  endpoint: EndpointEntry;
+  /** The client's own, or a broadcast to all who named the request by the same key. */
+  response: ClientResponse;
+  onEnd: Exchange['onEnd'];
 }>;
 
+const run = async (parts: InferenceParts, running: Running): Promise<void> => {
+  const {arrival, operation, model, response, onEnd} = running;
+  const {principal} = arrival;
+  const endpoint = parts.router.choose(model.endpoints);
+  if (!endpoint) {
+    throw new SluiceError('unavailable', `the model ${model.name} has no endpoint`, {
+      retryAfterSeconds: 5,
+    });
+  }
+  const span = startSpan(parts.tracing, arrival, operation);
+  const {admission, taken} = await hold(parts, running, endpoint).catch(error => {
+    span.end(undefined, asSluiceError(error).code);
+    throw error;
+  });
+  span.event('held');
+  const changes = bodyChanges({
+    operation,
+    model,
+    endpoint,
+    maxTokens: taken.maxTokens,
+    underBudget: taken.holds.length > 0,
+  });
+  const startedAt = new Date();
+  setAnswerHeaders(response, parts.leaseBook, taken, changes);
+  parts.runExchange({
+    facts: {
+      request: arrival.id,
+      principal,
+      model,
+      endpoint,
+      operation: operation.name,
+      streamed: operation.stream,
+      startedAt,
+      deadline: new Date(startedAt.getTime() + parts.limits.requestMs),
+      promptBytes: admission.bounds.promptBytes,
+      holds: taken.holds,
+      label: textHeader(arrival.request, 'x-request-id')?.slice(0, 200),
+      traceparent: span.traceparent,
+    },
+    operation,
+    taken,
+    bounds: {promptTokens: admission.demand.promptTokens},
+    body: splice(operation.body, operation.members, changes),
+    response,
+    arrivedMs: arrival.arrivedMs,
+    headers: {
+      'content-type': 'application/json',
+      traceparent: span.traceparent,
+      'x-request-id': arrival.id,
+    },
+    span,
+    caller: arrival.caller,
+    onEnd,
+  });
+};
+
 /** All holds, or what the client is told. From here on somebody must settle them. */
-const hold = async (parts: InferenceParts, admitting: Admitting) => {
-  const admission = await countIfNeeded(parts, admitting);
+const hold = async (parts: InferenceParts, running: Running, endpoint: EndpointEntry) => {
+  const admission = await countIfNeeded(parts, running, endpoint);
   const taken = takenOf(await parts.leaseBook.acquire(admission.demand));
-  if (admitting.arrival.request.socket.destroyed || !taken.usable()) {
+  if (running.response.destroyed || !taken.usable()) {
     taken.settle(taken.holds.map(() => 0));
     throw new SluiceError('unavailable', 'the budget lease ran out; try again', {
       retryAfterSeconds: 1,
@@ -177,7 +192,8 @@ const findModel = (catalogue: Catalogue, principal: Principal, name: string): Mo
 /** Only where the byte bound leaves the answer no room is the model server asked for the exact count, once. */
 const countIfNeeded = async (
   {upstream}: InferenceParts,
-  {arrival: {principal}, operation, model, endpoint}: Admitting,
+  {arrival: {principal}, operation, model}: Running,
+  endpoint: EndpointEntry,
 ): Promise<Admission> => {
   const admission = admit(operation, model, principal.budgets);
   if (!admission.wantsCount || !endpoint.tokenize || operation.prompts.length > 1) {
@@ -222,36 +238,4 @@ const takenOf = (outcome: Taken | Refusal): Taken => {
     case 'away':
       throw new SluiceError('unavailable', 'the budgets cannot be read', {retryAfterSeconds: 1});
   }
-};
-
-/** What is left of the tightest budget, and what was made of the client's maximum. */
-const setAnswerHeaders = (
-  response: ServerResponse,
-  leaseBook: LeaseBook,
-  taken: Taken,
-  changes: Readonly<Record<string, string>>,
-) => {
-  const left: Partial<Record<string, number>> = {};
-  for (const {budget, unit} of taken.holds) {
-    const remaining = leaseBook.remaining(budget);
-    if (remaining !== undefined) {
-      left[unit] = Math.min(left[unit] ?? Number.POSITIVE_INFINITY, remaining);
-    }
-  }
-  if (left.usd !== undefined) {
-    response.setHeader('x-sluice-budget-remaining-usd', usd(left.usd));
-  }
-  if (left.tokens !== undefined) {
-    response.setHeader('x-sluice-budget-remaining-tokens', String(left.tokens));
-  }
-  const maxTokens = changes.max_tokens ?? changes.max_completion_tokens;
-  if (maxTokens !== undefined) {
-    response.setHeader('x-sluice-max-tokens', maxTokens);
-  }
-};
-
-/** Nano-USD as a decimal, by its digits: a division would round. */
-const usd = (nanos: number) => {
-  const digits = String(nanos).padStart(10, '0');
-  return `${digits.slice(0, -9)}.${digits.slice(-9)}`;
 };

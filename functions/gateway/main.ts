@@ -20,6 +20,7 @@ import {limits as defaults} from '../../events/limits.ts';
 import {listen, runMain} from '../../events/listen.ts';
 import {createMetrics} from '../../events/metrics.ts';
 import {createOutboxLog} from '../../events/outbox.ts';
+import {redisAt, redisUrl} from '../../events/redis.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {startTracing} from '../../events/tracing.ts';
 import {uuidv7} from '../../events/uuid.ts';
@@ -30,6 +31,9 @@ import {createLeaseWork} from '../budget/leases/lease-work.ts';
 import {createCatalogue} from '../registry/catalogue.ts';
 import {createModelLoader} from '../registry/load-models.ts';
 import {createGateway} from './gateway.ts';
+import {createSeal, resultsKey} from './idempotency/seal.ts';
+import {createPostgresClaims} from './idempotency/store-postgres.ts';
+import {createRedisClaims} from './idempotency/store-redis.ts';
 import {createLogs} from './logs.ts';
 
 await runMain(async () => {
@@ -62,6 +66,8 @@ await runMain(async () => {
     LEASE_TTL_MS: integer({min: 1_000, max: 600_000, defaultValue: defaults.leaseTtlMs}),
     UNSETTLED_GRACE_MS: integer({min: 0, max: 3_600_000, defaultValue: defaults.unsettledGraceMs}),
     OTEL_EXPORTER_OTLP_ENDPOINT: optional(string()),
+    REDIS_URL: optional(redisUrl),
+    RESULTS_KEY: optional(resultsKey),
     ...kafkaReaders,
   });
   const kafka = kafkaSettings(settings, 'gateway');
@@ -79,6 +85,7 @@ await runMain(async () => {
     leaseTtlMs: settings.LEASE_TTL_MS,
     leaseMarginMs: Math.min(defaults.leaseMarginMs, settings.LEASE_TTL_MS / 4),
     unsettledGraceMs: settings.UNSETTLED_GRACE_MS,
+    claimMarginMs: Math.min(defaults.claimMarginMs, settings.REQUEST_TIMEOUT_MS),
     // What Kafka did not take within its time goes to the outbox, which has as long.
     appendMs: kafka ? 2 * defaults.appendMs : defaults.appendMs,
   };
@@ -152,6 +159,16 @@ await runMain(async () => {
     logger,
     metrics,
     tracing,
+    claims: settings.REDIS_URL
+      ? createRedisClaims({
+          redis: redisAt(settings.REDIS_URL, {
+            name: 'sluice-gateway',
+            replyMs: defaults.claimStoreMs,
+            onError: warn('Redis is away'),
+          }),
+        })
+      : createPostgresClaims(pool),
+    ...(settings.RESULTS_KEY ? {seal: createSeal(settings.RESULTS_KEY)} : {}),
   });
   await listen({
     server: gateway.server,

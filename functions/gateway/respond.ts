@@ -1,9 +1,11 @@
 /** Respond: errors as OpenAI's clients expect them, and JSON. */
-import type {ServerResponse} from 'node:http';
 import {type SluiceError, toOpenAiError} from '../../events/errors.ts';
+import type {ClientResponse} from './admitted.ts';
+
+type Receiver = Pick<ClientResponse, 'headersSent' | 'destroyed' | 'writeHead' | 'end'>;
 
 export const sendJson = (
-  response: ServerResponse,
+  response: Receiver,
   status: number,
   value: unknown,
   headers: Record<string, string> = {},
@@ -20,7 +22,7 @@ export const sendJson = (
   response.end(body);
 };
 
-export const sendError = (response: ServerResponse, error: SluiceError) =>
+export const sendError = (response: Receiver, error: SluiceError) =>
   sendJson(response, error.status, toOpenAiError(error), {
     ...(error.retryAfterSeconds === undefined
       ? {}

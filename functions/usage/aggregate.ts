@@ -6,8 +6,10 @@ An event whose data can never be a record becomes a dead letter in the same tran
 */
 import {type DeadLetter, refusedBy} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';
+import {type ExternalUsage, readExternalUsage, recordedType} from '../../events/external-usage.ts';
 import type {Metrics} from '../../events/metrics.ts';
 import type {BatchHandler} from '../../events/serve.ts';
+import {externalRecord} from './external.ts';
 import {foldRecords, isFinal, readRecord, type UsageRecord} from './record.ts';
 import {rollUp} from './rollup.ts';
 import type {UsageStore} from './store.ts';
@@ -38,7 +40,7 @@ export const aggregate = ({
   )();
   return async function aggregateBatch(events) {
     const started = now();
-    const {records, letters, ignored} = readAll(events, started);
+    const {records, letters, ignored} = await readAll(store, events, started);
     const folded = foldRecords(records);
     const done = await store.transaction(monthsOf(folded), async transaction => {
       const added = await transaction.insert(folded);
@@ -65,23 +67,41 @@ export const aggregate = ({
   };
 };
 
-const readAll = (events: readonly Event[], nowMs: number) => {
+const readAll = async (
+  {findTerms}: Pick<UsageStore, 'findTerms'>,
+  events: readonly Event[],
+  nowMs: number,
+) => {
   const records: UsageRecord[] = [];
   const letters: DeadLetter[] = [];
+  const external: {event: Event; usage: ExternalUsage}[] = [];
   let ignored = 0;
   for (const event of events) {
-    const reading = readRecord(event, nowMs);
+    const reading = event.type === recordedType ? undefined : readRecord(event, nowMs);
+    const usage = reading ? undefined : readExternalUsage(event, nowMs);
     if (reading === 'ignored') {
       ignored += 1;
-    } else if ('record' in reading) {
+    } else if (typeof usage === 'object') {
+      external.push({event, usage});
+    } else if (reading && 'record' in reading) {
       records.push(reading.record);
     } else {
-      letters.push(refusedBy('usage', event, reading.refused));
+      letters.push(refusedBy('usage', event, reading?.refused ?? (usage as string)));
+    }
+  }
+  const terms = await findTerms(external.map(({usage}) => usage));
+  for (const [index, {event, usage}] of external.entries()) {
+    const found = terms[index];
+    if (typeof found === 'object') {
+      records.push(externalRecord(usage, found));
+    } else {
+      letters.push(refusedBy('usage', event, found ?? 'data: expected terms'));
     }
   }
   return {records, letters, ignored};
 };
 
+/** Of the records and of their hours, which may begin another month. */
 const monthsOf = (records: readonly UsageRecord[]) => [
-  ...new Set(records.map(record => record.month)),
+  ...new Set(records.flatMap(({month, at}) => [month, `${at.slice(0, 7)}-01`])),
 ];

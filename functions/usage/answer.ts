@@ -2,6 +2,7 @@
 Answer: rows of a query as JSON or CSV. Money is a decimal text in USD; tokens and counts are numbers.
 */
 import {formatUsd} from '../../events/money.ts';
+import {csvLine} from './csv.ts';
 import type {Query, Row} from './query.ts';
 import type {UsageRecord} from './record.ts';
 
@@ -40,16 +41,12 @@ export const toJsonAnswer = (
   ...(truncated ? {truncated} : {}),
 });
 
-/** RFC 4180. The columns depend on the query only, so an empty answer still has its header. */
+/** The columns depend on the query only, so an empty answer still has its header. */
 export const toCsv = ({groupBy, granularity}: Query, rows: readonly Row[]): string => {
   const columns = [...(granularity === 'total' ? [] : ['start']), ...groupBy, ...figures];
-  const lines = rows
-    .map(toItem)
-    .map(item => columns.map(name => cell(String(item[name] ?? ''))).join(','));
-  return [columns.join(','), ...lines].map(line => `${line}\r\n`).join('');
+  const lines = rows.map(toItem).map(item => csvLine(columns.map(name => item[name])));
+  return [csvLine(columns), ...lines].join('');
 };
-
-const cell = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** The record of one request as the API shows it. */
 export const toRecordAnswer = ({month: _month, org, at, costNanos, ...record}: UsageRecord) => ({

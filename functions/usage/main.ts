@@ -7,8 +7,14 @@ import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {startTracing} from '../../events/tracing.ts';
 import {aggregate} from './aggregate.ts';
+import {createBroom, retainUsageIn} from './broom.ts';
 import {usageRoutes} from './routes.ts';
 import {createPostgresStore} from './store-postgres.ts';
+import {createLook} from './verify/look.ts';
+import {readAtOnce} from './verify/reading.ts';
+import {verifyRoutes} from './verify/routes.ts';
+import {createTicker} from './verify/ticker.ts';
+import {createVerify} from './verify/verify.ts';
 
 await runMain(async () => {
   const settings = readConfig(process.env, {
@@ -32,6 +38,25 @@ await runMain(async () => {
   await refuseSuperuser(pool);
   const metrics = createMetrics();
   const store = createPostgresStore(pool);
+  // Its own, because it may take as long as the request that asks for it.
+  const verifyPool = createPool({
+    databaseUrl: settings.DATABASE_URL,
+    name: 'usage-verify',
+    connectionsMax: 2,
+    statementTimeoutMs: 55_000,
+    onError: error => logger.warn({err: error}, 'an idle connection broke'),
+  });
+  const look = createLook({pool: verifyPool});
+  const ticker = createTicker({
+    look,
+    onError: error => logger.warn({err: error}, 'the model servers were not looked at'),
+  });
+  const sweep = createBroom({
+    retain: retainUsageIn(pool),
+    onDropped: partitions => logger.info({partitions}, 'usage that is kept no longer was dropped'),
+    onError: error => logger.warn({err: error}, 'old usage was not dropped'),
+  });
+  const aggregateBatch = aggregate({store, metrics});
   await serve({
     name: 'usage',
     port: settings.PORT,
@@ -39,10 +64,25 @@ await runMain(async () => {
     metrics,
     tracing,
     sourceToken: settings.SOURCE_TOKEN,
-    onBatch: aggregate({store, metrics}),
-    routes: usageRoutes({store, adminKey: settings.ADMIN_KEY}),
+    async onBatch(events, ...context) {
+      await aggregateBatch(events, ...context);
+      ticker.afterBatch();
+      await sweep();
+    },
+    routes(router) {
+      usageRoutes({
+        store,
+        adminKey: settings.ADMIN_KEY,
+        onExportError: error => logger.warn({err: error}, 'an export broke off'),
+      })(router);
+      verifyRoutes({
+        verify: createVerify({look, readAtOnce: readAtOnce(verifyPool)}),
+        adminKey: settings.ADMIN_KEY,
+      })(router);
+    },
     async onClose() {
-      await pool.end();
+      await ticker.close();
+      await Promise.all([pool.end(), verifyPool.end()]);
       await tracing.stop();
     },
   });

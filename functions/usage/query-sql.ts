@@ -7,7 +7,7 @@ import type {Dimension, Query, Row} from './query.ts';
 
 export type Statement = Readonly<{text: string; values: unknown[]}>;
 
-const columnOf: Readonly<Record<Dimension, string>> = {
+export const columnOf: Readonly<Record<Dimension, string>> = {
   org: 'org_id',
   project: 'project_id',
   key: 'key_id',

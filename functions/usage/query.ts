@@ -26,6 +26,16 @@ export type Query = Readonly<{
   granularity: Granularity;
 }>;
 
+/** What is exported; always of one organisation. */
+export type ExportQuery = Readonly<{
+  org: string;
+  filters: Query['filters'];
+  /** Instants: from ≤ at < to. On the hour for hours, at midnight UTC for days. */
+  from: string;
+  to: string;
+  granularity: 'record' | 'hour' | 'day';
+}>;
+
 /** `start` is absent for a total. */
 export type Row = Readonly<{
   start?: string;
@@ -60,9 +70,7 @@ export const parseQuery = (
   nowMs: number,
 ): {query: Query; format: Format} => {
   refuseUnknown(parameters, names);
-  const from =
-    instantOf(parameters, 'from') ?? Date.parse(`${new Date(nowMs).toISOString().slice(0, 7)}-01`);
-  const to = instantOf(parameters, 'to') ?? nowMs;
+  const {from, to} = rangeOf(parameters, nowMs);
   const query: Query = {
     org: uuidOf(parameters, 'org'),
     filters: filtersOf(parameters),
@@ -71,10 +79,30 @@ export const parseQuery = (
     groupBy: groupByOf(parameters),
     granularity: oneOf(parameters, 'granularity', granularities) ?? 'total',
   };
-  if (from > to) {
-    refuse('from', 'an instant that is not after to');
-  }
   return {query, format: oneOf(parameters, 'format', ['json', 'csv']) ?? 'json'};
+};
+
+const exportNames = names.filter(name => name !== 'groupBy');
+const unitMs = {record: 1, hour: hourMs, day: 24 * hourMs} as const;
+
+export const parseExport = (
+  parameters: Parameters,
+  nowMs: number,
+): {query: ExportQuery; format: 'csv' | 'json'} => {
+  refuseUnknown(parameters, exportNames);
+  const granularity = oneOf(parameters, 'granularity', ['record', 'hour', 'day']) ?? 'record';
+  const {from, to} = rangeOf(parameters, nowMs);
+  const unit = unitMs[granularity];
+  return {
+    query: {
+      org: uuidOf(parameters, 'org') ?? refuse('org', 'the id of an organisation'),
+      filters: filtersOf(parameters),
+      from: new Date(Math.floor(from / unit) * unit).toISOString(),
+      to: new Date(Math.ceil(to / unit) * unit).toISOString(),
+      granularity,
+    },
+    format: oneOf(parameters, 'format', ['csv', 'json']) ?? 'csv',
+  };
 };
 
 export const parseRecordQuery = (parameters: Parameters): {org: string; request: string} => {
@@ -84,6 +112,14 @@ export const parseRecordQuery = (parameters: Parameters): {org: string; request:
   return monthOf(request) === undefined
     ? refuse('request', 'an id as x-request-id shows it (UUIDv7)')
     : {org, request};
+};
+
+/** The current month unless said. */
+const rangeOf = (parameters: Parameters, nowMs: number) => {
+  const from =
+    instantOf(parameters, 'from') ?? Date.parse(`${new Date(nowMs).toISOString().slice(0, 7)}-01`);
+  const to = instantOf(parameters, 'to') ?? nowMs;
+  return from > to ? refuse('from', 'an instant that is not after to') : {from, to};
 };
 
 const refuseUnknown = (parameters: Parameters, known: readonly string[]) => {

@@ -1,11 +1,13 @@
 /**
 Routes: the query API of usage, for who holds the admin key. A query that names an organisation sees only its rows.
 */
+import {pipeline} from 'node:stream/promises';
 import type {Request, Response, Router} from 'express';
 import {SluiceError} from '../../events/errors.ts';
 import {requireBearer} from '../../events/serve.ts';
 import {toCsv, toJsonAnswer, toRecordAnswer} from './answer.ts';
-import {parseQuery, parseRecordQuery} from './query.ts';
+import {exportChunks} from './export.ts';
+import {parseExport, parseQuery, parseRecordQuery} from './query.ts';
 import type {UsageStore} from './store.ts';
 
 export const usageRoutes = ({
@@ -13,11 +15,14 @@ export const usageRoutes = ({
   adminKey,
   now = Date.now,
   rowsMax = 10_000,
+  onExportError = () => {},
 }: {
   store: UsageStore;
   adminKey: string;
   now?: () => number;
   rowsMax?: number;
+  /** An export broke off, and its client saw no more than that. */
+  onExportError?: (error: Error) => void;
 }) =>
   function addRoutes(router: Router) {
     router.get('/admin/v1/usage', async (request: Request, response: Response) => {
@@ -37,6 +42,29 @@ export const usageRoutes = ({
         .send(toCsv(query, rows));
     });
 
+    router.get('/admin/v1/usage/export', async (request: Request, response: Response) => {
+      requireBearer(request, adminKey);
+      const {query, format} = parseExport(request.query, now());
+      const gone = new AbortController();
+      response.on('close', () => gone.abort());
+      const chunks = exportChunks({store, query, format, signal: gone.signal});
+      try {
+        // What fails before the first page is a problem with a status; what fails later can only break off.
+        const first = await chunks.next();
+        response
+          .attachment(`usage.${format === 'csv' ? 'csv' : 'ndjson'}`)
+          .type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson');
+        await pipeline(prepend(first.value ?? '', chunks), response);
+      } catch (error) {
+        if (!response.headersSent && !gone.signal.aborted) {
+          throw error;
+        }
+        if (!gone.signal.aborted) {
+          onExportError(error as Error);
+        }
+      }
+    });
+
     router.get('/admin/v1/usage/records', async (request: Request, response: Response) => {
       requireBearer(request, adminKey);
       const {org, request: id} = parseRecordQuery(request.query);
@@ -50,3 +78,8 @@ export const usageRoutes = ({
       response.json(toRecordAnswer(record));
     });
   };
+
+async function* prepend(first: string, rest: AsyncIterable<string>) {
+  yield first;
+  yield* rest;
+}

@@ -2,7 +2,8 @@
 Store in memory: what the contract suite holds PostgreSQL to. Work happens on a copy that replaces the state at its end.
 */
 import type {DeadLetter} from '../../events/dead-letters.ts';
-import type {Query, Row} from './query.ts';
+import {emptyRegistry, findTermsAmong, type Registry} from '../../events/external-terms-memory.ts';
+import type {ExportQuery, Query, Row} from './query.ts';
 import type {UsageRecord} from './record.ts';
 import {
   addSums,
@@ -14,7 +15,7 @@ import {
   sumNames,
   type Unit,
 } from './rollup.ts';
-import type {UsageStore, UsageTransaction} from './store.ts';
+import type {ExportItem, Page, UsageStore, UsageTransaction} from './store.ts';
 
 type State = {
   records: Map<string, UsageRecord>;
@@ -22,7 +23,11 @@ type State = {
   letters: Map<string, DeadLetter>;
 };
 
-export const createMemoryStore = (): UsageStore & {letters(): DeadLetter[]} => {
+export const createMemoryStore = (): UsageStore & {
+  letters(): DeadLetter[];
+  registry: Registry;
+} => {
+  const registry = emptyRegistry();
   let state: State = {
     records: new Map(),
     rollups: {hour: new Map(), day: new Map()},
@@ -30,6 +35,9 @@ export const createMemoryStore = (): UsageStore & {letters(): DeadLetter[]} => {
   };
   let last: Promise<unknown> = Promise.resolve();
   return {
+    registry,
+    findTerms: findTermsAmong(registry),
+    page: async (query, page) => pageOf(state, query, page),
     transaction(_months, work) {
       const result = last.then(async () => {
         const copy = {
@@ -98,6 +106,42 @@ const createTransaction = (state: State): UsageTransaction => ({
     }
   },
 });
+
+/** The place of an item in an export. */
+const placeOf = (item: ExportItem): readonly string[] =>
+  'request' in item
+    ? [item.at, item.request]
+    : [item.start, item.project, item.key, item.model, item.environment, item.endpoint];
+
+const comparePlaces = (one: ExportItem, other: ExportItem) => {
+  const [left, right] = [placeOf(one), placeOf(other)];
+  const index = left.findIndex((part, at) => part !== right[at]);
+  return index === -1 ? 0 : (left[index] as string) < (right[index] as string) ? -1 : 1;
+};
+
+const pageOf = (
+  {records, rollups}: State,
+  {org, filters, from, to, granularity}: ExportQuery,
+  {after, limit}: Page,
+): ExportItem[] => {
+  const items: ExportItem[] =
+    granularity === 'record' ? [...records.values()] : [...rollups[granularity].values()];
+  const start = (text: string) => (granularity === 'day' ? text.slice(0, 10) : text);
+  const timeOf = (item: ExportItem) => ('request' in item ? item.at : item.start);
+  return items
+    .filter(
+      item =>
+        item.org === org &&
+        timeOf(item) >= start(from) &&
+        timeOf(item) < start(to) &&
+        Object.entries(filters).every(
+          ([name, value]) => item[name as keyof typeof filters] === value,
+        ) &&
+        (after === undefined || comparePlaces(item, after) > 0),
+    )
+    .sort(comparePlaces)
+    .slice(0, limit);
+};
 
 const queryRollups = (
   rollups: readonly Rollup[],

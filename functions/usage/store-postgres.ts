@@ -7,67 +7,23 @@ Queries step down to sluice_tenant, so that row-level security and not our SQL d
 import type pg from 'pg';
 import {asTenant, transactionOn} from '../../events/database.ts';
 import {insertDeadLetters} from '../../events/dead-letters.ts';
+import {findTermsIn} from '../../events/external-terms.ts';
 import {monthOf} from '../../events/uuid.ts';
+import {
+  namesOf,
+  recordColumns,
+  rollupColumns,
+  rollupKeys,
+  rollupSums,
+  toRecord,
+  unnest,
+  valuesOf,
+} from './columns.ts';
+import {pageIn} from './page-postgres.ts';
 import {queryStatement, type RollupRow, toRow} from './query-sql.ts';
 import type {UsageRecord} from './record.ts';
-import type {Rollup, Unit} from './rollup.ts';
+import type {Unit} from './rollup.ts';
 import type {UsageStore, UsageTransaction} from './store.ts';
-
-type Column<Item> = readonly [name: string, type: string, value: (item: Item) => unknown];
-
-const recordColumns: readonly Column<UsageRecord>[] = [
-  ['month', 'date', record => record.month],
-  ['request', 'uuid', record => record.request],
-  ['org_id', 'uuid', record => record.org],
-  ['project_id', 'uuid', record => record.project],
-  ['key_id', 'uuid', record => record.key],
-  ['model', 'text', record => record.model],
-  ['model_id', 'uuid', record => record.modelId],
-  ['environment', 'text', record => record.environment],
-  ['endpoint', 'text', record => record.endpoint],
-  ['operation', 'text', record => record.operation],
-  ['streamed', 'boolean', record => record.streamed],
-  ['at', 'timestamptz', record => record.at],
-  ['finished_at', 'timestamptz', record => record.finishedAt],
-  ['outcome', 'text', record => record.outcome],
-  ['status', 'integer', record => record.status],
-  ['input_tokens', 'bigint', record => record.inputTokens],
-  ['cached_input_tokens', 'bigint', record => record.cachedInputTokens],
-  ['output_tokens', 'bigint', record => record.outputTokens],
-  ['cost_nanos', 'bigint', record => record.costNanos],
-  ['estimated', 'boolean', record => record.estimated],
-  ['latency_ms', 'integer', record => record.latencyMs],
-  ['time_to_first_token_ms', 'integer', record => record.timeToFirstTokenMs],
-  ['label', 'text', record => record.label],
-  ['traceparent', 'text', record => record.traceparent],
-];
-
-const rollupKeys: readonly Column<Rollup>[] = [
-  ['org_id', 'uuid', rollup => rollup.org],
-  ['project_id', 'uuid', rollup => rollup.project],
-  ['key_id', 'uuid', rollup => rollup.key],
-  ['model', 'text', rollup => rollup.model],
-  ['environment', 'text', rollup => rollup.environment],
-  ['endpoint', 'text', rollup => rollup.endpoint],
-];
-const rollupSums: readonly Column<Rollup>[] = [
-  ['requests', 'bigint', rollup => String(rollup.requests)],
-  ['failed', 'bigint', rollup => String(rollup.failed)],
-  ['estimated', 'bigint', rollup => String(rollup.estimated)],
-  ['input_tokens', 'bigint', rollup => String(rollup.inputTokens)],
-  ['cached_input_tokens', 'bigint', rollup => String(rollup.cachedInputTokens)],
-  ['output_tokens', 'bigint', rollup => String(rollup.outputTokens)],
-  ['cost_nanos', 'bigint', rollup => String(rollup.costNanos)],
-  ['latency_ms', 'bigint', rollup => String(rollup.latencyMs)],
-];
-
-const namesOf = <Item>(columns: readonly Column<Item>[]) =>
-  columns.map(([name]) => name).join(', ');
-/** `unnest($1::date[], $2::uuid[], …)`: one parameter a column, whatever the number of rows. */
-const unnest = <Item>(columns: readonly Column<Item>[]) =>
-  `unnest(${columns.map(([, type], index) => `$${index + 1}::${type}[]`).join(', ')})`;
-const valuesOf = <Item>(columns: readonly Column<Item>[], items: readonly Item[]) =>
-  columns.map(([, , value]) => items.map(value));
 
 const insertText = `
   insert into usage_records (${namesOf(recordColumns)}) select * from ${unnest(recordColumns)}
@@ -96,11 +52,8 @@ const rollupText = (unit: Unit) => {
     do update set ${rollupSums.map(([name]) => `${name} = ${table}.${name} + excluded.${name}`).join(', ')}`;
 };
 
-const rollupColumns = (unit: Unit): readonly Column<Rollup>[] => [
-  [unit, unit === 'hour' ? 'timestamptz' : 'date', rollup => rollup.start],
-  ...rollupKeys,
-  ...rollupSums,
-];
+/** Also of other constraints, and then it does no harm. */
+const noPartition = '23514';
 
 export const createPostgresStore = (pool: pg.Pool): UsageStore => {
   const opened = new Set<string>();
@@ -116,7 +69,15 @@ export const createPostgresStore = (pool: pg.Pool): UsageStore => {
   return {
     async transaction(months, work) {
       await openMonths(months);
-      return transactionOn(pool)(client => work(createTransaction(client)));
+      try {
+        return await transactionOn(pool)(client => work(createTransaction(client)));
+      } catch (error) {
+        // A month that was dropped meanwhile: the repetition opens it again.
+        if ((error as {code?: string}).code === noPartition) {
+          opened.clear();
+        }
+        throw error;
+      }
     },
     async query(query, limit) {
       const {text, values} = queryStatement(query, limit);
@@ -126,6 +87,8 @@ export const createPostgresStore = (pool: pg.Pool): UsageStore => {
       };
       return query.org === undefined ? transactionOn(pool)(read) : asTenant(pool)(query.org, read);
     },
+    page: pageIn(pool),
+    findTerms: findTermsIn(pool),
     record: (org, request) =>
       asTenant(pool)(org, async client => {
         const {rows} = await client.query(
@@ -185,33 +148,4 @@ const createTransaction = (client: pg.PoolClient): UsageTransaction => ({
     }
   },
   bury: letters => insertDeadLetters(client, letters),
-});
-
-type RecordRow = Record<string, unknown> & {at: Date; finished_at: Date};
-
-const toRecord = (row: RecordRow): UsageRecord => ({
-  month: monthOf(row.request as string) as string,
-  request: row.request as string,
-  org: row.org_id as string,
-  project: row.project_id as string,
-  key: row.key_id as string,
-  model: row.model as string,
-  modelId: row.model_id as string,
-  environment: row.environment as string,
-  endpoint: row.endpoint as string,
-  operation: row.operation as string,
-  streamed: row.streamed as boolean,
-  at: row.at.toISOString(),
-  finishedAt: row.finished_at.toISOString(),
-  outcome: row.outcome as string,
-  status: row.status as number | null,
-  inputTokens: Number(row.input_tokens),
-  cachedInputTokens: Number(row.cached_input_tokens),
-  outputTokens: Number(row.output_tokens),
-  costNanos: Number(row.cost_nanos),
-  estimated: row.estimated as boolean,
-  latencyMs: row.latency_ms as number | null,
-  timeToFirstTokenMs: row.time_to_first_token_ms as number | null,
-  label: row.label as string | null,
-  traceparent: row.traceparent as string | null,
 });

@@ -2,7 +2,8 @@
 Store: the port to where records and rollups are kept. `store-postgres.ts` and `store-memory.ts` pass one contract suite.
 */
 import type {DeadLetter} from '../../events/dead-letters.ts';
-import type {Query, Row} from './query.ts';
+import type {FindTerms} from '../../events/external-terms.ts';
+import type {ExportQuery, Query, Row} from './query.ts';
 import type {UsageRecord} from './record.ts';
 import type {Replacement, Rollup, Unit} from './rollup.ts';
 
@@ -16,6 +17,14 @@ export type UsageTransaction = Readonly<{
   bury(letters: readonly DeadLetter[]): Promise<void>;
 }>;
 
+export type ExportItem = UsageRecord | Rollup;
+export type Page = Readonly<{
+  after: ExportItem | undefined;
+  limit: number;
+  /** Whoever asked has gone. */
+  signal?: AbortSignal | undefined;
+}>;
+
 export type UsageStore = Readonly<{
   /** All of it or nothing. */
   transaction<Result>(
@@ -24,6 +33,10 @@ export type UsageStore = Readonly<{
   ): Promise<Result>;
   /** At most `limit` rows, in the order of start and dimensions; those of the query's organisation only when it names one. */
   query(query: Query, limit: number): Promise<Row[]>;
+  /** What comes after an item, in the order of records' instants and ids, of hours' or days' keys; none where there is no more. */
+  page(query: ExportQuery, page: Page): Promise<ExportItem[]>;
+  /** Of usage of other routers. */
+  findTerms: FindTerms;
   /** The record of one request of one organisation. */
   record(org: string, request: string): Promise<UsageRecord | undefined>;
 }>;

@@ -153,7 +153,7 @@ $$;
 revoke all on function org_of_request(date, uuid) from public;
 grant execute on function org_of_request(date, uuid) to sluice_tenant;
 
--- Makes the partitions of one month. The debit calls it when it meets a month that this process has not seen.
+-- Makes the partitions of one month, UTC: of the ledger by the month of the request's id, of the usage of 0005 too. The debit calls it when it meets a month that this process has not seen.
 create function open_month(day date) returns void language plpgsql security definer set search_path = public as $$
 declare
   first date := date_trunc('month', day)::date;
@@ -163,12 +163,12 @@ begin
   if first not between (now() - interval '26 months')::date and (now() + interval '2 months')::date then
     raise exception 'month % is too far from now', first using errcode = 'datetime_field_overflow';
   end if;
-  foreach parent in array array['ledger', 'usage_records'] loop
+  foreach parent in array array['ledger', 'usage_records', 'usage_hourly'] loop
     child := parent || to_char(first, '_YYYY_MM');
     if to_regclass(child) is null then
       begin
-        execute format('create table %I partition of %I for values from (%L) to (%L)',
-                       child, parent, first, (first + interval '1 month')::date);
+        execute format('create table %I partition of %I for values from (%L) to (%L)', child, parent,
+                       first || ' 00:00:00+00', (first + interval '1 month')::date || ' 00:00:00+00');
       exception when duplicate_table then null;  -- made beside us
       end;
     end if;

@@ -27,7 +27,8 @@ create table usage_records (
   traceparent text,
   primary key (month, request)
 ) partition by range (month);
-create index usage_records_org on usage_records (org_id, at);
+-- An export reads an organisation's records page by page in this order.
+create index usage_records_org on usage_records (org_id, at, request);
 
 create table usage_hourly (
   hour timestamptz not null,
@@ -46,7 +47,7 @@ create table usage_hourly (
   cost_nanos bigint not null,
   latency_ms bigint not null,
   primary key (org_id, hour, project_id, key_id, model, environment, endpoint)
-);
+) partition by range (hour);
 
 create table usage_daily (
   day date not null,
@@ -79,3 +80,34 @@ begin
 end $$;
 grant select on usage_records, usage_hourly, usage_daily to sluice_tenant;
 grant select, insert, update on usage_records, usage_hourly, usage_daily to sluice_system;
+
+-- Drops the records and the hours of months that ended so many months ago, a partition at a time. Days are kept (they are few,
+-- and invoices are made of them), and so is the ledger: it is money. Who reads or writes a table for longer than a drop may
+-- wait keeps that partition until the next call. Result: how many were dropped.
+create function retain_usage(months integer) returns integer
+language plpgsql security definer set search_path = public set lock_timeout = '2s' as $$
+declare
+  old record;
+  dropped integer := 0;
+begin
+  if months is null or months < 1 then
+    raise exception 'usage is kept for at least a month, not for %', months using errcode = 'invalid_parameter_value';
+  end if;
+  for old in
+    select c.relname as name from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+    where i.inhparent in ('usage_records'::regclass, 'usage_hourly'::regclass)
+      and to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month'
+        <= (now() at time zone 'UTC') - make_interval(months => retain_usage.months)
+    order by c.relname
+  loop
+    begin
+      execute format('drop table %I', old.name);
+      dropped := dropped + 1;
+    exception when lock_not_available or undefined_table then null;  -- in use, or dropped beside us
+    end;
+  end loop;
+  return dropped;
+end $$;
+revoke all on function retain_usage(integer) from public;
+grant execute on function retain_usage(integer) to sluice_system;

@@ -43,7 +43,7 @@ const readOptions = () => {
     throw new TypeError(`--break is no-once or ack-first: "${values.break}"`);
   }
   const options: Omit<RunOptions, 'kind'> = {
-    events: number('events', 10, 10_000_000),
+    events: number('events', 100, 10_000_000),
     batch: number('batch', 1, 500),
     seed: number('seed', 0, 2 ** 32 - 1),
     kills: number('kills', 1, 10_000),

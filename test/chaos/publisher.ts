@@ -51,9 +51,7 @@ for (let published = 0; published < events; ) {
   }
   const count = Math.min(allowed - published, chunkMax);
   await publish(
-    Array.from({length: count}, (_, index) =>
-      publicationOf(topic, eventAt(published + index, events)),
-    ),
+    Array.from({length: count}, (_, index) => publicationOf(topic, eventAt(published + index))),
   );
   published += count;
   process.send?.({published, repeated} satisfies PublisherTells);

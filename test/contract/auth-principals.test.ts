@@ -178,6 +178,7 @@ test('a principal has its tenant, its models, its policy, and every budget that 
       revoked: false,
       suspended: false,
       unsettledPolicy: 'waive',
+      keepResults: false,
       budgets: [
         {id: ofOrg, unit: 'usd'},
         {id: ofProject, unit: 'tokens'},

@@ -30,6 +30,7 @@ const noKeys: Keys = {
   leases: [],
   prices: [],
   due: [],
+  external: [],
 };
 
 /** Three budgets, one lease each; a request touches all of them. */

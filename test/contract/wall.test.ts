@@ -174,6 +174,8 @@ test('the functions that look past the policies are executed by those who need t
   t.deepEqual(Object.fromEntries(rows.map(({name, roles: who}) => [name, who.join(' ')])), {
     begin_fences: 'gateway system',
     begin_settlements: 'gateway system',
+    claim_request: 'gateway',
+    finish_claim: 'gateway',
     forget_old: 'system',
     lease_work: 'gateway',
     list_orgs: 'tenant',
@@ -182,6 +184,8 @@ test('the functions that look past the policies are executed by those who need t
     org_of_request: 'tenant',
     outbox_backlog: 'gateway system',
     record_change: '',
+    retain_usage: 'system',
+    release_claim: 'gateway',
   });
 });
 

@@ -16,7 +16,7 @@ import {uuidv7} from '../../events/uuid.ts';
 import type {Principal} from '../../functions/auth/principal.ts';
 import {createPrincipals} from '../../functions/auth/principals.ts';
 import {createLeaseBook} from '../../functions/budget/leases/lease-book.ts';
-import {createGateway} from '../../functions/gateway/gateway.ts';
+import {createGateway, type GatewayParts} from '../../functions/gateway/gateway.ts';
 import {createCatalogue, type ModelEntry} from '../../functions/registry/catalogue.ts';
 import type {SimulatedModelOptions} from '../../knative/local/simulated-model/server.ts';
 import {eventually} from './eventually.ts';
@@ -38,6 +38,8 @@ export type GatewayOptions = Readonly<{
   logDelayMs?: number;
   /** Rows that wait in the outbox. */
   backlog?: number;
+  /** Where claims on idempotency keys are, and how results are kept. */
+  parts?: Pick<GatewayParts, 'claims' | 'seal'>;
 }>;
 
 export const startGateway = async (t: ExecutionContext, options: GatewayOptions = {}) => {
@@ -125,6 +127,7 @@ export const startGateway = async (t: ExecutionContext, options: GatewayOptions 
     limits: used,
     logger: pino({level: 'info'}, {write: (line: string) => void lines.push(line)}),
     metrics: createMetrics(),
+    ...options.parts,
   });
   await new Promise<void>(resolve => gateway.server.listen(0, '127.0.0.1', () => resolve()));
   t.teardown(async () => {

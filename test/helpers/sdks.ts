@@ -2,7 +2,7 @@
 SDKs: the official CloudEvents SDKs for Go and Python, each behind a program of `test/interop/` that is asked line by line.
 
 In: the test. Out: what the SDK reads of a message, and the message that it makes of an event. Programs and libraries are
-brought by `go` and `pip`, once, into `node_modules/.cache/sluice/`; without `go` or `python3` the test fails and says so.
+brought by `go` and `pip`, once, into `node_modules/.cache/sluice/`.
 */
 import {spawn} from 'node:child_process';
 import {hash} from 'node:crypto';
@@ -11,7 +11,8 @@ import {join, resolve} from 'node:path';
 import {createInterface} from 'node:readline';
 import type {ExecutionContext} from 'ava';
 import type {Event} from '../../events/event.ts';
-import {execute, findOnPath, makeOnce, tailOf} from '../runner/install.ts';
+import {execute, makeOnce, tailOf} from '../runner/install.ts';
+import {findGo, makePythonEnvironment} from '../runner/languages.ts';
 
 export type Binding = 'http' | 'kafka';
 export type Mode = 'binary' | 'structured' | 'batch';
@@ -33,14 +34,6 @@ const programs = resolve(import.meta.dirname, '../interop');
 const cache = resolve(import.meta.dirname, '../../node_modules/.cache/sluice');
 const idleMs = 60_000;
 
-const demand = (program: string, advice: string): string => {
-  const found = findOnPath(program);
-  if (found === undefined) {
-    throw new Error(`${program} is not on the PATH: ${advice}`);
-  }
-  return found;
-};
-
 const run = async (
   command: string,
   args: readonly string[],
@@ -61,32 +54,28 @@ const folderOf = (name: string, files: readonly string[]) => {
 const making = new Map<string, Promise<void>>();
 
 /** The tests of a file begin at once: one of them builds, the others wait. */
-const makeFirst = (folder: string, make: (draft: string) => Promise<void>) => {
-  const made = making.get(folder) ?? makeOnce(folder, make);
+const makeOnceHere = (folder: string, make: () => Promise<void>) => {
+  const made = making.get(folder) ?? make();
   making.set(folder, made);
   return made;
 };
 
 export const startGoSdk = async (t: ExecutionContext): Promise<Sdk> => {
-  const go = demand('go', 'install Go (https://go.dev): it builds the SDK that events are read by');
+  const go = await findGo();
   const source = join(programs, 'go-sdk');
   const files = ['main.go', 'go.mod', 'go.sum'].map(file => join(source, file));
   const folder = folderOf('go-sdk', files);
-  await makeFirst(folder, draft =>
-    run(go, ['build', '-C', source, '-o', join(draft, 'go-sdk'), '.']),
+  await makeOnceHere(folder, () =>
+    makeOnce(folder, draft => run(go, ['build', '-C', source, '-o', join(draft, 'go-sdk'), '.'])),
   );
   return talkTo(t, join(folder, 'go-sdk'), []);
 };
 
 export const startPythonSdk = async (t: ExecutionContext): Promise<Sdk> => {
-  const python = demand('python3', 'install Python 3.10 or later with venv and pip');
   const source = join(programs, 'python-sdk');
   const requirements = join(source, 'requirements.txt');
   const folder = folderOf('python', [requirements]);
-  await makeFirst(folder, async draft => {
-    await run(python, ['-m', 'venv', draft]);
-    await run(join(draft, 'bin/python'), ['-m', 'pip', 'install', '-q', '-r', requirements]);
-  });
+  await makeOnceHere(folder, () => makePythonEnvironment(folder, ['-r', requirements]));
   return talkTo(t, join(folder, 'bin/python'), [join(source, 'main.py')]);
 };
 

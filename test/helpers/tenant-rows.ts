@@ -119,6 +119,11 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
       reason: 'a test',
     });
   }
+  await client.query(
+    `insert into idempotency_claims (id, org_id, project_id, hash, fence, expires_at)
+     values (sha256($1::uuid::text::bytea), $1, $2, sha256(''), $1, now() + interval '1 day')`,
+    [ids.org, ids.project],
+  );
   const endpoint = 'http://127.0.0.1/';
   await insert('usage_records', {
     month,

@@ -100,7 +100,7 @@ for (const [what, bad] of [
   ['an attribute that is not UTF-8', [...fields, 'ce_x', Buffer.from([255])]],
   ['ce_data', [...fields, 'ce_data', 'x']],
   ['nothing in it', []],
-  ['JSON data that is no JSON', [...fields, 'data', '{']],
+  ['JSON data that is no JSON', [...fields, 'content-type', 'application/json', 'data', '{']],
 ] as ReadonlyArray<[string, Array<Buffer | string>]>) {
   test(`an entry with ${what} is refused`, t => refuses(t, () => readRedisFields(bad)));
 }

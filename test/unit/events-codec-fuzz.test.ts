@@ -7,6 +7,7 @@ import {
   readKafkaRecord,
   readObject,
   readRedisFields,
+  redisFieldsOf,
   toBatch,
   toBinary,
   toJson,
@@ -215,6 +216,7 @@ test('whoever only forwards changes no byte of JSON data, in whatever way it com
             raw,
           ],
           [readRedisFields(toRedisFields(readJson(json))), raw],
+          [readRedisFields(redisFieldsOf(json)), raw],
         ] as const;
       });
       const batch = Buffer.from(`[${sent.map(({text: json}) => json).join(' , ')}]`);
@@ -228,6 +230,17 @@ test('whoever only forwards changes no byte of JSON data, in whatever way it com
           t.is(String(toBinary({...one, added: 'x'}).body), raw, 'also with an attribute more');
         }
       }
+    }),
+    {numRuns: 500},
+  );
+});
+
+test('Redis: the fields of a text are those of the event that is read from it', t => {
+  fc.assert(
+    fc.property(rawEvent, event, ({text: json}, other) => {
+      t.deepEqual(redisFieldsOf(json), toRedisFields(readJson(json)));
+      const written = toJson(other);
+      t.deepEqual(redisFieldsOf(written), toRedisFields(readJson(written)));
     }),
     {numRuns: 500},
   );

@@ -183,6 +183,14 @@ test('bytes with no content type are not taken for JSON by who receives them', t
   t.deepEqual(readHttp(headers, body).events[0]?.data, Buffer.from('no JSON'));
 });
 
+test('data that says nothing of itself is JSON where it can be, and bytes where not', t => {
+  const {'content-type': _, ...silent} = binary as Record<string, string>;
+  t.deepEqual(read(silent, '{"a": 1}').data, {a: 1});
+  for (const bytes of [Buffer.from([1, 2, 3]), Buffer.from([0xff]), Buffer.from('{"a": ')]) {
+    t.deepEqual(readHttp(silent, bytes).events[0]?.data, bytes);
+  }
+});
+
 test('a text of another content type is sent without quotes', t => {
   const event = readStructured({...required, datacontenttype: 'text/xml', data: '<a b="c"/>'});
   t.is(toBinary(event).body.toString(), '<a b="c"/>');

@@ -174,6 +174,24 @@ test('a ContainerSource keeps its whole container beside its subscription', t =>
   t.like(subscriptions[0], {name: 'source/sluice.usage/reads', extensions: {x: 'y'}, token: true});
 });
 
+test('a source whose Kafka is not optional is a source, and no subscription of the runner itself', t => {
+  const brokers = (optional: boolean) => ({
+    name: 'KAFKA_BROKERS',
+    valueFrom: {secretKeyRef: {name: 'sluice', key: 'kafka-brokers', optional}},
+  });
+  const planOf = (optional: boolean) =>
+    plan(
+      workload(
+        'ContainerSource',
+        [{name: 'SOURCE_TOPIC', value: 'usage.records.v1'}, brokers(optional)],
+        {sink: toService()},
+      ),
+    );
+  t.is(planOf(true).subscriptions.length, 1);
+  t.is(planOf(false).subscriptions.length, 0);
+  t.like(planOf(false).sources[0]?.reads, {kind: 'log', topic: 'usage.records.v1'});
+});
+
 test('a StatefulSet reads a stream into the sink of its SinkBinding, and is no subscription', t => {
   const {sources, subscriptions} = plan(
     workload('StatefulSet', [{name: 'REDIS_URL', value: 'redis://r:6379'}], {replicas: 2}),

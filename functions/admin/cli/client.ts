@@ -15,6 +15,8 @@ export type Client = Readonly<{
   get<Answer = Item>(path: string, query?: Query): Promise<Answer>;
   /** Follows `next` to the end. */
   list(path: string, query?: Query): Promise<Item[]>;
+  /** The text of an answer as it comes. */
+  stream(path: string, query?: Query): AsyncIterable<string>;
   send(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<Item>;
 }>;
 
@@ -26,23 +28,32 @@ export const createClient = ({
   /** A probe of many endpoints takes a while. */
   timeoutMs?: number;
 }): Client => {
-  const call = async (method: string, path: string, query: Query = {}, body?: object) => {
+  const addressOf = (path: string, query: Query) => {
     const address = new URL(`${url}/admin/v1${path}`);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) {
         address.searchParams.set(name, value);
       }
     }
-    const {response, text} = await exchange(address, {
-      method,
-      headers: {
-        authorization: `Bearer ${adminKey}`,
-        ...(body === undefined ? {} : {'content-type': 'application/json'}),
-      },
-      ...(body === undefined ? {} : {body: JSON.stringify(body)}),
-      // The key is for this server, wherever it would send us.
-      redirect: 'manual',
-      signal: AbortSignal.timeout(timeoutMs),
+    return address;
+  };
+  // The key is for this server, wherever it would send us.
+  const allowed = {redirect: 'manual', headers: {authorization: `Bearer ${adminKey}`}} as const;
+
+  const call = async (method: string, path: string, query: Query = {}, body?: object) => {
+    const {response, text} = await reach(async () => {
+      const response = await fetch(addressOf(path, query), {
+        ...allowed,
+        method,
+        ...(body === undefined
+          ? {}
+          : {
+              headers: {...allowed.headers, 'content-type': 'application/json'},
+              body: JSON.stringify(body),
+            }),
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      return {response, text: await response.text()};
     });
     const answer = text === '' ? {} : parse(text);
     if (!response.ok || answer === undefined) {
@@ -51,16 +62,42 @@ export const createClient = ({
     return answer;
   };
 
-  const exchange = async (address: URL, init: RequestInit) => {
+  const reach = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {
-      const response = await fetch(address, init);
-      return {response, text: await response.text()};
+      return await work();
     } catch (error) {
       const {cause, message} = error as Error & {cause?: {code?: string; message?: string}};
       const reason = cause?.code ?? cause?.message ?? message;
       throw new Failure('unreachable', `${url} does not answer (${reason})`, error);
     }
   };
+
+  /** Waits for each piece, not for the whole, as long as for an answer. */
+  async function* stream(path: string, query: Query = {}): AsyncGenerator<string, void> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new Error('nothing came for a while')), timeoutMs);
+    try {
+      const response = await reach(() =>
+        fetch(addressOf(path, query), {...allowed, signal: late.signal}),
+      );
+      if (!response.ok) {
+        throw toFailure(response.status, parse(await reach(() => response.text())), url);
+      }
+      const decoder = new TextDecoder();
+      const reader = response.body?.getReader();
+      for (;;) {
+        const piece = await reach(async () => reader?.read());
+        timer.refresh();
+        if (!piece || piece.done) {
+          return;
+        }
+        yield decoder.decode(piece.value, {stream: true});
+      }
+    } finally {
+      clearTimeout(timer);
+      late.abort();
+    }
+  }
 
   return {
     get: <Answer>(path: string, query?: Query) => call('GET', path, query) as Promise<Answer>,
@@ -75,6 +112,7 @@ export const createClient = ({
         after = page.next;
       }
     },
+    stream,
     send: (method, path, body) => call(method, path, {}, body),
   };
 };

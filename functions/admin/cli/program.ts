@@ -8,11 +8,14 @@ import {budgetCommand} from './budget.ts';
 import {type Client, createClient} from './client.ts';
 import type {Context} from './context.ts';
 import {deadLetterCommand} from './deadletter.ts';
+import {eventsCommand} from './events.ts';
 import {exitCodes, exitCodesText, Failure} from './failure.ts';
 import {ledgerCommand} from './ledger.ts';
 import {modelCommand} from './model.ts';
 import {readSettings} from './settings.ts';
 import {usageCommand} from './usage.ts';
+import {usageExportCommand} from './usage-export.ts';
+import {usageVerifyCommand} from './usage-verify.ts';
 
 export type Surroundings = Readonly<{
   environment: Readonly<Record<string, string | undefined>>;
@@ -38,7 +41,7 @@ export const runCli = async (
     colour: terminal && !environment.NO_COLOR,
   };
   try {
-    await createProgram(context).parseAsync(args, {from: 'user'});
+    await createProgram(context, environment).parseAsync(args, {from: 'user'});
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -51,9 +54,11 @@ export const runCli = async (
 };
 
 /** The settings of the first command are copied to those that are added, so they come first. */
-const createProgram = (context: Context) => {
+const createProgram = (context: Context, environment: Surroundings['environment']) => {
   const program = new Command('sluice')
     .description('Administers Sluice over its HTTP API.')
+    // Else `usage` would take the options of the same names that follow `usage export`.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({writeOut: context.out, writeErr: context.err})
     .showHelpAfterError('(--help says more)')
@@ -63,10 +68,13 @@ const createProgram = (context: Context) => {
 The server: SLUICE_URL and SLUICE_ADMIN_KEY, or .sluice/dev.json of this folder.
 ${exitCodesText}`,
     );
-  usageCommand(program, context);
+  const usage = usageCommand(program, context);
+  usageExportCommand(usage, context);
+  usageVerifyCommand(usage, context);
   ledgerCommand(program, context);
   budgetCommand(program, context);
   modelCommand(program, context);
   deadLetterCommand(program, context);
+  eventsCommand(program, context, environment);
   return program;
 };

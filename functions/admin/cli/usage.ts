@@ -28,7 +28,7 @@ const figures: readonly Column[] = [
   'cost',
 ].map(name => ({name, right: true}));
 
-export const usageCommand = (program: Command, context: Context) => {
+export const usageCommand = (program: Command, context: Context): Command =>
   withFormat(program.command('usage'))
     .description('requests, tokens and cost of an organisation, this month unless said')
     .option('--org <name-or-id>', 'the only one there is where absent')
@@ -58,4 +58,3 @@ export const usageCommand = (program: Command, context: Context) => {
         context.err('there is more: ask for a shorter time or fewer groups\n');
       }
     });
-};

@@ -97,7 +97,14 @@ const readingOf = (env: readonly EnvironmentEntry[], name: string): Reading => {
   };
 };
 
-/** Undefined for what reads a stream, which only a process of its own can, and for the outbox, which the runner relays itself. */
+/** Its topic is written by others, so there is none without Kafka: its `KAFKA_BROKERS` is not optional. */
+const needsKafka = (env: readonly EnvironmentEntry[]) =>
+  env.some(({name, secret}) => name === 'KAFKA_BROKERS' && secret && !secret.optional);
+
+/**
+Undefined for what reads a stream, which only a process of its own can, for the outbox, which the runner relays itself, and for
+a log that only Kafka has.
+*/
 export const subscriptionOf = ({
   name,
   namespace,
@@ -113,7 +120,7 @@ export const subscriptionOf = ({
       `expected SOURCE_BATCH_MAX of ${name} from 1 to ${limits.batchEvents}`,
     );
   }
-  return reads.kind !== 'log'
+  return reads.kind !== 'log' || needsKafka(env)
     ? undefined
     : {
         name: `source/${reads.topic}/${reads.group}`,

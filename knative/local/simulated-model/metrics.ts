@@ -86,7 +86,7 @@ const family = (name: string, type: 'counter' | 'gauge', help: string, lines: re
 const labelValue = (text: string) =>
   text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 
-const render = (models: ReadonlyMap<string, ModelCounters>) => {
+const render = (models: ReadonlyMap<string, ModelCounters>, startedAt: number) => {
   const all = [...models].map(
     ([name, counters]) => [`engine="0",model_name="${labelValue(name)}"`, counters] as const,
   );
@@ -98,6 +98,9 @@ const render = (models: ReadonlyMap<string, ModelCounters>) => {
     [`${labels},finished_reason="abort"`, counters.aborted],
   ]);
   return (
+    // By this a reader tells that the counters began anew.
+    '# TYPE process_start_time_seconds gauge\n' +
+    `process_start_time_seconds ${startedAt}\n` +
     family(
       'vllm:num_requests_running',
       'gauge',
@@ -144,11 +147,12 @@ const render = (models: ReadonlyMap<string, ModelCounters>) => {
   );
 };
 
-export const createMetrics = (names: readonly string[]) => {
+/** `startedAt` in seconds since 1970. */
+export const createMetrics = (names: readonly string[], startedAt = Date.now() / 1000) => {
   const models = new Map(names.map(name => [name, zero()]));
   return {
     begin: (model: string) => begin(models.get(model) ?? zero()),
-    text: () => render(models),
+    text: () => render(models, startedAt),
     counters: (): Counters => {
       const sum = zero();
       for (const counters of models.values()) {

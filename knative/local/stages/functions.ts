@@ -13,7 +13,7 @@ import {abortable, compileCacheOf, functionDrainMs, gatewayDrainMs, type Start} 
 export const secretsOf = (
   {secrets: {sourceToken, adminKey}}: Pick<State, 'secrets'>,
   urlOfRole: (role: Role) => string,
-  {kafkaBrokers, redisUrl, kafkaUsername, kafkaPassword, kafkaTls}: Services['texts'],
+  {kafkaBrokers, redisUrl, kafkaUsername, kafkaPassword, kafkaTls, resultsKey}: Services['texts'],
 ): SecretValues =>
   Object.fromEntries(
     Object.entries({
@@ -28,6 +28,7 @@ export const secretsOf = (
       'kafka-password': kafkaPassword,
       'kafka-tls': kafkaTls,
       'redis-url': redisUrl,
+      'results-key': resultsKey,
     }).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
 

@@ -14,7 +14,7 @@ export type Services = Readonly<{
   carriers: Carriers;
   texts: Readonly<
     Record<
-      'kafkaBrokers' | 'kafkaUsername' | 'kafkaPassword' | 'kafkaTls' | 'redisUrl',
+      'kafkaBrokers' | 'kafkaUsername' | 'kafkaPassword' | 'kafkaTls' | 'redisUrl' | 'resultsKey',
       string | undefined
     >
   >;
@@ -43,6 +43,7 @@ export const servicesOf = (
         kafkaPassword: environment.KAFKA_PASSWORD || undefined,
         kafkaTls: environment.KAFKA_TLS || undefined,
         redisUrl,
+        resultsKey: environment.RESULTS_KEY || undefined,
       },
     };
   } catch (error) {

@@ -11,7 +11,8 @@ import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
 import {fileURLToPath} from 'node:url';
-import {execute, findOnPath, makeOnce, NotInstalled, tailOf} from '../../runner/install.ts';
+import {execute, makeOnce, NotInstalled, tailOf} from '../../runner/install.ts';
+import {findGo} from '../../runner/languages.ts';
 
 export type Oracle = Readonly<{
   ask(question: object): Promise<string>;
@@ -32,12 +33,7 @@ const keyOf = async () => {
 const build = async (): Promise<string> => {
   const folder = join(cache, `knative-filters-${await keyOf()}`);
   await makeOnce(folder, async draft => {
-    const go = findOnPath('go');
-    if (go === undefined) {
-      throw new NotInstalled(
-        'install Go 1.24 or later (`go` on the path): the filters are held to those of Knative, which are written in it',
-      );
-    }
+    const go = await findGo();
     const output = join(draft, 'oracle');
     const built = await execute(go, ['build', '-C', sources, '-o', output, '.'], {
       environment: {GOFLAGS: '-mod=readonly -buildvcs=false'},
