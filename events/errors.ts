@@ -188,12 +188,30 @@ export const toOpenAiError = (error: SluiceError) => ({
 });
 
 /** What went wrong, as one of ours: an unknown failure is `internal` and keeps its details to the log. */
-export const asSluiceError = (error: unknown): SluiceError =>
-  error instanceof SluiceError
-    ? error
+export const asSluiceError = (error: unknown): SluiceError => {
+  if (error instanceof SluiceError) {
+    return error;
+  }
+  return isDatabaseAway(error)
+    ? new SluiceError('unavailable', 'the database cannot be reached; try again', {
+        retryAfterSeconds: 1,
+        cause: error,
+      })
     : new SluiceError('internal', 'an unexpected fault; see the log under the request id', {
         cause: error,
       });
+};
+
+/** SQLSTATE classes 08 (connection) and 57P0x (shutting down, starting), 53300 (too many); and what sockets say. */
+const awayCode = /^(08...|57P0[1-5]|53300|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND)$/;
+/** node-postgres has no codes for these. */
+const awayMessage =
+  /^(timeout exceeded when trying to connect|Connection terminated|Query read timeout)/;
+
+const isDatabaseAway = (error: unknown): boolean => {
+  const {code, message} = (error ?? {}) as {code?: unknown; message?: unknown};
+  return awayCode.test(String(code)) || awayMessage.test(String(message));
+};
 
 /** Where JSON.parse stopped. Its own message quotes the text it fell over, which may be a prompt or a secret. */
 export const whereInJson = (error: unknown): string => {

@@ -5,6 +5,7 @@ are processes of their own, events of Brokers by Kafka or Redis Streams.
 import assert from 'node:assert/strict';
 import {randomBytes} from 'node:crypto';
 import test from 'ava';
+import {Kafka, logLevel} from 'kafkajs';
 import OpenAI from 'openai';
 import {createAdmin, type LedgerView, type UsageView} from '../helpers/admin.ts';
 import {eventually} from '../helpers/eventually.ts';
@@ -75,6 +76,33 @@ const greeted = (sluice: Sluice, trace: string) =>
     {timeoutMs: 60_000, intervalMs: 100},
   );
 
+const recordUsage = async (brokers: readonly string[], model: string, org: string) => {
+  const producer = new Kafka({brokers: [...brokers], logLevel: logLevel.NOTHING}).producer();
+  await producer.connect();
+  const message = {
+    key: org,
+    headers: {
+      ce_specversion: '1.0',
+      ce_id: 'one',
+      ce_source: '/litellm',
+      ce_type: 'dev.sluice.usage.recorded.v1',
+      ce_orgid: org,
+      'content-type': 'application/json',
+    },
+    value: JSON.stringify({
+      request: 'chatcmpl-1',
+      at: new Date().toISOString(),
+      model,
+      environment: 'development',
+      inputTokens: 10,
+      outputTokens: 5,
+      outcome: 'completed',
+    }),
+  };
+  await producer.send({topic: 'usage.records.v1', messages: [message, message]});
+  await producer.disconnect();
+};
+
 const pidsOf = (sluice: Sluice) => new Set(sluice.children());
 
 test('by Kafka every request is charged once, over kill -9 of the sources, of Kafka and of everything', async t => {
@@ -112,6 +140,9 @@ test('by Kafka every request is charged once, over kill -9 of the sources, of Ka
   t.true([...pidsOf(again)].every(pid => !before.has(pid)));
   await chat(again, tenant.apiKey);
   await accounted(again, tenant.org, 5);
+  // Another router tells what it served, twice.
+  await recordUsage(kafka.brokers, again.model, tenant.org);
+  await accounted(again, tenant.org, 6);
   t.is(await again.stop(), 0);
 });
 

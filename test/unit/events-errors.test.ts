@@ -95,3 +95,20 @@ test('a problem never has more bytes than a Broker can take as an answer', t => 
     t.is(problem.detail === message, message === 'short');
   }
 });
+
+test('a database that cannot be reached is no fault of ours: 503, and worth another try', t => {
+  for (const error of [
+    Object.assign(new Error('refused'), {code: 'ECONNREFUSED'}),
+    Object.assign(new Error('the database system is starting up'), {code: '57P03'}),
+    new Error('timeout exceeded when trying to connect'),
+    new Error('Connection terminated unexpectedly'),
+  ]) {
+    t.like(asSluiceError(error), {
+      code: 'unavailable',
+      status: 503,
+      retryAfterSeconds: 1,
+      cause: error,
+    });
+  }
+  t.is(asSluiceError(Object.assign(new Error('no such column'), {code: '42703'})).code, 'internal');
+});
