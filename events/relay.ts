@@ -8,7 +8,7 @@ lost. Any number of relays may run beside each other: each locks what it takes.
 */
 import type pg from 'pg';
 import {type KeepDeadLetters, messageOf, type Publication} from './brokers/broker.ts';
-import {listenTo} from './brokers/notifications.ts';
+import {listenTo} from './brokers/postgres/notifications.ts';
 import {type Queryable, transactionOn} from './database.ts';
 import {SluiceError} from './errors.ts';
 

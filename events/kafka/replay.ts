@@ -7,7 +7,7 @@ where it is and commits over what was set. Only back, never forward, because to 
 What a handler dedupes by its own keys (ledger, records) is charged and counted once, however often it is replayed.
 */
 import type {Admin} from 'kafkajs';
-import {commitAsMember} from '../brokers/kafka-groups.ts';
+import {commitAsMember} from '../brokers/kafka/groups.ts';
 import {type ConnectKafka, within} from './connect.ts';
 
 export type Wanted = Readonly<{groupId: string; topic: string; fromMs: number}>;

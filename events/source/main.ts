@@ -25,7 +25,7 @@ const brokerFor = async (
   {keepDeadLetters, logger, onError}: Making,
 ) => {
   if (reading.kind === 'kafka') {
-    const {createKafkaBroker} = await import('../brokers/kafka.ts');
+    const {createKafkaBroker} = await import('../brokers/kafka/broker.ts');
     const {kafka: settings, topic, consumer} = reading;
     const broker = createKafkaBroker({
       settings,
@@ -38,7 +38,7 @@ const brokerFor = async (
     return {broker, topic, letterTopic: `log:${topic}`};
   }
   const [{createRedisBroker}, {redisAt}] = await Promise.all([
-    import('../brokers/redis.ts'),
+    import('../brokers/redis/broker.ts'),
     import('../redis.ts'),
   ]);
   const {url, consumer, stream} = reading;

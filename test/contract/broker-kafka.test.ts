@@ -7,7 +7,7 @@ import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
 import {Kafka, logLevel, Partitioners, type PartitionMetadata} from 'kafkajs';
 import {type Consumer, type DeadLetter, publicationOf} from '../../events/brokers/broker.ts';
-import {createKafkaBroker} from '../../events/brokers/kafka.ts';
+import {createKafkaBroker} from '../../events/brokers/kafka/broker.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {startKafka, testKafka} from '../helpers/kafka.ts';
 

@@ -2,7 +2,7 @@
 import test from 'ava';
 import type pg from 'pg';
 import {type Broker, publicationOf} from '../../events/brokers/broker.ts';
-import {createPostgresBroker, installPostgresBroker} from '../../events/brokers/postgres.ts';
+import {createPostgresBroker, installPostgresBroker} from '../../events/brokers/postgres/broker.ts';
 import type {Queryable} from '../../events/database.ts';
 import {createBrokerPool} from '../helpers/brokers.ts';
 import {createTestDatabase} from '../helpers/database.ts';

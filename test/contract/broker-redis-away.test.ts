@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'ava';
 import type {Message} from '../../events/brokers/broker.ts';
-import {createRedisBroker} from '../../events/brokers/redis.ts';
+import {createRedisBroker} from '../../events/brokers/redis/broker.ts';
 import {redisAt} from '../../events/redis.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {

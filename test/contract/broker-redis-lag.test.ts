@@ -1,5 +1,5 @@
 import test from 'ava';
-import {lagOf} from '../../events/brokers/redis-groups.ts';
+import {lagOf} from '../../events/brokers/redis/groups.ts';
 import {openWorld, publications} from '../helpers/redis-world.ts';
 
 test('what waits is counted where Redis has lost count: after a rewrite of its file and a kill -9', async t => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'ava';
 import type {Broker, Message} from '../../events/brokers/broker.ts';
-import type {Observation} from '../../events/brokers/redis.ts';
+import type {Observation} from '../../events/brokers/redis/broker.ts';
 import {eventually} from '../helpers/eventually.ts';
 import type {ConsumerTells} from '../helpers/redis-consumer.ts';
 import {

@@ -11,7 +11,11 @@ import {
   publicationOf,
 } from '../../events/brokers/broker.ts';
 import {type BrokerHarness, brokerHarnesses} from '../helpers/brokers.ts';
-import {eventually} from '../helpers/eventually.ts';
+import {eventually as eventuallyWithin} from '../helpers/eventually.ts';
+
+/** Two processes join, leave and are waited for: on a machine that is busy that takes its time. */
+const eventually = <Value>(assertion: () => Value | Promise<Value>) =>
+  eventuallyWithin(assertion, {timeoutMs: 45_000});
 
 const org = '01890000-0000-7000-8000-000000000001';
 const otherOrg = '01890000-0000-7000-8000-000000000002';

@@ -4,7 +4,7 @@ import test, {type ExecutionContext} from 'ava';
 import {type Admin, Kafka, logLevel} from 'kafkajs';
 import pg from 'pg';
 import {publicationOf} from '../../events/brokers/broker.ts';
-import {createKafkaBroker} from '../../events/brokers/kafka.ts';
+import {createKafkaBroker} from '../../events/brokers/kafka/broker.ts';
 import type {Event} from '../../events/event.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {runCli} from '../../functions/admin/cli/program.ts';

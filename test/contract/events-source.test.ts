@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test, {type ExecutionContext} from 'ava';
 import {Redis} from 'ioredis';
 import {publicationOf} from '../../events/brokers/broker.ts';
-import {createKafkaBroker} from '../../events/brokers/kafka.ts';
+import {createKafkaBroker} from '../../events/brokers/kafka/broker.ts';
 import {readRedisFields, toBinary, toRedisFields} from '../../events/codec.ts';
 import type {Event} from '../../events/event.ts';
 import {insertIntoOutbox} from '../../events/outbox.ts';

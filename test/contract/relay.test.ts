@@ -5,7 +5,7 @@ import type {IncomingHttpHeaders, ServerResponse} from 'node:http';
 import test, {type ExecutionContext} from 'ava';
 import pg from 'pg';
 import {createMemoryBroker} from '../../events/brokers/memory.ts';
-import {installPostgresBroker} from '../../events/brokers/postgres.ts';
+import {installPostgresBroker} from '../../events/brokers/postgres/broker.ts';
 import {readHttp, toBinary} from '../../events/codec.ts';
 import {keepDeadLettersIn} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';

@@ -1,7 +1,7 @@
 /** Runner: the data plane of the local runner, on a PostgreSQL of the test's own. */
 import type {ExecutionContext} from 'ava';
 import pg from 'pg';
-import {installPostgresBroker} from '../../events/brokers/postgres.ts';
+import {installPostgresBroker} from '../../events/brokers/postgres/broker.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {startEventing} from '../../knative/local/eventing/eventing.ts';
 import {parseManifests} from '../../knative/local/plan/manifests.ts';

@@ -6,14 +6,14 @@ A test uses plain names of topics and subscriptions; the harness makes them the 
 import type {ExecutionContext} from 'ava';
 import pg from 'pg';
 import type {Broker, DeadLetter, Message, Publication} from '../../events/brokers/broker.ts';
-import {createKafkaBroker} from '../../events/brokers/kafka.ts';
+import {createKafkaBroker} from '../../events/brokers/kafka/broker.ts';
 import {
   createMemoryBroker,
   createMemoryStore,
   memoryTransaction,
 } from '../../events/brokers/memory.ts';
-import {createPostgresBroker, installPostgresBroker} from '../../events/brokers/postgres.ts';
-import {createRedisBroker} from '../../events/brokers/redis.ts';
+import {createPostgresBroker, installPostgresBroker} from '../../events/brokers/postgres/broker.ts';
+import {createRedisBroker} from '../../events/brokers/redis/broker.ts';
 import {transactionOn} from '../../events/database.ts';
 import {redisAt} from '../../events/redis.ts';
 import {createTestDatabase, type TestDatabase} from './database.ts';

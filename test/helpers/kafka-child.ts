@@ -4,7 +4,7 @@ Kafka child: a consumer in a process of its own, so that a test can kill it.
 In: JSON as its argument: brokers, prefix, subscription, batchMax, and how many events it handles before it hangs. Out: a line of
 standard output for each event that it begins (`got ID`) and that it has handled (`done ID`).
 */
-import {createKafkaBroker} from '../../events/brokers/kafka.ts';
+import {createKafkaBroker} from '../../events/brokers/kafka/broker.ts';
 
 const {brokers, prefix, subscription, batchMax, hangAfter} = JSON.parse(
   process.argv[2] ?? '{}',

@@ -3,7 +3,7 @@ Redis consumer: a process that consumes from a Redis broker until a test kills i
 
 In: what to do, as JSON in its one argument. Out: to its parent, each delivery and each dead letter before it counts as kept.
 */
-import {createRedisBroker} from '../../events/brokers/redis.ts';
+import {createRedisBroker} from '../../events/brokers/redis/broker.ts';
 import {redisAt} from '../../events/redis.ts';
 
 export type ConsumerTask = Readonly<{

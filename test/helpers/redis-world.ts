@@ -16,7 +16,7 @@ import {
   type Message,
   publicationOf,
 } from '../../events/brokers/broker.ts';
-import {createRedisBroker} from '../../events/brokers/redis.ts';
+import {createRedisBroker} from '../../events/brokers/redis/broker.ts';
 import {redisAt} from '../../events/redis.ts';
 import {eventually} from './eventually.ts';
 import {startRedis} from './redis.ts';

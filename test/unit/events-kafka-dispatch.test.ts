@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'ava';
 import type {Consumer, Message, Outcome} from '../../events/brokers/broker.ts';
-import {createDispatch, type DispatchOptions} from '../../events/brokers/kafka-dispatch.ts';
+import {createDispatch, type DispatchOptions} from '../../events/brokers/kafka/dispatch.ts';
 import {eventually} from '../helpers/eventually.ts';
 
 type Handed = {ids: string[]; attempts: number[]; end: (outcome: Outcome) => void};

@@ -1,8 +1,8 @@
 /** The low-water mark of a partition, and the partition around it: nothing is committed past what is not settled. */
 import test from 'ava';
 import fc from 'fast-check';
-import {createPartition} from '../../events/brokers/kafka-partition.ts';
-import {createWindow} from '../../events/brokers/kafka-window.ts';
+import {createPartition} from '../../events/brokers/kafka/partition.ts';
+import {createWindow} from '../../events/brokers/kafka/window.ts';
 
 /** Offsets that ascend, with gaps, and an order in which they are settled. */
 const history = fc

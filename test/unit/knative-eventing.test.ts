@@ -5,7 +5,7 @@ import type {IncomingHttpHeaders} from 'node:http';
 import test from 'ava';
 import {Agent} from 'undici';
 import {messageOf} from '../../events/brokers/broker.ts';
-import {createAscendingIds} from '../../events/brokers/ids.ts';
+import {createAscendingIds} from '../../events/brokers/postgres/ids.ts';
 import {toJson} from '../../events/codec.ts';
 import {splitByBytes} from '../../events/delivery/deliver-batch.ts';
 import {defaultPolicy} from '../../events/delivery/policy.ts';

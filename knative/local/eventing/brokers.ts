@@ -7,7 +7,7 @@ its order, and nobody keeps it in Redis.
 */
 import type pg from 'pg';
 import type {Broker, KeepDeadLetters, Publication} from '../../../events/brokers/broker.ts';
-import {createPostgresBroker} from '../../../events/brokers/postgres.ts';
+import {createPostgresBroker} from '../../../events/brokers/postgres/broker.ts';
 import type {KafkaSettings} from '../../../events/kafka/settings.ts';
 import type {Logger} from '../../../events/telemetry.ts';
 
@@ -72,7 +72,7 @@ export const openBrokers = async ({
 
   const make = async (wanted: BrokerKind): Promise<Broker<pg.PoolClient>> => {
     if (wanted === 'kafka' && kafka) {
-      const {createKafkaBroker} = await import('../../../events/brokers/kafka.ts');
+      const {createKafkaBroker} = await import('../../../events/brokers/kafka/broker.ts');
       return withoutClient(
         createKafkaBroker({
           settings: kafka,
@@ -85,7 +85,7 @@ export const openBrokers = async ({
       );
     }
     if (wanted === 'redis' && redisUrl) {
-      const {createRedisBroker} = await import('../../../events/brokers/redis.ts');
+      const {createRedisBroker} = await import('../../../events/brokers/redis/broker.ts');
       const {redisAt} = await import('../../../events/redis.ts');
       return withoutClient(
         await createRedisBroker({

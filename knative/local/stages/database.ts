@@ -1,6 +1,6 @@
 /** Database: PostgreSQL with the schema of this release, watched; stage of a start. */
 import {join} from 'node:path';
-import {installPostgresBroker} from '../../../events/brokers/postgres.ts';
+import {installPostgresBroker} from '../../../events/brokers/postgres/broker.ts';
 import {prepareDatabase} from '../postgres/database.ts';
 import {startPostgres} from '../postgres/postgres.ts';
 import {watchPostgres} from '../postgres/watch.ts';

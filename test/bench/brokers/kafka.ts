@@ -5,7 +5,7 @@ Both have the same number of partitions and the organisation as key. For batches
 gathers nothing, and takes them by `eachMessage`.
 */
 import {type Consumer, Kafka, logLevel, Partitioners} from 'kafkajs';
-import {createKafkaBroker} from '../../../events/brokers/kafka.ts';
+import {createKafkaBroker} from '../../../events/brokers/kafka/broker.ts';
 import {type Contender, parsed, type Started, startOurs} from './contender.ts';
 
 const partitions = 24;

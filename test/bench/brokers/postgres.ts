@@ -6,7 +6,10 @@ Each has a database of its own. What they left is vacuumed away between runs.
 */
 import pg from 'pg';
 import {PgBoss} from 'pg-boss';
-import {createPostgresBroker, installPostgresBroker} from '../../../events/brokers/postgres.ts';
+import {
+  createPostgresBroker,
+  installPostgresBroker,
+} from '../../../events/brokers/postgres/broker.ts';
 import {createPool, transactionOn} from '../../../events/database.ts';
 import {type Contender, parsed, type Started, startOurs, topic} from './contender.ts';
 import {runSlots} from './slots.ts';

@@ -4,7 +4,7 @@ Redis Streams: our broker beside ioredis: XADD in a pipeline, one connection tha
 The raw entry is one field with the event as JSON, not the CloudEvents binding, and nobody looks after what a dead consumer had.
 */
 import {Redis} from 'ioredis';
-import {createRedisBroker} from '../../../events/brokers/redis.ts';
+import {createRedisBroker} from '../../../events/brokers/redis/broker.ts';
 import {redisAt} from '../../../events/redis.ts';
 import {type Contender, parsed, type Started, startOurs} from './contender.ts';
 import {runSlots} from './slots.ts';

@@ -7,23 +7,23 @@ policy's, in milliseconds. What a dead process had in hand is handed out again w
 */
 import type pg from 'pg';
 import {PgBoss} from 'pg-boss';
-import {type Queryable, transactionOn} from '../database.ts';
+import {type Queryable, transactionOn} from '../../database.ts';
 import {
   type Broker,
   type KeepDeadLetters,
   type Message,
   messageOf,
   type Outcome,
-} from './broker.ts';
-import {type Consuming, consume} from './consume.ts';
-import {createFanOut, type Delivery, queueAbilities, topicsOf} from './fan-out.ts';
+} from '../broker.ts';
+import {type Consuming, consume} from '../consume.ts';
+import {createFanOut, type Delivery, queueAbilities, topicsOf} from '../fan-out.ts';
+import {sortOutcomes} from '../outcomes.ts';
 import {createAscendingIds} from './ids.ts';
+import {schema} from './install.ts';
 import {listenTo} from './notifications.ts';
-import {sortOutcomes} from './outcomes.ts';
-import {schema} from './postgres-install.ts';
-import * as statements from './postgres-statements.ts';
+import * as statements from './statements.ts';
 
-export {installPostgresBroker} from './postgres-install.ts';
+export {installPostgresBroker} from './install.ts';
 
 /** Neither is a limit of ours: our policy ends retries, and nothing is ever too old to be delivered. */
 const retryLimit = 1_000_000_000;

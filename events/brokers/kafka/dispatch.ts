@@ -7,9 +7,9 @@ rebalance keeps its state, so that nothing of it is handed out twice. An ordered
 each, one at a time. A batch in hand for longer than `expireMs` is given up: its slot stays taken until the handler ends,
 if it ever does, and `onExpired` has the group hand its records to somebody else.
 */
-import {type Consumer, handle, type Message, type Outcome} from './broker.ts';
-import type {RawRecord, Taken} from './kafka-message.ts';
-import {type BadRecord, createPartition, type Entry, type Partition} from './kafka-partition.ts';
+import {type Consumer, handle, type Message, type Outcome} from '../broker.ts';
+import type {RawRecord, Taken} from './message.ts';
+import {type BadRecord, createPartition, type Entry, type Partition} from './partition.ts';
 
 export type Held = Readonly<{partition: Partition; entry: Entry}>;
 type Batch = {held: readonly Held[]; expired: boolean; done: Promise<void>};

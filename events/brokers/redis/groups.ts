@@ -5,8 +5,8 @@ In: a stream, a group. Out: what waits for it and what it has in hand. A group i
 has read.
 */
 import type {Redis} from 'ioredis';
-import {oldestOf} from './redis-entries.ts';
-import {countAfter} from './redis-scripts.ts';
+import {oldestOf} from './entries.ts';
+import {countAfter} from './scripts.ts';
 
 export type GroupState = Readonly<{
   name: string;

@@ -5,8 +5,8 @@ In: kafkajs's consumer, a dispatch. Out: `eachBatch`, which puts down what was f
 promise that breaks when the member is of no more use: it crashed, its heartbeats stopped, or somebody ends it.
 */
 import type {Consumer, EachBatchPayload} from 'kafkajs';
-import {within} from '../kafka/connect.ts';
-import type {Dispatch} from './kafka-dispatch.ts';
+import {within} from '../../kafka/connect.ts';
+import type {Dispatch} from './dispatch.ts';
 
 export type ConsumerTimes = Readonly<{
   /** Without a heartbeat for so long a member is taken for dead by Kafka. At least Kafka's own minimum, 6 s. */

@@ -6,9 +6,9 @@ down and the next fetch is asked for, so that heartbeats never wait for a handle
 Offsets are committed by our own count alone. A member that crashed, that gives no sign of life or whose handler was given up
 leaves, and another takes its place.
 */
-import {type ConnectKafka, within} from '../kafka/connect.ts';
-import type {Dispatch} from './kafka-dispatch.ts';
-import {type ConsumerTimes, createMember} from './kafka-member.ts';
+import {type ConnectKafka, within} from '../../kafka/connect.ts';
+import type {Dispatch} from './dispatch.ts';
+import {type ConsumerTimes, createMember} from './member.ts';
 
 /** How long a fetch waits for records. A partition that was paused is asked for again after at most so long. */
 const fetchWaitMs = 250;

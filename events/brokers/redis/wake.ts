@@ -7,8 +7,8 @@ XREADGROUP itself could block, but what it takes while nobody waits for it any m
 broke) would stay in hand until it expires. XREAD takes nothing.
 */
 import {setTimeout as wait} from 'node:timers/promises';
-import {type ConnectRedis, ready} from '../redis.ts';
-import {oldestOf} from './redis-entries.ts';
+import {type ConnectRedis, ready} from '../../redis.ts';
+import {oldestOf} from './entries.ts';
 
 export type Waker = Readonly<{
   /** `wake` is called once, when there is an entry after `id`. */

@@ -6,12 +6,12 @@ needs no more than its organisation's key. Events are acknowledged by committing
 letters stored before, and nothing is committed past an event that is not settled. Attempts are counted in the process: who
 takes over begins again at 1.
 */
-import {recordOf} from '../codec.ts';
-import {type ConnectKafka, connectKafka} from '../kafka/connect.ts';
-import {dismissMembers} from '../kafka/dismiss.ts';
-import {createKafkaProducer, type KafkaProducer} from '../kafka/producer.ts';
-import type {KafkaSettings} from '../kafka/settings.ts';
-import type {Logger} from '../telemetry.ts';
+import {recordOf} from '../../codec.ts';
+import {type ConnectKafka, connectKafka} from '../../kafka/connect.ts';
+import {dismissMembers} from '../../kafka/dismiss.ts';
+import {createKafkaProducer, type KafkaProducer} from '../../kafka/producer.ts';
+import type {KafkaSettings} from '../../kafka/settings.ts';
+import type {Logger} from '../../telemetry.ts';
 import {
   type Abilities,
   type Broker,
@@ -23,14 +23,14 @@ import {
   type Outcome,
   type Publication,
   type Subscription,
-} from './broker.ts';
-import {runConsumer} from './kafka-consumer.ts';
-import {createDispatch} from './kafka-dispatch.ts';
-import {createGroups} from './kafka-groups.ts';
-import {type ConsumerTimes, consumerTimes} from './kafka-member.ts';
-import {takeRecord} from './kafka-message.ts';
-import type {BadRecord, Entry} from './kafka-partition.ts';
-import {sortOutcomes} from './outcomes.ts';
+} from '../broker.ts';
+import {sortOutcomes} from '../outcomes.ts';
+import {runConsumer} from './consumer.ts';
+import {createDispatch} from './dispatch.ts';
+import {createGroups} from './groups.ts';
+import {type ConsumerTimes, consumerTimes} from './member.ts';
+import {takeRecord} from './message.ts';
+import type {BadRecord, Entry} from './partition.ts';
 
 export const kafkaAbilities: Abilities = {
   transactions: false,

@@ -14,14 +14,14 @@ import {
   type Message,
   type Outcome,
   type Subscription,
-} from './broker.ts';
-import {consume} from './consume.ts';
-import {sortOutcomes} from './outcomes.ts';
-import {type Entry, readEntry} from './redis-entries.ts';
-import {createGroup, isMissingGroup} from './redis-groups.ts';
-import type {Publisher} from './redis-publish.ts';
-import {createHand, createTaking, type Group} from './redis-take.ts';
-import type {Waker} from './redis-wake.ts';
+} from '../broker.ts';
+import {consume} from '../consume.ts';
+import {sortOutcomes} from '../outcomes.ts';
+import {type Entry, readEntry} from './entries.ts';
+import {createGroup, isMissingGroup} from './groups.ts';
+import type {Publisher} from './publish.ts';
+import {createHand, createTaking, type Group} from './take.ts';
+import type {Waker} from './wake.ts';
 
 export type ReadingOptions = Readonly<{
   client: Redis;

@@ -5,7 +5,7 @@ In: names. Out: each topic is there, each group has a committed offset in every 
 commit loses nothing. Topics and offsets that are there are left as they are.
 */
 import type {Admin} from 'kafkajs';
-import {type ConnectKafka, type KafkaConnection, within} from '../kafka/connect.ts';
+import {type ConnectKafka, type KafkaConnection, within} from '../../kafka/connect.ts';
 
 export type Group = Readonly<{groupId: string; topic: string; from: 'now' | 'start'}>;
 type Opened = KafkaConnection & Readonly<{admin: Admin}>;

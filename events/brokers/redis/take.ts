@@ -8,9 +8,9 @@ An entry that is taken stays pending in Redis until its outcome is stored. Its d
 of the process counts. What is kept here of a retry is its id and when it is due; the entry is read again then.
 */
 import type {Redis} from 'ioredis';
-import {claimedEntries, type Entry, newEntries} from './redis-entries.ts';
-import {resultsOf} from './redis-publish.ts';
-import * as scripts from './redis-scripts.ts';
+import {claimedEntries, type Entry, newEntries} from './entries.ts';
+import {resultsOf} from './publish.ts';
+import * as scripts from './scripts.ts';
 
 /** How many ids one script looks at: Redis does nothing else meanwhile. */
 const scriptMax = 500;

@@ -4,9 +4,9 @@ Message: what a record of Kafka is to a subscription.
 In: a record. Out: an event that is wanted, one that is not, or, for what is no event, the reason and a text that keeps its
 bytes for the dead letter.
 */
-import {readKafkaRecord, toJson, wholeText} from '../codec.ts';
-import type {Event} from '../event.ts';
-import type {Subscription} from './broker.ts';
+import {readKafkaRecord, toJson, wholeText} from '../../codec.ts';
+import type {Event} from '../../event.ts';
+import type {Subscription} from '../broker.ts';
 
 export type RawRecord = Readonly<{
   offset: string;

@@ -7,11 +7,11 @@ when they are published again, with the same id.
 A stream that holds `lengthMax` takes no more: XADD's own bound would delete what a group has not read.
 */
 import type {ChainableCommander, Redis} from 'ioredis';
-import {redisFieldsOf} from '../codec.ts';
-import {SluiceError} from '../errors.ts';
-import {limits} from '../limits.ts';
-import {ready, within} from '../redis.ts';
-import type {Publication} from './broker.ts';
+import {redisFieldsOf} from '../../codec.ts';
+import {SluiceError} from '../../errors.ts';
+import {limits} from '../../limits.ts';
+import {ready, within} from '../../redis.ts';
+import type {Publication} from '../broker.ts';
 
 type Append = Readonly<{stream: string; fields: (string | Buffer)[]; size: number}>;
 

@@ -4,9 +4,9 @@ Entries: what is read from a stream, made messages.
 In: ids, delivery counts and fields as Redis answers them, as bytes. Out: messages, and for what is no CloudEvent a message that
 keeps the fields as they came, so that a dead letter can show them.
 */
-import {readRedisFields, toJson} from '../codec.ts';
-import type {Event} from '../event.ts';
-import type {Message} from './broker.ts';
+import {readRedisFields, toJson} from '../../codec.ts';
+import type {Event} from '../../event.ts';
+import type {Message} from '../broker.ts';
 
 /** Without fields: the entry was deleted while it was pending. */
 export type Entry = Readonly<{

@@ -7,12 +7,12 @@ promised, there are no transactions with other stores and no barriers.
 
 What Redis itself loses is lost: `appendfsync always` and no eviction are the operator's to set.
 */
-import {type ConnectRedis, ready, within} from '../redis.ts';
-import type {Abilities, Broker, KeepDeadLetters, Subscription} from './broker.ts';
-import {startReading} from './redis-consume.ts';
-import {createGroup, groupsOf, lagOf, oldestIdleMs, trimStream} from './redis-groups.ts';
-import {createPublisher} from './redis-publish.ts';
-import {createWaker, type Waker} from './redis-wake.ts';
+import {type ConnectRedis, ready, within} from '../../redis.ts';
+import type {Abilities, Broker, KeepDeadLetters, Subscription} from '../broker.ts';
+import {startReading} from './consume.ts';
+import {createGroup, groupsOf, lagOf, oldestIdleMs, trimStream} from './groups.ts';
+import {createPublisher} from './publish.ts';
+import {createWaker, type Waker} from './wake.ts';
 
 export const redisAbilities: Abilities = {
   transactions: false,

@@ -5,9 +5,9 @@ In: records as they are fetched; what is taken, settled, retried. Out: entries t
 wait unread in `arrived` until the window has room, so that a record that is not settled bounds what is held behind it.
 Ordered, a retry holds up all that follows it in the partition; else only itself.
 */
-import type {Event} from '../event.ts';
-import {bytesOf, type RawRecord, type Taken} from './kafka-message.ts';
-import {createWindow} from './kafka-window.ts';
+import type {Event} from '../../event.ts';
+import {bytesOf, type RawRecord, type Taken} from './message.ts';
+import {createWindow} from './window.ts';
 
 export type Entry = {
   readonly offset: number;
