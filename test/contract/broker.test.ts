@@ -14,8 +14,10 @@ import {type BrokerHarness, brokerHarnesses} from '../helpers/brokers.ts';
 import {eventually as eventuallyWithin} from '../helpers/eventually.ts';
 
 /** Two processes join, leave and are waited for: on a machine that is busy that takes its time. */
-const eventually = <Value>(assertion: () => Value | Promise<Value>) =>
-  eventuallyWithin(assertion, {timeoutMs: 45_000});
+const eventually = <Value>(
+  assertion: () => Value | Promise<Value>,
+  options: {timeoutMs?: number; intervalMs?: number} = {},
+) => eventuallyWithin(assertion, {timeoutMs: 45_000, ...options});
 
 const org = '01890000-0000-7000-8000-000000000001';
 const otherOrg = '01890000-0000-7000-8000-000000000002';
