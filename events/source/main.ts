@@ -58,7 +58,13 @@ await runMain(async () => {
   const {reading} = settings;
   const logger = createLogger({name: 'source', level: settings.logLevel});
   const onError = (error: Error) => logger.warn({err: error}, 'a fault');
-  const pool = createPool({databaseUrl: settings.databaseUrl, name: 'source', onError});
+  const pool = createPool({
+    databaseUrl: settings.databaseUrl,
+    name: 'source',
+    // The relay's transaction is idle while a Broker takes what it read: ended before the answer, it would send it all again.
+    idleTransactionMs: settings.policy.timeoutMs + 10_000,
+    onError,
+  });
   const keepDeadLetters = keepDeadLettersIn(pool);
   const metrics = createMetrics();
   const dispatcher = new Agent({connections: 64});

@@ -14,16 +14,20 @@ import type {KafkaProducer} from '../kafka/producer.ts';
 import type {KafkaSettings} from '../kafka/settings.ts';
 import {type Left, type PublishRows, startRelay} from '../relay.ts';
 
-/** `urlOf` names the ingress of a Broker. */
+/** Rows on their way to Brokers at once, all of a pass: so a pass, and its transaction, takes no longer than one delivery. */
+const rowsAtOnce = 64;
+
+/** What says that the event is wrong. Anything else (a token, a path, a redirect) may be ours to mend: the row stays. */
+const blamesTheEvent = [400, 413, 415, 422];
+
+/** Each row is delivered by itself; an in-memory Broker answers only when its subscribers have. */
 export const publishToBrokers =
   ({
     targetOf,
-    concurrency = 16,
     timeoutMs = 30_000,
   }: {
     /** In: `broker:<name>`. */
     targetOf: (destination: string) => Target;
-    concurrency?: number;
     timeoutMs?: number;
   }): PublishRows =>
   async publications => {
@@ -36,21 +40,14 @@ export const publishToBrokers =
       }
       const answer = await sendEvent(targetOf(topic), event, {timeoutMs});
       const verdict = judge(answer, 1, sourcePolicy);
-      if (verdict.kind === 'retry') {
-        left.set(index, {kind: 'kept'});
-      } else if (verdict.kind === 'dead') {
+      if (verdict.kind === 'dead' && blamesTheEvent.includes(verdict.status ?? 0)) {
         const {reason, status} = verdict;
         left.set(index, {kind: 'refused', reason, ...(status === undefined ? {} : {status})});
+      } else if (verdict.kind === 'retry' || verdict.kind === 'dead') {
+        left.set(index, {kind: 'kept'});
       }
     };
-    const queue = publications.entries();
-    await Promise.all(
-      Array.from({length: concurrency}, async () => {
-        for (const [index, publication] of queue) {
-          await sendOne(index, publication);
-        }
-      }),
-    );
+    await Promise.all(publications.map((publication, index) => sendOne(index, publication)));
     return left;
   };
 
@@ -109,6 +106,7 @@ export const startOutboxSource = async ({
       ...common,
       publish: publishToBrokers({targetOf, timeoutMs}),
       destinations: ['broker:'],
+      rowsMax: rowsAtOnce,
     }),
   ];
   let producer: KafkaProducer<'rows'> | undefined;

@@ -335,3 +335,47 @@ test('the outbox goes to its Brokers by HTTP and to its logs by Kafka, and one t
   await eventually(async () => assert.deepEqual(await waiting(), []), {timeoutMs: 30_000});
   t.true(paths.includes('hint'));
 });
+
+test('a Broker that takes its time is sent each event once, and one that refuses us loses none', async t => {
+  t.timeout(90_000);
+  const database = await createTestDatabase(t);
+  // Longer than a transaction of any other function may be idle.
+  const slowMs = 12_000;
+  let wrongToken = true;
+  const sink = await startSink(t, async ({events}, response) => {
+    const id = events[0]?.id;
+    if (id === 'slow') {
+      await new Promise(resolve => setTimeout(resolve, slowMs));
+    } else if (wrongToken || id === 'bad') {
+      response.writeHead(id === 'bad' ? 400 : 401).end();
+    }
+  });
+  await insertIntoOutbox(
+    database.pool('system'),
+    ['slow', 'ours', 'bad'].map(id => ({destination: 'broker:default', event: event(id)})),
+  );
+  await startSourceProcess(t, {
+    SOURCE_KIND: 'outbox',
+    K_SINK: `${sink.url}/sluice/default`,
+    DATABASE_URL: database.url('system'),
+  });
+  const waiting = async () =>
+    (
+      await database
+        .pool('superuser')
+        .query<{event_id: string}>('select event_id from outbox where destination = $1', [
+          'broker:default',
+        ])
+    ).rows
+      .map(row => row.event_id)
+      // The relay tells of the dead letter by the same outbox.
+      .filter(id => ['slow', 'ours', 'bad'].includes(id));
+  await eventually(async () => assert.deepEqual(await waiting(), ['ours']), {timeoutMs: 40_000});
+  t.is(sink.ids().filter(id => id === 'slow').length, 1);
+  t.deepEqual(
+    (await lettersIn(database)).map(letter => letter.event_id),
+    ['bad'],
+  );
+  wrongToken = false;
+  await eventually(async () => assert.deepEqual(await waiting(), []), {timeoutMs: 20_000});
+});
