@@ -17,9 +17,17 @@ export type Change = Readonly<{
 /** `all` = forget everything; otherwise what changed, in order. */
 export type OnChanges = (changes: readonly Change[] | 'all') => void;
 
+/** What else its reader wants to know as often, told by the same statement: an SQL expression of the argument $2. */
+export type Beside = Readonly<{
+  expression: string;
+  argument: string;
+  onValue: (value: unknown) => void;
+}>;
+
 export const watchChanges = ({
   databaseUrl,
   onChanges,
+  beside,
   onError = () => {},
   intervalMs = 250,
   queryTimeoutMs = 1_000,
@@ -28,6 +36,7 @@ export const watchChanges = ({
 }: {
   databaseUrl: string;
   onChanges: OnChanges;
+  beside?: Beside;
   onError?: (error: Error) => void;
   intervalMs?: number;
   queryTimeoutMs?: number;
@@ -85,11 +94,12 @@ export const watchChanges = ({
       subject: string;
       org_id: string | null;
       newest: string;
+      beside: unknown;
     }>({
       name: 'changes',
-      text: `select c.revision, c.kind, c.subject, c.org_id, r.value as newest
+      text: `select c.revision, c.kind, c.subject, c.org_id, r.value as newest, ${beside ? `(select ${beside.expression})` : 'null'} as beside
              from revision r left join changes c on c.revision > $1 order by c.revision limit 10000`,
-      values: [last ?? Number.MAX_SAFE_INTEGER],
+      values: [last ?? Number.MAX_SAFE_INTEGER, ...(beside ? [beside.argument] : [])],
     });
     const newest = Number(rows[0]?.newest ?? 0);
     const found = rows.filter(row => row.revision !== null);
@@ -110,6 +120,7 @@ export const watchChanges = ({
       last = reached;
       again ||= last < newest;
     }
+    beside?.onValue(rows[0]?.beside);
     readAt = asked;
   };
 

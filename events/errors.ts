@@ -38,6 +38,11 @@ export const catalogue = {
     retry: false,
     means: 'A budget that the request touches is spent.',
   },
+  budget_paused: {
+    status: 402,
+    retry: false,
+    means: 'A budget that the request touches is paused by its owner.',
+  },
   forbidden: {status: 403, retry: false, means: 'The caller is known but may not do this.'},
   model_not_allowed: {
     status: 403,

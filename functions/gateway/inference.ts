@@ -235,6 +235,8 @@ const takenOf = (outcome: Taken | Refusal): Taken => {
         `budget ${outcome.budget} is held by running requests; try again`,
         {retryAfterSeconds: 1},
       );
+    case 'paused':
+      throw new SluiceError('budget_paused', `budget ${outcome.budget} is paused by its owner`);
     case 'away':
       throw new SluiceError('unavailable', 'the budgets cannot be read', {retryAfterSeconds: 1});
   }

@@ -27,7 +27,7 @@ import {uuidv7} from '../../events/uuid.ts';
 import {createPrincipalLoader} from '../auth/load-principal.ts';
 import {createPrincipals} from '../auth/principals.ts';
 import {createLeaseBook} from '../budget/leases/lease-book.ts';
-import {createLeaseWork} from '../budget/leases/lease-work.ts';
+import {besideChanges, createLeaseWork} from '../budget/leases/lease-work.ts';
 import {createCatalogue} from '../registry/catalogue.ts';
 import {createModelLoader} from '../registry/load-models.ts';
 import {createGateway} from './gateway.ts';
@@ -113,10 +113,11 @@ await runMain(async () => {
     environment: settings.ENVIRONMENT,
     onError: warn('the models could not be read'),
   });
+  const id = uuidv7();
   const leaseBook = createLeaseBook({
     work: createLeaseWork({
       client: pool,
-      gateway: uuidv7(),
+      gateway: id,
       environment: settings.ENVIRONMENT,
       ttlMs: limits.leaseTtlMs,
     }),
@@ -132,7 +133,10 @@ await runMain(async () => {
       if (found === 'all' || found.some(({kind}) => kind === 'model')) {
         catalogue.invalidate();
       }
+      const budgets = found === 'all' ? found : found.filter(({kind}) => kind === 'budget');
+      leaseBook.change(budgets === 'all' ? budgets : budgets.map(({subject}) => subject));
     },
+    beside: besideChanges(id, leaseBook.recall),
     onError: warn('the changes could not be read'),
   });
   await changes.start();
@@ -154,6 +158,7 @@ await runMain(async () => {
     changes,
     log: logs.intents,
     resultLog: logs.results,
+    logState: logs.state,
     pool,
     limits,
     logger,

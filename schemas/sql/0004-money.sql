@@ -22,8 +22,10 @@ create table budgets (
   foreign key (key_id, org_id) references keys (id, org_id)
 );
 create index budgets_org on budgets (org_id);
-create trigger budgets_change after insert or update or delete on budgets
+create trigger budgets_change after insert or delete on budgets
   for each row execute function record_change('budget', 'id');
+create trigger budgets_update after update on budgets
+  for each row when (old.* is distinct from new.*) execute function record_change('budget', 'id');
 
 create table windows (
   id uuid primary key default gen_random_uuid(),
@@ -41,6 +43,38 @@ create table windows (
   unique (budget_id, starts_at),
   check (spent + leased <= ceiling)
 );
+
+-- What was added to the limit of one window. The id is the client's, so that asking twice is adding once.
+create table top_ups (
+  org_id uuid not null references orgs (id),
+  id text not null check (id ~ '^[A-Za-z0-9._:-]{1,200}$'),
+  budget_id uuid not null references budgets (id),
+  window_id uuid not null references windows (id),
+  amount bigint not null check (amount > 0),
+  -- Who asked for it or paid for it, in the words of who made the call: the admin key is nobody in particular.
+  made_by text check (length(made_by) between 1 and 200),
+  created_at timestamptz not null default now(),
+  primary key (org_id, id)
+);
+create index top_ups_budget on top_ups (budget_id, created_at, id);
+-- The limit of a budget counts for every window, what is topped up for one, so `budgets` has no row that this changes.
+create trigger top_ups_change after insert on top_ups
+  for each row execute function record_change('budget', 'budget_id');
+
+-- A changed limit counts at once in every window that is not over. What is spent or leased cannot be taken back: the ceiling
+-- stays there and sinks with returns and debits. By its name it runs before budgets_update: windows are locked before
+-- `revision`, by everybody.
+create function follow_limit() returns trigger language plpgsql security definer set search_path = public as $$
+begin
+  perform from windows where budget_id = new.id and ends_at > now() order by id for update;
+  update windows
+  set "limit" = new."limit" + topped_up, ceiling = greatest(new."limit" + topped_up, spent + leased)
+  where budget_id = new.id and ends_at > now();
+  return null;
+end $$;
+revoke all on function follow_limit() from public;
+create trigger budgets_limit after update of "limit" on budgets
+  for each row when (old."limit" <> new."limit") execute function follow_limit();
 
 create table gateways (
   id uuid primary key,
@@ -73,6 +107,7 @@ create table leases (
 create unique index leases_open on leases (window_id, gateway_id) where state = 'open';
 create index leases_live on leases (expires_at) where state <> 'fenced' and granted > settled + returned;
 create index leases_window on leases (window_id) where state in ('open', 'closed');
+create index leases_recalled on leases (gateway_id) where state = 'open' and recalled_at is not null;
 
 -- Requests whose intent was read and that are not settled yet; a settlement deletes the row.
 create table requests (
@@ -117,7 +152,7 @@ create index ledger_org on ledger (org_id, at);
 do $$
 declare table_name text;
 begin
-  foreach table_name in array array['budgets', 'windows', 'leases', 'requests', 'ledger'] loop
+  foreach table_name in array array['budgets', 'windows', 'top_ups', 'leases', 'requests', 'ledger'] loop
     execute format('alter table %I enable row level security', table_name);
     execute format('create policy %I on %I to sluice_tenant using (org_id = current_org()) with check (org_id = current_org())',
                    table_name || '_tenant', table_name);
@@ -127,9 +162,10 @@ end $$;
 create policy budgets_gateway on budgets for select to sluice_gateway using (true);
 
 grant select, insert, update on budgets to sluice_tenant;
-grant select on windows, leases, requests, ledger to sluice_tenant;
+grant select on windows, top_ups, leases, requests, ledger to sluice_tenant;
+grant update (threshold_reached) on windows to sluice_tenant;  -- what a changed limit announces
 grant select on budgets to sluice_gateway;
-grant select on budgets, gateways to sluice_system;
+grant select on budgets, top_ups, gateways to sluice_system;
 grant select, insert, update on windows, leases to sluice_system;
 grant select, insert, delete on requests to sluice_system;
 grant select, insert on ledger to sluice_system;
@@ -177,30 +213,78 @@ end $$;
 revoke all on function open_month(date) from public;
 grant execute on function open_month(date) to sluice_system;
 
+-- The first instant that a clock of the time zone shows as this: where it is set back over midnight, the clock shows midnight
+-- twice, and a day begins with the first. Where it is set forward over midnight a day begins with the instant of that.
+create function first_instant(shown timestamp, time_zone text) returns timestamptz
+language sql stable as $$
+  select case when (later - interval '1 hour') at time zone time_zone = shown then later - interval '1 hour' else later end
+  from (select shown at time zone time_zone as later) l
+$$;
+
 -- The bounds of the window that an instant falls into: [start, end) of a day, ISO week or month of a time zone.
 create function window_bounds(period text, time_zone text, at timestamptz, out starts_at timestamptz, out ends_at timestamptz)
 language sql stable as $$
   select case when period = 'none' then '-infinity'::timestamptz
-              else date_trunc(period, at at time zone time_zone) at time zone time_zone end,
+              else first_instant(date_trunc(period, at at time zone time_zone), time_zone) end,
          case when period = 'none' then 'infinity'::timestamptz
-              else (date_trunc(period, at at time zone time_zone) + ('1 ' || period)::interval) at time zone time_zone end
+              else first_instant(date_trunc(period, at at time zone time_zone) + ('1 ' || period)::interval, time_zone) end
 $$;
 
--- The current window of a budget, brought to the budget's limit; the caller has opened and locked it. A lowered limit cannot
--- take what is spent or leased: the ceiling stays there and sinks with returns and debits.
-create function current_window(wanted uuid) returns windows language plpgsql as $$
+-- Adds to the limit of a budget's current window, which is opened where nobody has used it. Once: an id that is there
+-- already, for whatever budget and amount, changes nothing, and its row is the answer.
+-- Result: the top-up, whether it was made now; no row where the organisation of this transaction has no such budget.
+create function top_up(budget uuid, top_up_id text, added bigint, maker text)
+returns table (made boolean, id text, budget_id uuid, window_id uuid, amount bigint, made_by text, created_at timestamptz)
+language plpgsql security definer set search_path = public as $$
+#variable_conflict use_column
+declare place uuid;
+begin
+  -- First the budget, so that its limit stays as it is read here; then its window; then, by the trigger, `revision`.
+  perform from budgets b where b.id = budget and b.org_id = current_org() for no key update;
+  if not found then
+    return;
+  end if;
+  if not exists (select from top_ups t where t.org_id = current_org() and t.id = top_up_id) then
+    insert into windows (org_id, budget_id, starts_at, ends_at, "limit", ceiling)
+    select b.org_id, b.id, s.starts_at, s.ends_at, b."limit", b."limit"
+    from budgets b, window_bounds(b.period, b.time_zone, now()) s where b.id = budget
+    on conflict (budget_id, starts_at) do nothing;
+    select w.id into strict place
+    from budgets b, window_bounds(b.period, b.time_zone, now()) s, windows w
+    where b.id = budget and w.budget_id = b.id and w.starts_at = s.starts_at for update of w;
+    return query
+      insert into top_ups (org_id, id, budget_id, window_id, amount, made_by)
+      values (current_org(), top_up_id, budget, place, added, maker)
+      on conflict do nothing
+      returning true, id, budget_id, window_id, amount, made_by, created_at;
+    if found then
+      update windows w
+      set topped_up = w.topped_up + added, "limit" = b."limit" + w.topped_up + added,
+          ceiling = greatest(b."limit" + w.topped_up + added, w.spent + w.leased)
+      from budgets b where w.id = place and b.id = budget;
+      return;
+    end if;
+  end if;
+  return query
+    select false, t.id, t.budget_id, t.window_id, t.amount, t.made_by, t.created_at
+    from top_ups t where t.org_id = current_org() and t.id = top_up_id;
+end $$;
+revoke all on function top_up(uuid, text, bigint, text) from public;
+grant execute on function top_up(uuid, text, bigint, text) to sluice_tenant;
+
+-- A window brought to its budget's limit; the caller has locked it. A lowered limit cannot take what is spent or leased: the
+-- ceiling stays there and sinks with returns and debits.
+create function bring_to_limit(wanted uuid) returns windows language plpgsql as $$
 declare found_window windows;
 begin
   update windows w
   set "limit" = b."limit" + w.topped_up, ceiling = greatest(b."limit" + w.topped_up, w.spent + w.leased)
-  from budgets b, window_bounds(b.period, b.time_zone, now()) s
-  where b.id = wanted and w.budget_id = b.id and w.starts_at = s.starts_at and w."limit" <> b."limit" + w.topped_up;
-  select w.* into strict found_window
-  from budgets b, window_bounds(b.period, b.time_zone, now()) s, windows w
-  where b.id = wanted and w.budget_id = b.id and w.starts_at = s.starts_at;
+  from budgets b
+  where w.id = wanted and b.id = w.budget_id and w."limit" <> b."limit" + w.topped_up;
+  select * into strict found_window from windows where id = wanted;
   return found_window;
 end $$;
-revoke all on function current_window(uuid) from public;
+revoke all on function bring_to_limit(uuid) from public;
 
 -- Begins the fence of every lease that is due: void for its holder from here on; the marker frees it once it was read,
 -- because who read the marker has read every intent before it. A marker that nobody read in ten minutes is sent again. Arguments: one window or null for all; how long past
@@ -263,12 +347,28 @@ $$;
 revoke all on function forget_old() from public;
 grant execute on function forget_old() to sluice_system;
 
+-- Where the money of each wanted grant is: the window of now, or of the instant at which the window `after` ends, for a
+-- gateway that asks ahead of time. Argument: the grants of lease_work. A budget that is not there has no row.
+create function places_of(grants jsonb)
+returns table (item jsonb, budget_id uuid, org_id uuid, "limit" bigint, starts_at timestamptz, ends_at timestamptz)
+language sql stable as $$
+  select g.value, b.id, b.org_id, b."limit", s.starts_at, s.ends_at
+  from jsonb_array_elements(coalesce(grants, '[]')) g
+  join budgets b on b.id = (g.value ->> 'budget')::uuid
+  left join windows earlier on earlier.id = (g.value ->> 'after')::uuid and earlier.budget_id = b.id
+  cross join lateral window_bounds(b.period, b.time_zone, coalesce(earlier.ends_at, now())) s
+$$;
+revoke all on function places_of(jsonb) from public;
+
 -- All lease work of one gateway tick, in one statement.
 -- In:  gateway, environment, time to live of a lease in ms, and work:
---      {"returns":  [{"lease", "total"}]         total: everything this lease ever gave back; repeating it does nothing
+--      {"returns":  [{"lease", "total"}]         the lease closes; total: everything it ever gave back; repeating it does nothing
 --       "renewals": [lease, …]
---       "grants":   [{"budget", "slice"}]   slice: the amount wanted; an open lease of this window is enlarged}
--- Out: {"grants":   [{"budget", "window", "lease", "granted", "limit", "charged", "paused", "remaining", "available", "endsInMs"}],
+--       "grants":   [{"budget", "needed", "max", "after"?}]}
+--                  an open lease of the window is enlarged by a slice: a quarter of what is left for each gateway alive, at
+--                  least `needed`, otherwise at most `max`; after: in the window that follows this one
+-- Out: {"grants":   [{"budget", "window", "lease", "granted", "slice", "limit", "charged", "paused", "remaining", "available",
+--                     "startsInMs", "endsInMs"}],
 --       "renewals": [{"lease", "granted", "recalled"}]   a lease that is missing here is void: hold nothing more on it
 --       "gateways": how many are alive}
 -- `granted` is the lease's whole amount, so an answer that got lost is made good by the next one.
@@ -276,27 +376,31 @@ create function lease_work(gateway uuid, gateway_environment text, ttl_ms intege
 language plpgsql security definer set search_path = public as $$
 declare
   ttl interval := make_interval(secs => ttl_ms / 1000.0);
+  wanted record;
   item jsonb;
   place windows;
   lease leases;
   amount bigint;
+  slice bigint;
+  needed bigint;
+  remaining bigint;
   available bigint;
   paused boolean;
+  alive bigint;
   grants jsonb := '[]';
   renewals jsonb;
 begin
   insert into gateways (id, environment) values (gateway, gateway_environment)
   on conflict (id) do update set seen_at = now();
+  select count(*) into alive from gateways where seen_at > now() - ttl;
 
   -- A window opens in the first grant that needs it. Makers go in the order of the budgets and hold no other lock yet, and
   -- nobody else can see, so wait for, a window that is not committed: no two can wait for each other.
   insert into windows (org_id, budget_id, starts_at, ends_at, "limit", ceiling)
-  select b.org_id, b.id, s.starts_at, s.ends_at, b."limit", b."limit"
-  from jsonb_array_elements(coalesce(work -> 'grants', '[]')) g
-  join budgets b on b.id = (g ->> 'budget')::uuid
-  cross join lateral window_bounds(b.period, b.time_zone, now()) s
-  where not exists (select from windows w where w.budget_id = b.id and w.starts_at = s.starts_at)
-  order by b.id
+  select p.org_id, p.budget_id, p.starts_at, p.ends_at, p."limit", p."limit"
+  from places_of(work -> 'grants') p
+  where not exists (select from windows w where w.budget_id = p.budget_id and w.starts_at = p.starts_at)
+  order by p.budget_id, p.starts_at
   on conflict (budget_id, starts_at) do nothing;
 
   -- Then every window this call touches, in order of id, before any lease: so does a debit.
@@ -307,10 +411,8 @@ begin
     select l.window_id from leases l
     join jsonb_array_elements_text(coalesce(work -> 'renewals', '[]')) as r (lease) on l.id = r.lease::uuid
     union
-    select w.id from jsonb_array_elements(coalesce(work -> 'grants', '[]')) g
-    join budgets b on b.id = (g ->> 'budget')::uuid
-    cross join lateral window_bounds(b.period, b.time_zone, now()) s
-    join windows w on w.budget_id = b.id and w.starts_at = s.starts_at)
+    select w.id from places_of(work -> 'grants') p
+    join windows w on w.budget_id = p.budget_id and w.starts_at = p.starts_at)
   order by id for update;
 
   -- Returns: the lease closes, the window gets back what it had not got yet. A lowered limit's ceiling sinks with it.
@@ -327,20 +429,25 @@ begin
 
   with renewed as (
     update leases l set expires_at = least(now() + ttl, w.ends_at)
-    from windows w
+    from windows w join budgets b on b.id = w.budget_id
     where w.id = l.window_id and l.gateway_id = gateway and l.state = 'open'
       and l.id in (select value::uuid from jsonb_array_elements_text(coalesce(work -> 'renewals', '[]')))
-    returning l.id, l.granted, l.recalled_at)
-  select coalesce(jsonb_agg(jsonb_build_object('lease', id, 'granted', granted, 'recalled', recalled_at is not null)), '[]')
-  into renewals from renewed;
+    returning l.id, l.granted, l.recalled_at is not null or b.paused_at is not null as recalled)
+  select coalesce(jsonb_agg(to_jsonb(r) - 'id' || jsonb_build_object('lease', r.id)), '[]') into renewals from renewed r;
 
-  for item in select value from jsonb_array_elements(coalesce(work -> 'grants', '[]'))
+  for wanted in
+    select p.item, w.id, b.paused_at is not null as paused
+    from places_of(work -> 'grants') p
+    join windows w on w.budget_id = p.budget_id and w.starts_at = p.starts_at
+    join budgets b on b.id = p.budget_id
   loop
-    place := current_window((item ->> 'budget')::uuid);
-    available := greatest(place."limit" - place.spent - place.leased - place.overage, 0);
-    paused := exists (select from budgets where id = place.budget_id and paused_at is not null);
-    if paused then available := 0; end if;
-    amount := least((item ->> 'slice')::bigint, available);
+    place := bring_to_limit(wanted.id);
+    needed := (wanted.item ->> 'needed')::bigint;
+    paused := wanted.paused;
+    remaining := greatest(place."limit" - place.spent - place.overage, 0);
+    available := case when paused then 0 else greatest(remaining - place.leased, 0) end;
+    slice := greatest(needed, least((wanted.item ->> 'max')::bigint, remaining / (4 * alive)));
+    amount := least(slice, available);
     if amount > 0 then
       insert into leases (org_id, window_id, gateway_id, granted, expires_at)
       values (place.org_id, place.id, gateway, amount, least(now() + ttl, place.ends_at))
@@ -351,24 +458,32 @@ begin
     else
       select * into lease from leases where window_id = place.id and gateway_id = gateway and state = 'open';
     end if;
-    if available < (item ->> 'slice')::bigint then  -- short: ask the others for what they do not use, fence the dead
+    if amount < needed and not paused then  -- short: ask the others for what they do not use, fence the dead
       update leases set recalled_at = now()
       where window_id = place.id and gateway_id <> gateway and state = 'open' and recalled_at is null;
       perform begin_fences(place.id, ttl * 0.25);
     end if;
     grants := grants || jsonb_build_object(
-      'budget', place.budget_id, 'window', place.id, 'lease', lease.id, 'granted', lease.granted,
+      'budget', place.budget_id, 'window', place.id, 'lease', lease.id, 'granted', lease.granted, 'slice', slice,
       'limit', place."limit", 'charged', place.spent + place.overage, 'paused', paused,
       -- What a gateway reckons with fits a safe integer.
-      'remaining', least(greatest(place."limit" - place.spent - place.overage, 0), 9007199254740991),
-      'available', least(available - amount, 9007199254740991),
+      'remaining', least(remaining, 9007199254740991), 'available', least(available - amount, 9007199254740991),
+      'startsInMs', case when place.starts_at > now()
+                         then ceil(extract(epoch from place.starts_at - now()) * 1000)::bigint else 0 end,
       'endsInMs', case when place.ends_at = 'infinity' then null
                        else floor(extract(epoch from place.ends_at - now()) * 1000)::bigint end);
     lease := null;
   end loop;
 
-  return jsonb_build_object('grants', grants, 'renewals', renewals,
-    'gateways', (select count(*) from gateways where seen_at > now() - ttl));
+  return jsonb_build_object('grants', grants, 'renewals', renewals, 'gateways', alive);
 end $$;
 revoke all on function lease_work(uuid, text, integer, jsonb) from public;
 grant execute on function lease_work(uuid, text, integer, jsonb) to sluice_gateway;
+
+-- The leases of a gateway that another one lacks: what it does not use of them it should return. Asked for beside the changes.
+create function recalled_leases(gateway uuid) returns uuid[]
+language sql stable security definer set search_path = public as $$
+  select coalesce(array_agg(id), '{}') from leases where gateway_id = gateway and state = 'open' and recalled_at is not null
+$$;
+revoke all on function recalled_leases(uuid) from public;
+grant execute on function recalled_leases(uuid) to sluice_gateway;

@@ -33,7 +33,7 @@ const setUp = async (t: ExecutionContext) => {
       id,
       ask,
       async grant(budget: string, slice: number) {
-        const {grants} = await ask({grants: [{budget, slice}]});
+        const {grants} = await ask({grants: [{budget, needed: slice, max: slice}]});
         return grants[0] as (typeof grants)[number];
       },
       renew: async (...renewals: string[]) => (await ask({renewals})).renewals,
@@ -334,7 +334,9 @@ test('many gateways that ask for the same budgets in any order never lease more 
       gateways.map(async ({ask}, index) => {
         for (let round = 0; round < 10; round += 1) {
           const order = orders[(index + round) % 3] as string[];
-          const {grants} = await ask({grants: order.map(id => ({budget: id, slice: 25}))});
+          const {grants} = await ask({
+            grants: order.map(id => ({budget: id, needed: 25, max: 25})),
+          });
           const held = grants.filter(grant => grant.lease !== null && round % 3 === 2);
           await ask({
             renewals: grants.flatMap(({lease}) => lease ?? []).reverse(),
@@ -393,7 +395,7 @@ test('a gateway works by this function alone: it may change no table and read no
     `update leases set state = 'open'`,
     'update budgets set "limit" = 1',
     'delete from gateways',
-    'select current_window(id) from budgets',
+    'select bring_to_limit(id) from budgets',
     `select open_month('2026-11-01')`,
   ]) {
     await t.throwsAsync(pool.query(sql), {message: /permission denied/}, sql);

@@ -16,8 +16,10 @@ export const createMemoryLeases = (limits: Readonly<Record<string, number>>) => 
     }
     return window;
   };
-  const grant = ({budget, slice}: LeaseWork['grants'][number]) => {
+  const grant = ({budget, needed, max}: LeaseWork['grants'][number]) => {
     const window = windowOf(budget);
+    const remaining = window.limit - window.charged;
+    const slice = Math.max(needed, Math.min(max, Math.floor(remaining / 4)));
     const amount = Math.min(slice, window.limit - window.charged - window.leased);
     window.leased += amount;
     window.granted += amount;
@@ -28,6 +30,9 @@ export const createMemoryLeases = (limits: Readonly<Record<string, number>>) => 
       granted: window.granted > 0 ? window.granted : null,
       remaining: window.limit - window.charged,
       available: window.limit - window.charged - window.leased,
+      slice,
+      paused: false,
+      startsInMs: 0,
       endsInMs: null,
     };
   };

@@ -33,18 +33,39 @@ export type Taken = Readonly<{
   usable(): boolean;
   /** The result is durable: costs in the order of `holds`. */
   settle(amounts: readonly number[]): void;
+  /** The result will never be durable: its leases end, so that the store frees what nobody settles. */
+  abandon(): void;
+}>;
+
+/** What the store last said of a budget's window. */
+export type Known = Readonly<{
+  /** Limit less what was charged. */
+  remaining: number;
+  /** Of it, what nobody has leased. */
+  available: number;
+  /** What it would have given, had there been enough. */
+  slice: number;
+  paused: boolean;
+  /** Monotonic ms when it was asked. */
+  askedMs: number;
 }>;
 
 export type Account = {
   readonly id: string;
   readonly unit: Unit;
   lease: Lease | undefined;
-  /** Limit less what was charged, as the store last said; undefined before its first answer. */
-  remaining: number | undefined;
+  /** Of the window that follows, granted ahead of its start. */
+  next: Lease | undefined;
+  /** Undefined before the first answer, and after a change of the budget. */
+  known: Known | undefined;
   /** Acknowledged costs since then. */
   settledSince: number;
-  /** Ask for this much in the next tick; 0 = nothing. */
-  wanted: number;
+  /** What requests lack, to be asked for in the next tick; 0 = a slice ahead of need. */
+  needed: number | undefined;
+  /** Not before this is it asked for again: what lacked a moment ago lacks still. */
+  notBeforeMs: number;
+  /** An answer to what was asked before this may be older than a change of the budget. */
+  changedMs: number;
   usedMs: number;
 };
 
@@ -53,18 +74,26 @@ export type Part = Readonly<{account: Account; lease: Lease; amount: number}>;
 export const isTaken = (outcome: Taken | Account): outcome is Taken => 'holds' in outcome;
 
 /** Limit less what was charged as far as this process knows; undefined before the first answer. */
-export const remainingOf = ({remaining, settledSince}: Account) =>
-  remaining === undefined ? undefined : Math.max(remaining - settledSince, 0);
+export const remainingOf = ({known, settledSince}: Account) =>
+  known && Math.max(known.remaining - settledSince, 0);
 
 /** The hold of a demand's prompt and of answers of so many tokens. */
 export const demandedHold = ({price, promptTokens, copies}: Demand, unit: Unit, tokens: number) =>
   holdOf(unit, price, {inputTokens: promptTokens, outputTokens: copies * tokens});
 
-/** The holds of one request. `isCovered`: whether a lease still covers what was taken from it. */
+/** The holds of one request. In: its parts; whether a lease still covers what was taken from it; who is told of an end. */
 export const takenOf = (
   parts: readonly Part[],
   maxTokens: number,
-  isCovered: (lease: Lease) => boolean,
+  {
+    isCovered,
+    onFreed,
+    onAbandoned,
+  }: {
+    isCovered: (lease: Lease) => boolean;
+    onFreed: (lease: Lease) => void;
+    onAbandoned: (account: Account, lease: Lease) => void;
+  },
 ): Taken => {
   let isOpen = true;
   return {
@@ -87,6 +116,15 @@ export const takenOf = (
         lease.held -= amount;
         lease.settled += Math.min(cost, amount);
         account.settledSince += cost;
+        onFreed(lease);
+      }
+    },
+    abandon() {
+      if (isOpen) {
+        isOpen = false;
+        for (const {account, lease} of parts) {
+          onAbandoned(account, lease);
+        }
       }
     },
   };

@@ -1,11 +1,10 @@
 /**
 Accounts: every budget that this process knows, and the leases it spends from. No waiting, no timers.
 
-In: demands, the times, the store's answers. Out: holds, all or none; what to ask the store for next. The lease book puts
-the waiting around it.
+In: demands, the times. Out: holds, all or none; which budgets lack money. What a tick asks the store for is `upkeep.ts`, what
+its answer changes `answer.ts`; the lease book puts the waiting around them.
 */
-
-import {outputCovered, type Unit} from '../cost.ts';
+import {outputCovered} from '../cost.ts';
 import {
   type Account,
   type BudgetRef,
@@ -17,25 +16,25 @@ import {
   type Taken,
   takenOf,
 } from './account.ts';
-import {type Clocks, freeOf, isAlive, type Lease, mayGrant, returnable, sliceOf} from './lease.ts';
-import type {LeaseAnswer, LeaseWork} from './lease-work.ts';
+import {type Clocks, freeOf, isAlive, type Lease, mayGrant} from './lease.ts';
 
 export const createAccounts = ({
   clocks,
-  ttlMs,
   lifeMs,
-  sliceMax,
+  onFreed = () => {},
 }: {
   clocks: () => Clocks;
-  ttlMs: number;
   /** How long a grant is good for: its life less the margin. */
   lifeMs: number;
-  sliceMax: Readonly<Record<Unit, number>>;
+  /** A hold came back, so that who waits may find enough. */
+  onFreed?: () => void;
 }) => {
   const accounts = new Map<string, Account>();
   /** Leases that may grant no more, until everything they hold is settled and returned. */
   const retired = new Map<string, Lease>();
-  let gateways = 1;
+  /** Those that lack something. */
+  const asking = new Set<Account>();
+  let hasReturns = false;
 
   const accountOf = ({id, unit}: BudgetRef): Account => {
     let account = accounts.get(id);
@@ -44,40 +43,69 @@ export const createAccounts = ({
         id,
         unit,
         lease: undefined,
-        remaining: undefined,
+        next: undefined,
+        known: undefined,
         settledSince: 0,
-        wanted: 0,
-        usedMs: 0,
+        needed: undefined,
+        notBeforeMs: Number.NEGATIVE_INFINITY,
+        changedMs: Number.NEGATIVE_INFINITY,
+        usedMs: Number.NEGATIVE_INFINITY,
       };
       accounts.set(id, account);
     }
     return account;
   };
 
-  const retire = (account: Account) => {
-    if (account.lease) {
-      retired.set(account.lease.id, account.lease);
-      account.lease = undefined;
+  const putAside = (lease: Lease | undefined) => {
+    if (lease) {
+      retired.set(lease.id, lease);
+      hasReturns = true;
     }
   };
 
+  const retire = (account: Account) => {
+    putAside(account.lease);
+    account.lease = undefined;
+  };
+
+  /** The lease that a new hold may be taken from; the one of the next window takes over when that has begun. */
   const grantingLease = (account: Account, now: Clocks): Lease | undefined => {
     if (account.lease && !mayGrant(account.lease, now, lifeMs)) {
       retire(account);
     }
+    if (account.next && !account.lease && now.monotonicMs >= account.next.windowStartsMs) {
+      account.lease = account.next;
+      account.next = undefined;
+      return grantingLease(account, now);
+    }
     return account.lease;
   };
 
-  const slice = (account: Account, needed: number) =>
-    sliceOf({remaining: remainingOf(account), gateways, needed, max: sliceMax[account.unit]});
+  const ask = (account: Account, needed: number) => {
+    account.needed = Math.max(account.needed ?? 0, needed);
+    asking.add(account);
+  };
 
   /** Asks ahead, so that the next requests find money without waiting. */
-  const topUp = (account: Account, lease: Lease, amount: number) => {
-    const wanted = slice(account, amount);
-    const isMoreLeft = (remainingOf(account) ?? 1) > freeOf(lease) + lease.held;
-    if (account.wanted === 0 && isMoreLeft && freeOf(lease) < wanted / 2) {
-      account.wanted = wanted;
+  const askAhead = (account: Account, lease: Lease) => {
+    const {known, needed} = account;
+    const isMoreLeft = known && known.available > 0 && !known.paused;
+    if (needed === undefined && isMoreLeft && freeOf(lease) < known.slice / 2) {
+      ask(account, 0);
     }
+  };
+
+  const handlers = {
+    isCovered: (lease: Lease) => isAlive(lease, clocks(), lifeMs),
+    onFreed(lease: Lease) {
+      hasReturns ||= retired.has(lease.id);
+      onFreed();
+    },
+    onAbandoned(account: Account, lease: Lease) {
+      if (account.lease === lease) {
+        retire(account);
+      }
+    },
   };
 
   /** Takes all holds at `maxTokens`, or none and says which budget lacked money. */
@@ -97,161 +125,96 @@ export const createAccounts = ({
     }
     for (const {account, lease, amount} of parts) {
       lease.held += amount;
-      topUp(account, lease, amount);
+      askAhead(account, lease);
     }
-    return takenOf(parts, maxTokens, lease => isAlive(lease, clocks(), lifeMs));
+    return takenOf(parts, maxTokens, handlers);
   };
 
-  /** The longest answer that the free money of every budget covers. */
-  const clamp = (demand: Demand, now: Clocks): Taken | undefined => {
-    let {maxTokens} = demand;
-    for (const budget of demand.budgets) {
-      const lease = grantingLease(accountOf(budget), now);
-      const covered = outputCovered(
-        budget.unit,
-        demand.price,
-        demand.promptTokens,
-        lease ? freeOf(lease) : 0,
-      );
-      maxTokens = Math.min(maxTokens, Math.floor(covered / Math.max(demand.copies, 1)));
-    }
-    if (maxTokens < demand.minTokens) {
-      return undefined;
-    }
-    const outcome = take(demand, maxTokens, now);
-    return isTaken(outcome) ? outcome : undefined;
-  };
-
-  /** What is due: leases to return, to renew, to ask for. With `closing`, everything is returned and nothing asked for. */
-  const collect = (now: Clocks, closing: boolean): LeaseWork => {
-    for (const account of accounts.values()) {
-      const lease = grantingLease(account, now);
-      const idleMs = now.monotonicMs - account.usedMs;
-      if (lease && (closing || (lease.held === 0 && idleMs > ttlMs / 2))) {
-        retire(account);
-      }
-      if (!account.lease && idleMs > 2 * ttlMs) {
-        accounts.delete(account.id);
-      }
-    }
-    const returns: {lease: string; total: number}[] = [];
-    for (const lease of retired.values()) {
-      if (returnable(lease) > lease.returned) {
-        returns.push({lease: lease.id, total: returnable(lease)});
-      } else if (lease.held === 0) {
-        retired.delete(lease.id);
-      }
-    }
-    const all = [...accounts.values()];
-    return {
-      returns,
-      renewals: all.flatMap(({lease}) =>
-        lease && now.monotonicMs - lease.since.monotonicMs > ttlMs / 3 ? [lease.id] : [],
-      ),
-      grants: closing
-        ? []
-        : all.flatMap(({id, wanted}) => (wanted > 0 ? [{budget: id, slice: wanted}] : [])),
-    };
-  };
-
-  /** The store's answer to `work`. `asked`: both clocks before it was asked, the only instant a lease's life may count from. */
-  const apply = (answer: LeaseAnswer, work: LeaseWork, asked: Clocks) => {
-    gateways = Math.max(answer.gateways, 1);
-    for (const {lease, total} of work.returns) {
-      const held = retired.get(lease);
-      if (held) {
-        held.returned = Math.max(held.returned, total);
-      }
-    }
-    applyRenewals(answer, work, asked);
-    for (const grant of answer.grants) {
-      const account = accounts.get(grant.budget);
-      if (account) {
-        applyGrant(account, grant, asked);
-      }
-    }
-  };
-
-  const applyRenewals = (answer: LeaseAnswer, work: LeaseWork, asked: Clocks) => {
-    const renewed = new Map(answer.renewals.map(renewal => [renewal.lease, renewal]));
-    for (const account of accounts.values()) {
-      if (!account.lease || !work.renewals.includes(account.lease.id)) {
-        continue;
-      }
-      const renewal = renewed.get(account.lease.id);
-      if (renewal) {
-        account.lease.since = asked;
-        account.lease.granted = renewal.granted;
-      }
-      account.lease.void = !renewal;
-      // Recalled: another gateway lacks what we do not use.
-      if (!renewal || renewal.recalled) {
-        retire(account);
-      }
-    }
-  };
-
-  const applyGrant = (account: Account, grant: LeaseAnswer['grants'][number], asked: Clocks) => {
-    account.remaining = grant.remaining;
-    account.settledSince = 0;
-    if (account.lease && account.lease.id !== grant.lease) {
-      retire(account);
-    }
-    if (grant.lease === null || grant.granted === null) {
-      return;
-    }
-    account.lease ??= {
-      id: grant.lease,
-      window: grant.window,
-      granted: 0,
-      held: 0,
-      settled: 0,
-      returned: 0,
-      since: asked,
-      windowEndsMs: Number.POSITIVE_INFINITY,
-      void: false,
-    };
-    account.lease.granted = grant.granted;
-    account.lease.since = asked;
-    account.lease.windowEndsMs =
-      grant.endsInMs === null ? Number.POSITIVE_INFINITY : asked.monotonicMs + grant.endsInMs;
+  const freeNow = (account: Account, now: Clocks) => {
+    const lease = grantingLease(account, now);
+    return lease ? freeOf(lease) : 0;
   };
 
   return {
     take,
-    clamp,
-    collect,
-    apply,
-    get: (id: string) => accounts.get(id),
-    /** Asks in the next tick for all that the demand lacks, of every budget at once: a wait for each would add up. */
-    want(demand: Demand) {
+    retire,
+    grantingLease,
+    putAside,
+    retired,
+    asking,
+    /** The longest answer that the free money of every budget covers. */
+    clamp(demand: Demand, now: Clocks): Taken | undefined {
+      let {maxTokens} = demand;
       for (const budget of demand.budgets) {
-        const account = accountOf(budget);
-        const needed = demandedHold(demand, budget.unit, demand.maxTokens);
-        const lacking = needed - (account.lease ? freeOf(account.lease) : 0);
+        const covered = outputCovered(
+          budget.unit,
+          demand.price,
+          demand.promptTokens,
+          freeNow(accountOf(budget), now),
+        );
+        maxTokens = Math.min(maxTokens, Math.floor(covered / Math.max(demand.copies, 1)));
+      }
+      if (maxTokens < demand.minTokens) {
+        return undefined;
+      }
+      const outcome = take(demand, maxTokens, now);
+      return isTaken(outcome) ? outcome : undefined;
+    },
+    /** Is all that is left of the budget free here? Then nobody else can give anything back. */
+    hasAllThatIsLeft: (account: Account, now: Clocks) =>
+      freeNow(account, now) >= (remainingOf(account) ?? Number.POSITIVE_INFINITY),
+    /** Asks for all that these demands lack, of every budget at once: a wait for each would add up. */
+    want(demands: Iterable<Demand>, now: Clocks) {
+      const sums = new Map<Account, number>();
+      for (const demand of demands) {
+        for (const budget of demand.budgets) {
+          const account = accountOf(budget);
+          const hold = demandedHold(demand, budget.unit, demand.maxTokens);
+          sums.set(account, (sums.get(account) ?? 0) + hold);
+        }
+      }
+      for (const [account, sum] of sums) {
+        const lacking = sum - freeNow(account, now);
         if (lacking > 0) {
-          account.wanted = Math.max(account.wanted + lacking, slice(account, lacking));
+          ask(account, Math.min(lacking, Number.MAX_SAFE_INTEGER));
         }
       }
     },
-    /** Whether a tick has something to do before the next upkeep. */
-    isDue() {
-      for (const {wanted} of accounts.values()) {
-        if (wanted > 0) {
-          return true;
+    /** Other gateways lack what these leases do not use. */
+    recall(leases: readonly string[]) {
+      for (const account of accounts.values()) {
+        if (account.lease && leases.includes(account.lease.id)) {
+          retire(account);
+        }
+        if (account.next && leases.includes(account.next.id)) {
+          putAside(account.next);
+          account.next = undefined;
         }
       }
-      for (const lease of retired.values()) {
-        if (returnable(lease) > lease.returned) {
-          return true;
+    },
+    /** Limits, prices of time, pauses may be others now: nothing is taken before the store was asked again. */
+    change(budgets: readonly string[] | 'all', now: Clocks) {
+      for (const id of budgets === 'all' ? accounts.keys() : budgets) {
+        const account = accounts.get(id);
+        if (account) {
+          retire(account);
+          putAside(account.next);
+          Object.assign(account, {next: undefined, known: undefined, settledSince: 0});
+          account.changedMs = now.monotonicMs;
+          account.notBeforeMs = Number.NEGATIVE_INFINITY;
         }
       }
-      return false;
+    },
+    get: (id: string) => accounts.get(id),
+    forget: (account: Account) => accounts.delete(account.id),
+    all: () => accounts.values(),
+    hasReturns: () => hasReturns,
+    returnsAsked() {
+      hasReturns = false;
     },
     state: () => ({
       leases: [...accounts.values()].filter(({lease}) => lease).length,
       retired: retired.size,
-      gateways,
     }),
   };
 };

@@ -2,43 +2,34 @@
 Lease book: the leases of one gateway process, and the holds of its running requests.
 
 In: what a request needs of each budget. Out: its holds, all or none; or why there are none. In steady state a hold is
-taken without waiting; where a lease lacks money, the request waits for the next tick. A tick is one statement, at most
-every 20 ms, that returns, renews and asks for all that is due. What a request did not need goes back into its lease only
-when its result is durable, so that for whoever reads the log `settled + open <= granted` at every point.
+taken without waiting; where a lease lacks money, the request waits for the next tick. A tick is one statement that returns,
+renews and asks for all that is due. What a request did not need goes back into its lease only when its result is durable,
+so that for whoever reads the log `settled + open <= granted` at every point.
 */
-
 import {costOf, type Price, type Unit} from '../cost.ts';
-import {
-  type Account,
-  type Demand,
-  demandedHold,
-  type Hold,
-  isTaken,
-  remainingOf,
-  type Taken,
-} from './account.ts';
+import {type Demand, type Hold, isTaken, remainingOf, type Taken} from './account.ts';
 import {createAccounts} from './accounts.ts';
+import {applyAnswer, askAgainMs} from './answer.ts';
 import type {Clocks} from './lease.ts';
 import type {LeaseAnswer, LeaseWork} from './lease-work.ts';
+import {createUpkeep} from './upkeep.ts';
+import {createWaiters, type Refusal} from './waiters.ts';
 
-/** exhausted: not enough is left uncharged. busy: it is there, but held or leased elsewhere. away: the store gave no answer. */
-export type Refusal = Readonly<{refused: 'exhausted' | 'busy' | 'away'; budget: string}>;
+export type {Refusal};
 
-type Waiter = {
-  readonly demand: Demand;
-  /** The budgets that the store has answered for since this began to wait. */
-  readonly answered: Set<string>;
-  readonly resolve: (outcome: Taken | Refusal) => void;
-  readonly timer: NodeJS.Timeout;
-};
+/** The more gateways there are the rarer are the ticks of each, so that the store's work does not grow with them. */
+const ticksPerSecond = 65;
+const tickMsMax = 100;
 
 export const createLeaseBook = ({
-  work,
+  work: askStore,
   clocks = () => ({monotonicMs: performance.now(), wallMs: Date.now()}),
   ttlMs,
   marginMs,
   waitMs,
+  recallMs = waitMs / 2,
   tickMs = 20,
+  lookMs = Math.min(1_000, ttlMs / 6),
   sliceMax = {usd: 250_000_000, tokens: 1_000_000, gpu_ms: 600_000},
   waitersMax = 10_000,
   onError = () => {},
@@ -48,149 +39,120 @@ export const createLeaseBook = ({
   ttlMs: number;
   marginMs: number;
   waitMs: number;
+  /** A request waits so long for what others may give back. */
+  recallMs?: number;
+  /** Between two statements, at least. */
   tickMs?: number;
+  /** Between two looks for leases that are to be renewed or returned. */
+  lookMs?: number;
   /** The largest slice of each unit. */
   sliceMax?: Readonly<Record<Unit, number>>;
   waitersMax?: number;
   onError?: (error: Error) => void;
 }) => {
-  const accounts = createAccounts({clocks, ttlMs, lifeMs: ttlMs - marginMs, sliceMax});
-  const waiters = new Set<Waiter>();
   let ticking: Promise<void> | undefined;
-  let timer: NodeJS.Timeout | undefined;
+  let timer: {id: NodeJS.Timeout; atMs: number} | undefined;
+  let retrying: NodeJS.Timeout | undefined;
   let nextTickMs = Number.NEGATIVE_INFINITY;
+  let nextLookMs = Number.NEGATIVE_INFINITY;
+  let gateways = 1;
   let closed = false;
 
-  const scheduleIfDue = () => {
-    if (!timer && !ticking && !closed && accounts.isDue()) {
-      timer = setTimeout(
-        () => {
-          timer = undefined;
-          void tick();
-        },
-        Math.max(nextTickMs - clocks().monotonicMs, 0),
-      );
+  const accounts = createAccounts({
+    clocks,
+    lifeMs: ttlMs - marginMs,
+    onFreed() {
+      schedule();
+      // Not for every hold that comes back: who waits is looked at as a whole.
+      if (waiters.size() > 0 && !retrying) {
+        retrying = setTimeout(() => {
+          retrying = undefined;
+          waiters.decide();
+        }, tickMs);
+      }
+    },
+  });
+  const waiters = createWaiters({accounts, clocks, waitMs, recallMs});
+  const upkeep = createUpkeep({accounts, ttlMs, sliceMax});
+
+  const schedule = () => {
+    const atMs = Math.max(nextTickMs, upkeep.dueMs());
+    if (ticking || closed || atMs === Number.POSITIVE_INFINITY || (timer && timer.atMs <= atMs)) {
+      return;
     }
+    clearTimeout(timer?.id);
+    timer = {id: setTimeout(() => void tick(), Math.max(atMs - clocks().monotonicMs, 0)), atMs};
   };
 
   const tick = (): Promise<void> => {
+    clearTimeout(timer?.id);
+    timer = undefined;
     ticking ??= tickOnce().finally(() => {
       ticking = undefined;
-      scheduleIfDue();
+      schedule();
     });
     return ticking;
   };
 
   const tickOnce = async () => {
     const asked = clocks();
-    nextTickMs = asked.monotonicMs + tickMs;
-    const todo = accounts.collect(asked, closed);
-    if (todo.returns.length + todo.renewals.length + todo.grants.length === 0) {
+    const looking = asked.monotonicMs >= nextLookMs;
+    nextLookMs = looking ? asked.monotonicMs + lookMs : nextLookMs;
+    waiters.ask();
+    const todo = upkeep.collect(asked, {looking, closing: closed});
+    if (!todo) {
       return;
     }
-    for (const {budget} of todo.grants) {
-      (accounts.get(budget) as Account).wanted = 0;
-    }
-    const waiting = [...waiters];
+    const everyMs = Math.min((1_000 * gateways) / ticksPerSecond, tickMsMax);
+    nextTickMs = asked.monotonicMs + Math.max(tickMs, everyMs);
     try {
-      accounts.apply(await work(todo), todo, asked);
+      const answer = await askStore(todo);
+      gateways = Math.max(answer.gateways, 1);
+      applyAnswer(accounts, todo, answer, {asked, answered: clocks()});
     } catch (error) {
       onError(error as Error);
-      askAgain(todo);
+      // Not at once: the store has trouble enough.
+      upkeep.putBack(todo, clocks().monotonicMs + askAgainMs);
       return;
     }
-    markAnswered(waiting, todo);
-    for (const waiter of waiters) {
-      const outcome = decide(waiter, clocks());
-      if (outcome) {
-        finish(waiter, outcome);
-      }
-    }
+    waiters.decide();
+    waiters.ask();
   };
 
-  /** Who waits goes on waiting, up to its bound; not every 20 ms, because the store has trouble enough. */
-  const askAgain = (todo: LeaseWork) => {
-    nextTickMs = clocks().monotonicMs + 10 * tickMs;
-    for (const {budget, slice} of waiters.size > 0 ? todo.grants : []) {
-      const account = accounts.get(budget);
-      if (account) {
-        account.wanted = Math.max(account.wanted, slice);
-      }
-    }
-  };
-
-  const markAnswered = (waiting: readonly Waiter[], todo: LeaseWork) => {
-    const asked = new Set(todo.grants.map(({budget}) => budget));
-    for (const {demand, answered} of waiting) {
-      for (const {id} of demand.budgets) {
-        if (asked.has(id)) {
-          answered.add(id);
-        }
-      }
-    }
-  };
-
-  /** After an answer of the store: take, clamp, refuse, or (undefined) wait for the answer of another budget. */
-  const decide = ({demand, answered}: Waiter, now: Clocks): Taken | Refusal | undefined => {
-    const outcome = accounts.take(demand, demand.maxTokens, now);
-    if (isTaken(outcome)) {
-      return outcome;
-    }
-    if (!answered.has(outcome.id)) {
-      accounts.want(demand);
-      return undefined;
-    }
-    const uncharged = remainingOf(outcome) ?? 0;
-    if (uncharged < demandedHold(demand, outcome.unit, demand.minTokens)) {
-      return {refused: 'exhausted', budget: outcome.id};
-    }
-    // The whole bound would be covered if the others gave back what they hold: then this is a moment's shortage.
-    const isHeldElsewhere = uncharged >= demandedHold(demand, outcome.unit, demand.maxTokens);
-    return (
-      (isHeldElsewhere ? undefined : accounts.clamp(demand, now)) ?? {
-        refused: 'busy',
-        budget: outcome.id,
-      }
-    );
-  };
-
-  const finish = (waiter: Waiter, outcome: Taken | Refusal) => {
-    waiters.delete(waiter);
-    clearTimeout(waiter.timer);
-    waiter.resolve(outcome);
-  };
-
-  const wait = (demand: Demand, lacking: Account): Promise<Taken | Refusal> =>
-    new Promise(resolve => {
-      const late = () =>
-        finish(waiter, {refused: waiter.answered.size > 0 ? 'busy' : 'away', budget: lacking.id});
-      const waiter: Waiter = {
-        demand,
-        answered: new Set(),
-        resolve,
-        // One more turn: in a process that lagged, the answer may be there and only not read yet.
-        timer: setTimeout(() => setImmediate(late), waitMs),
-      };
-      waiters.add(waiter);
-    });
-
-  const upkeep = setInterval(() => void tick(), Math.max(ttlMs / 6, tickMs));
-  upkeep.unref();
+  const looking = setInterval(() => void tick(), Math.max(lookMs, tickMs));
+  looking.unref();
 
   return {
     /** Takes at once where leases cover it; otherwise waits for the store, at most `waitMs`. */
     acquire(demand: Demand): Taken | Promise<Taken | Refusal> {
-      const outcome = accounts.take(demand, demand.maxTokens, clocks());
+      const now = clocks();
+      const outcome = accounts.take(demand, demand.maxTokens, now);
       if (isTaken(outcome)) {
-        scheduleIfDue();
+        schedule();
         return outcome;
       }
-      if (waiters.size >= waitersMax || closed) {
+      if (waiters.size() >= waitersMax || closed) {
         return Promise.resolve({refused: 'away', budget: outcome.id});
       }
-      accounts.want(demand);
-      scheduleIfDue();
-      return wait(demand, outcome);
+      const end = waiters.refusal(demand, outcome, now.monotonicMs, now);
+      if (end) {
+        return Promise.resolve(end);
+      }
+      accounts.want([demand], now);
+      schedule();
+      return waiters.add(demand, outcome, now.monotonicMs);
+    },
+    /** Other gateways lack what these leases do not use. */
+    recall(leases: readonly string[]) {
+      if (leases.length > 0) {
+        accounts.recall(leases);
+        schedule();
+      }
+    },
+    /** A limit, a pause: nothing more is taken from what was granted before. */
+    change(budgets: readonly string[] | 'all') {
+      accounts.change(budgets, clocks());
+      schedule();
     },
     /** Limit less what was charged as far as this process knows; undefined before the first answer. */
     remaining(budget: string) {
@@ -198,12 +160,13 @@ export const createLeaseBook = ({
       return account && remainingOf(account);
     },
     /** For `/metrics`. */
-    state: () => ({...accounts.state(), waiting: waiters.size}),
+    state: () => ({...accounts.state(), gateways, waiting: waiters.size()}),
     /** Gives everything back that no request holds. */
     async close() {
       closed = true;
-      clearInterval(upkeep);
-      clearTimeout(timer);
+      clearInterval(looking);
+      clearTimeout(timer?.id);
+      clearTimeout(retrying);
       await ticking;
       await tick();
     },

@@ -1,10 +1,13 @@
 /** Lease work: what the lease book asks of the store, all of it at once; and that statement on PostgreSQL. */
+import type {Beside} from '../../../events/changes.ts';
 import type {Queryable} from '../../../events/database.ts';
 
 export type LeaseWork = Readonly<{
+  /** Over: `total` is everything that was ever given back. */
   returns: ReadonlyArray<{lease: string; total: number}>;
   renewals: readonly string[];
-  grants: ReadonlyArray<{budget: string; slice: number}>;
+  /** A slice as the store reckons it, at least `needed`, else at most `max`; in the window that follows `after`, or of now. */
+  grants: ReadonlyArray<{budget: string; needed: number; max: number; after?: string}>;
 }>;
 export type LeaseAnswer = Readonly<{
   grants: ReadonlyArray<{
@@ -12,10 +15,14 @@ export type LeaseAnswer = Readonly<{
     window: string;
     lease: string | null;
     granted: number | null;
+    slice: number;
     /** Limit less what was charged, at most a safe integer. */
     remaining: number;
     /** Of it, what nobody has leased. */
     available: number;
+    paused: boolean;
+    /** Until the window begins; 0: it has. */
+    startsInMs: number;
     /** Until the window ends; null: never. */
     endsInMs: number | null;
   }>;
@@ -43,3 +50,13 @@ export const createLeaseWork =
     });
     return (rows[0] as {answer: LeaseAnswer}).answer;
   };
+
+/** Read beside the changes, in their statement: which of a gateway's leases others lack. */
+export const besideChanges = (
+  gateway: string,
+  onRecalled: (leases: readonly string[]) => void,
+): Beside => ({
+  expression: 'recalled_leases($2)',
+  argument: gateway,
+  onValue: leases => onRecalled(leases as readonly string[]),
+});

@@ -20,10 +20,13 @@ export type Lease = {
   returned: number;
   /** Both clocks, read before the grant or the last renewal was asked for. */
   since: Clocks;
-  /** Monotonic instant of its window's end: no new hold after it, while holds before it stay covered. */
-  windowEndsMs: number;
+  /** Monotonic instants between which its window takes new holds; holds from then stay covered afterwards. */
+  readonly windowStartsMs: number;
+  readonly windowEndsMs: number;
   /** The store no longer knows it as open: what is held on it may have no cover. */
   void: boolean;
+  /** The store knows that it will grant no more. */
+  closed: boolean;
 };
 
 export const freeOf = (lease: Lease) => lease.granted - lease.held - lease.settled - lease.returned;
@@ -40,25 +43,10 @@ const grantedMax = 2 ** 52;
 
 /** Whether a new hold may be taken from it. */
 export const mayGrant = (lease: Lease, now: Clocks, lifeMs: number): boolean =>
-  isAlive(lease, now, lifeMs) && now.monotonicMs < lease.windowEndsMs && lease.granted < grantedMax;
-
-/** How much to ask for: large far from the limit, one hold near it, so that the last money is not parked in a lease. */
-export const sliceOf = ({
-  remaining,
-  gateways,
-  needed,
-  max,
-}: {
-  /** Undefined before the first answer. */
-  remaining: number | undefined;
-  gateways: number;
-  needed: number;
-  max: number;
-}): number =>
-  Math.max(
-    needed,
-    Math.min(max, remaining === undefined ? max : Math.floor(remaining / (4 * gateways))),
-  );
+  isAlive(lease, now, lifeMs) &&
+  now.monotonicMs >= lease.windowStartsMs &&
+  now.monotonicMs < lease.windowEndsMs &&
+  lease.granted < grantedMax;
 
 /** Everything that may be given back: what no hold covers and no acknowledged cost has used. */
 export const returnable = (lease: Lease) => lease.granted - lease.settled - lease.held;

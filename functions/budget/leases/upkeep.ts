@@ -1,0 +1,145 @@
+/**
+Upkeep: what is to be asked of the store next: leases to return, to renew, money to ask for.
+
+In: the accounts, the times. Out: the work of one tick, or undefined when there is none. Returned is what is retired, at
+once; a lease that nobody uses after half its life, or after a second while its budget is nearly all leased; everything when
+the process closes. Renewed is every lease that has used a third of its life, and with it those that soon will have.
+*/
+import type {Unit} from '../cost.ts';
+import type {Account} from './account.ts';
+import type {Accounts} from './accounts.ts';
+import {type Clocks, type Lease, returnable} from './lease.ts';
+import type {LeaseWork} from './lease-work.ts';
+
+/** A lease of a budget with less than so many slices to lease is worth more to others. */
+const scarceSlices = 4;
+const scarceIdleMs = 1_000;
+
+/** Of a life: the next window's money is asked for so long before this one ends, jittered, so that not all ask at midnight. */
+const aheadShare = 0.1;
+
+export const createUpkeep = ({
+  accounts,
+  ttlMs,
+  sliceMax,
+  random = Math.random,
+}: {
+  accounts: Accounts;
+  ttlMs: number;
+  sliceMax: Readonly<Record<Unit, number>>;
+  random?: () => number;
+}) => {
+  const isUnused = ({lease, known, usedMs}: Account, now: Clocks) => {
+    const idleMs = now.monotonicMs - usedMs;
+    const isScarce = known && known.available < scarceSlices * known.slice;
+    return lease?.held === 0 && idleMs > (isScarce ? Math.min(scarceIdleMs, ttlMs / 2) : ttlMs / 2);
+  };
+
+  /** Looks at every account: once a second at most. */
+  const look = (now: Clocks) => {
+    for (const account of accounts.all()) {
+      accounts.grantingLease(account, now);
+      if (isUnused(account, now)) {
+        accounts.retire(account);
+      }
+      if (!account.lease && !account.next && now.monotonicMs - account.usedMs > 2 * ttlMs) {
+        accounts.forget(account);
+      }
+    }
+    for (const lease of accounts.retired.values()) {
+      // By now its fence frees what is left of it.
+      if (lease.closed && now.monotonicMs - lease.since.monotonicMs > 2 * ttlMs) {
+        accounts.retired.delete(lease.id);
+      }
+    }
+  };
+
+  const returns = (): LeaseWork['returns'] => {
+    const found: {lease: string; total: number}[] = [];
+    for (const lease of accounts.retired.values()) {
+      if (!lease.closed || returnable(lease) > lease.returned) {
+        found.push({lease: lease.id, total: returnable(lease)});
+      } else if (lease.held === 0) {
+        accounts.retired.delete(lease.id);
+      }
+    }
+    return found;
+  };
+
+  const renewals = (now: Clocks): string[] => {
+    const ageOf = (lease: Lease) => now.monotonicMs - lease.since.monotonicMs;
+    const leases = [...accounts.all()].flatMap(({lease, next}) =>
+      [lease, next].filter(one => one !== undefined),
+    );
+    const isAnyDue = leases.some(lease => ageOf(lease) > ttlMs / 3);
+    return isAnyDue ? leases.filter(lease => ageOf(lease) > ttlMs / 6).map(({id}) => id) : [];
+  };
+
+  const needs = (now: Clocks): LeaseWork['grants'] => {
+    const found: {budget: string; needed: number; max: number}[] = [];
+    for (const account of accounts.asking) {
+      if (account.notBeforeMs <= now.monotonicMs) {
+        found.push({
+          budget: account.id,
+          needed: account.needed ?? 0,
+          max: sliceMax[account.unit],
+        });
+        account.needed = undefined;
+        accounts.asking.delete(account);
+      }
+    }
+    return found;
+  };
+
+  const ahead = (now: Clocks): LeaseWork['grants'] =>
+    [...accounts.all()].flatMap(({id, unit, lease, next, usedMs}) => {
+      const isInUse = now.monotonicMs - usedMs < ttlMs / 2;
+      const leadMs = ttlMs * aheadShare * (0.5 + random() / 2);
+      return lease && !next && isInUse && lease.windowEndsMs - now.monotonicMs < leadMs
+        ? [{budget: id, needed: 0, max: sliceMax[unit], after: lease.window}]
+        : [];
+    });
+
+  return {
+    /** `looking`: is it time to look at everything? `closing`: everything is returned and nothing asked for. */
+    collect(
+      now: Clocks,
+      {looking, closing}: {looking: boolean; closing: boolean},
+    ): LeaseWork | undefined {
+      if (closing) {
+        accounts.change('all', now);
+      } else if (looking) {
+        look(now);
+      }
+      const work: LeaseWork = {
+        returns: returns(),
+        renewals: looking && !closing ? renewals(now) : [],
+        grants: closing ? [] : [...needs(now), ...(looking ? ahead(now) : [])],
+      };
+      accounts.returnsAsked();
+      return work.returns.length + work.renewals.length + work.grants.length > 0 ? work : undefined;
+    },
+    /** The store did not answer: what was asked for is asked for again. */
+    putBack(work: LeaseWork, notBeforeMs: number) {
+      for (const {budget, needed, after} of work.grants) {
+        const account = accounts.get(budget);
+        if (account && needed > 0 && after === undefined) {
+          account.needed = Math.max(account.needed ?? 0, needed);
+          account.notBeforeMs = notBeforeMs;
+          accounts.asking.add(account);
+        }
+      }
+    },
+    /** Monotonic ms from which a tick has something to do beside looking; Infinity: nothing. */
+    dueMs() {
+      if (accounts.hasReturns()) {
+        return Number.NEGATIVE_INFINITY;
+      }
+      let due = Number.POSITIVE_INFINITY;
+      for (const {notBeforeMs} of accounts.asking) {
+        due = Math.min(due, notBeforeMs);
+      }
+      return due;
+    },
+  };
+};
