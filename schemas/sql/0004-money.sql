@@ -21,7 +21,8 @@ create table budgets (
   foreign key (project_id, org_id) references projects (id, org_id),
   foreign key (key_id, org_id) references keys (id, org_id)
 );
-create index budgets_org on budgets (org_id);
+-- A key's budgets are found by three look-ups in it, however many budgets its organisation has.
+create index budgets_org on budgets (org_id, key_id, project_id);
 create trigger budgets_change after insert or delete on budgets
   for each row execute function record_change('budget', 'id');
 create trigger budgets_update after update on budgets
@@ -272,24 +273,10 @@ end $$;
 revoke all on function top_up(uuid, text, bigint, text) from public;
 grant execute on function top_up(uuid, text, bigint, text) to sluice_tenant;
 
--- A window brought to its budget's limit; the caller has locked it. A lowered limit cannot take what is spent or leased: the
--- ceiling stays there and sinks with returns and debits.
-create function bring_to_limit(wanted uuid) returns windows language plpgsql as $$
-declare found_window windows;
-begin
-  update windows w
-  set "limit" = b."limit" + w.topped_up, ceiling = greatest(b."limit" + w.topped_up, w.spent + w.leased)
-  from budgets b
-  where w.id = wanted and b.id = w.budget_id and w."limit" <> b."limit" + w.topped_up;
-  select * into strict found_window from windows where id = wanted;
-  return found_window;
-end $$;
-revoke all on function bring_to_limit(uuid) from public;
-
 -- Begins the fence of every lease that is due: void for its holder from here on; the marker frees it once it was read,
--- because who read the marker has read every intent before it. A marker that nobody read in ten minutes is sent again. Arguments: one window or null for all; how long past
+-- because who read the marker has read every intent before it. A marker that nobody read in ten minutes is sent again. Arguments: windows or null for all; how long past
 -- its expiry a lease must be. Result: the number of leases.
-create function begin_fences(only_window uuid, past interval) returns integer
+create function begin_fences(only_windows uuid[], past interval) returns integer
 language plpgsql security definer set search_path = public as $$
 declare due integer;
 begin
@@ -299,7 +286,7 @@ begin
       select id from leases
       where granted > settled + returned and expires_at < now() - past
         and (state in ('open', 'closed') or state = 'fencing' and fencing_at < now() - interval '10 minutes')
-        and (only_window is null or window_id = only_window)
+        and (only_windows is null or window_id = any(only_windows))
       order by id limit 1000 for update skip locked)
     returning id, org_id, window_id)
   insert into outbox (destination, org_id, source, event_id, event, barrier)
@@ -331,8 +318,8 @@ begin
   get diagnostics due = row_count;
   return due;
 end $$;
-revoke all on function begin_fences(uuid, interval), begin_settlements(interval) from public;
-grant execute on function begin_fences(uuid, interval), begin_settlements(interval) to sluice_gateway, sluice_system;
+revoke all on function begin_fences(uuid[], interval), begin_settlements(interval) from public;
+grant execute on function begin_fences(uuid[], interval), begin_settlements(interval) to sluice_gateway, sluice_system;
 
 -- Forgets what only recent past needs: changes that every cache has read, handled events that nobody redelivers any more,
 -- dead letters that were redriven or dropped, gateways that are gone, leases that hold nothing. The ledger, the records and
@@ -376,19 +363,11 @@ create function lease_work(gateway uuid, gateway_environment text, ttl_ms intege
 language plpgsql security definer set search_path = public as $$
 declare
   ttl interval := make_interval(secs => ttl_ms / 1000.0);
-  wanted record;
-  item jsonb;
-  place windows;
-  lease leases;
-  amount bigint;
-  slice bigint;
-  needed bigint;
-  remaining bigint;
-  available bigint;
-  paused boolean;
   alive bigint;
+  touched uuid[];
+  short uuid[];
   grants jsonb := '[]';
-  renewals jsonb;
+  renewals jsonb := '[]';
 begin
   insert into gateways (id, environment) values (gateway, gateway_environment)
   on conflict (id) do update set seen_at = now();
@@ -404,78 +383,95 @@ begin
   on conflict (budget_id, starts_at) do nothing;
 
   -- Then every window this call touches, in order of id, before any lease: so does a debit.
-  perform from windows where id in (
-    select l.window_id from leases l
-    join jsonb_array_elements(coalesce(work -> 'returns', '[]')) r on l.id = (r ->> 'lease')::uuid
-    union
-    select l.window_id from leases l
-    join jsonb_array_elements_text(coalesce(work -> 'renewals', '[]')) as r (lease) on l.id = r.lease::uuid
-    union
-    select w.id from places_of(work -> 'grants') p
-    join windows w on w.budget_id = p.budget_id and w.starts_at = p.starts_at)
-  order by id for update;
+  with locked as (
+    select id from windows where id in (
+      select l.window_id from leases l
+      join jsonb_array_elements(coalesce(work -> 'returns', '[]')) r on l.id = (r ->> 'lease')::uuid
+      union
+      select l.window_id from leases l
+      join jsonb_array_elements_text(coalesce(work -> 'renewals', '[]')) as r (lease) on l.id = r.lease::uuid
+      union
+      select w.id from places_of(work -> 'grants') p
+      join windows w on w.budget_id = p.budget_id and w.starts_at = p.starts_at)
+    order by id for update)
+  select array_agg(id) into touched from locked;
+
+  -- A window that was opened while its budget's limit changed may have missed the change. A lowered limit cannot take what is
+  -- spent or leased: the ceiling stays there and sinks with returns and debits.
+  update windows w
+  set "limit" = b."limit" + w.topped_up, ceiling = greatest(b."limit" + w.topped_up, w.spent + w.leased)
+  from budgets b
+  where w.id = any(touched) and b.id = w.budget_id and w.ends_at > now() and w."limit" <> b."limit" + w.topped_up;
 
   -- Returns: the lease closes, the window gets back what it had not got yet. A lowered limit's ceiling sinks with it.
-  for item in select * from jsonb_array_elements(coalesce(work -> 'returns', '[]')) loop
-    update leases l set state = 'closed', returned = greatest(l.returned, (item ->> 'total')::bigint)
-    from leases before
-    where l.id = (item ->> 'lease')::uuid and before.id = l.id and l.gateway_id = gateway
-      and l.state in ('open', 'closed') and l.settled + greatest(l.returned, (item ->> 'total')::bigint) <= l.granted
-    returning l.returned - before.returned, l.window_id into amount, place.id;
-    if found and amount > 0 then
-      update windows set leased = leased - amount, ceiling = greatest("limit", spent + leased - amount) where id = place.id;
-    end if;
-  end loop;
+  if jsonb_array_length(coalesce(work -> 'returns', '[]')) > 0 then
+    with wanted as (
+      select (r ->> 'lease')::uuid as id, max((r ->> 'total')::bigint) as total
+      from jsonb_array_elements(work -> 'returns') r group by 1),
+    closed as (
+      update leases l set state = 'closed', returned = greatest(l.returned, wanted.total)
+      from wanted, leases before
+      where l.id = wanted.id and before.id = l.id and l.gateway_id = gateway
+        and l.state in ('open', 'closed') and l.settled + greatest(l.returned, wanted.total) <= l.granted
+      returning l.window_id, l.returned - before.returned as amount)
+    update windows w set leased = w.leased - c.amount, ceiling = greatest(w."limit", w.spent + w.leased - c.amount)
+    from (select window_id, sum(amount)::bigint as amount from closed group by window_id) c
+    where w.id = c.window_id and c.amount > 0;
+  end if;
 
-  with renewed as (
-    update leases l set expires_at = least(now() + ttl, w.ends_at)
-    from windows w join budgets b on b.id = w.budget_id
-    where w.id = l.window_id and l.gateway_id = gateway and l.state = 'open'
-      and l.id in (select value::uuid from jsonb_array_elements_text(coalesce(work -> 'renewals', '[]')))
-    returning l.id, l.granted, l.recalled_at is not null or b.paused_at is not null as recalled)
-  select coalesce(jsonb_agg(to_jsonb(r) - 'id' || jsonb_build_object('lease', r.id)), '[]') into renewals from renewed r;
+  if jsonb_array_length(coalesce(work -> 'renewals', '[]')) > 0 then
+    with renewed as (
+      update leases l set expires_at = least(now() + ttl, w.ends_at)
+      from windows w join budgets b on b.id = w.budget_id
+      where w.id = l.window_id and l.gateway_id = gateway and l.state = 'open'
+        and l.id in (select value::uuid from jsonb_array_elements_text(work -> 'renewals'))
+      returning l.id as lease, l.granted, l.recalled_at is not null or b.paused_at is not null as recalled)
+    select coalesce(jsonb_agg(to_jsonb(r)), '[]') into renewals from renewed r;
+  end if;
 
-  for wanted in
-    select p.item, w.id, b.paused_at is not null as paused
-    from places_of(work -> 'grants') p
-    join windows w on w.budget_id = p.budget_id and w.starts_at = p.starts_at
-    join budgets b on b.id = p.budget_id
-  loop
-    place := bring_to_limit(wanted.id);
-    needed := (wanted.item ->> 'needed')::bigint;
-    paused := wanted.paused;
-    remaining := greatest(place."limit" - place.spent - place.overage, 0);
-    available := case when paused then 0 else greatest(remaining - place.leased, 0) end;
-    slice := greatest(needed, least((wanted.item ->> 'max')::bigint, remaining / (4 * alive)));
-    amount := least(slice, available);
-    if amount > 0 then
+  if jsonb_array_length(coalesce(work -> 'grants', '[]')) > 0 then
+    with wanted as (  -- a window once, however often it was named
+      select distinct on (w.id) w.*, (p.item ->> 'needed')::bigint as needed, (p.item ->> 'max')::bigint as most,
+             b.paused_at is not null as paused, greatest(w."limit" - w.spent - w.overage, 0) as remaining
+      from places_of(work -> 'grants') p
+      join windows w on w.budget_id = p.budget_id and w.starts_at = p.starts_at
+      join budgets b on b.id = p.budget_id
+      order by w.id, (p.item ->> 'needed')::bigint desc),
+    reckoned as (
+      select *, case when paused then 0 else greatest(remaining - leased, 0) end as available,
+             greatest(needed, least(most, remaining / (4 * alive))) as slice
+      from wanted),
+    given as (select *, least(slice, available) as amount from reckoned),
+    enlarged as (
       insert into leases (org_id, window_id, gateway_id, granted, expires_at)
-      values (place.org_id, place.id, gateway, amount, least(now() + ttl, place.ends_at))
+      select org_id, id, gateway, amount, least(now() + ttl, ends_at) from given where amount > 0 order by id
       on conflict (window_id, gateway_id) where state = 'open'
       do update set granted = leases.granted + excluded.granted, expires_at = excluded.expires_at
-      returning * into lease;
-      update windows set leased = leased + amount where id = place.id;
-    else
-      select * into lease from leases where window_id = place.id and gateway_id = gateway and state = 'open';
+      returning window_id, id, granted),
+    counted as (update windows w set leased = w.leased + g.amount from given g where w.id = g.id and g.amount > 0),
+    recalled as (  -- short: ask the others for what they do not use
+      update leases l set recalled_at = now() from given g
+      where l.window_id = g.id and g.amount < g.needed and not g.paused
+        and l.gateway_id <> gateway and l.state = 'open' and l.recalled_at is null)
+    select jsonb_agg(jsonb_build_object(
+        'budget', g.budget_id, 'window', g.id, 'lease', coalesce(e.id, o.id), 'granted', coalesce(e.granted, o.granted),
+        'slice', g.slice, 'limit', g."limit", 'charged', g.spent + g.overage, 'paused', g.paused,
+        -- What a gateway reckons with fits a safe integer.
+        'remaining', least(g.remaining, 9007199254740991), 'available', least(g.available - g.amount, 9007199254740991),
+        'startsInMs', case when g.starts_at > now() then ceil(extract(epoch from g.starts_at - now()) * 1000)::bigint else 0 end,
+        'endsInMs', case when g.ends_at = 'infinity' then null
+                         else floor(extract(epoch from g.ends_at - now()) * 1000)::bigint end)),
+      array_agg(g.id) filter (where g.amount < g.needed and not g.paused)
+    into grants, short
+    from given g
+    left join enlarged e on e.window_id = g.id
+    left join leases o on o.window_id = g.id and o.gateway_id = gateway and o.state = 'open';
+    if short is not null then  -- and fence the dead
+      perform begin_fences(short, ttl * 0.25);
     end if;
-    if amount < needed and not paused then  -- short: ask the others for what they do not use, fence the dead
-      update leases set recalled_at = now()
-      where window_id = place.id and gateway_id <> gateway and state = 'open' and recalled_at is null;
-      perform begin_fences(place.id, ttl * 0.25);
-    end if;
-    grants := grants || jsonb_build_object(
-      'budget', place.budget_id, 'window', place.id, 'lease', lease.id, 'granted', lease.granted, 'slice', slice,
-      'limit', place."limit", 'charged', place.spent + place.overage, 'paused', paused,
-      -- What a gateway reckons with fits a safe integer.
-      'remaining', least(remaining, 9007199254740991), 'available', least(available - amount, 9007199254740991),
-      'startsInMs', case when place.starts_at > now()
-                         then ceil(extract(epoch from place.starts_at - now()) * 1000)::bigint else 0 end,
-      'endsInMs', case when place.ends_at = 'infinity' then null
-                       else floor(extract(epoch from place.ends_at - now()) * 1000)::bigint end);
-    lease := null;
-  end loop;
+  end if;
 
-  return jsonb_build_object('grants', grants, 'renewals', renewals, 'gateways', alive);
+  return jsonb_build_object('grants', coalesce(grants, '[]'), 'renewals', renewals, 'gateways', alive);
 end $$;
 revoke all on function lease_work(uuid, text, integer, jsonb) from public;
 grant execute on function lease_work(uuid, text, integer, jsonb) to sluice_gateway;

@@ -18,6 +18,9 @@ import {
 } from './account.ts';
 import {type Clocks, freeOf, isAlive, type Lease, mayGrant} from './lease.ts';
 
+/** What nobody waits for is gathered for so long. */
+const gatherMs = 250;
+
 export const createAccounts = ({
   clocks,
   lifeMs,
@@ -34,7 +37,7 @@ export const createAccounts = ({
   const retired = new Map<string, Lease>();
   /** Those that lack something. */
   const asking = new Set<Account>();
-  let hasReturns = false;
+  let returnsDueMs = Number.POSITIVE_INFINITY;
 
   const accountOf = ({id, unit}: BudgetRef): Account => {
     let account = accounts.get(id);
@@ -56,16 +59,26 @@ export const createAccounts = ({
     return account;
   };
 
-  const putAside = (lease: Lease | undefined) => {
+  const returnWithin = (ms: number) => {
+    returnsDueMs = Math.min(returnsDueMs, clocks().monotonicMs + ms);
+  };
+
+  const putAside = (lease: Lease | undefined, withinMs = gatherMs) => {
     if (lease) {
       retired.set(lease.id, lease);
-      hasReturns = true;
+      returnWithin(withinMs);
     }
   };
 
-  const retire = (account: Account) => {
-    putAside(account.lease);
+  const retire = (account: Account, withinMs = gatherMs) => {
+    putAside(account.lease, withinMs);
     account.lease = undefined;
+  };
+
+  const retireAll = (account: Account) => {
+    retire(account, 0);
+    putAside(account.next, 0);
+    account.next = undefined;
   };
 
   /** The lease that a new hold may be taken from; the one of the next window takes over when that has begun. */
@@ -98,7 +111,9 @@ export const createAccounts = ({
   const handlers = {
     isCovered: (lease: Lease) => isAlive(lease, clocks(), lifeMs),
     onFreed(lease: Lease) {
-      hasReturns ||= retired.has(lease.id);
+      if (retired.has(lease.id)) {
+        returnWithin(gatherMs);
+      }
       onFreed();
     },
     onAbandoned(account: Account, lease: Lease) {
@@ -182,13 +197,10 @@ export const createAccounts = ({
     },
     /** Other gateways lack what these leases do not use. */
     recall(leases: readonly string[]) {
+      const recalled = new Set(leases);
       for (const account of accounts.values()) {
-        if (account.lease && leases.includes(account.lease.id)) {
-          retire(account);
-        }
-        if (account.next && leases.includes(account.next.id)) {
-          putAside(account.next);
-          account.next = undefined;
+        if ([account.lease, account.next].some(lease => lease && recalled.has(lease.id))) {
+          retireAll(account);
         }
       }
     },
@@ -197,9 +209,9 @@ export const createAccounts = ({
       for (const id of budgets === 'all' ? accounts.keys() : budgets) {
         const account = accounts.get(id);
         if (account) {
-          retire(account);
-          putAside(account.next);
-          Object.assign(account, {next: undefined, known: undefined, settledSince: 0});
+          retireAll(account);
+          account.known = undefined;
+          account.settledSince = 0;
           account.changedMs = now.monotonicMs;
           account.notBeforeMs = Number.NEGATIVE_INFINITY;
         }
@@ -208,9 +220,10 @@ export const createAccounts = ({
     get: (id: string) => accounts.get(id),
     forget: (account: Account) => accounts.delete(account.id),
     all: () => accounts.values(),
-    hasReturns: () => hasReturns,
+    /** Monotonic ms by which what is retired is to be returned; Infinity: nothing is. */
+    returnsDueMs: () => returnsDueMs,
     returnsAsked() {
-      hasReturns = false;
+      returnsDueMs = Number.POSITIVE_INFINITY;
     },
     state: () => ({
       leases: [...accounts.values()].filter(({lease}) => lease).length,

@@ -1,8 +1,7 @@
 /**
 Upkeep: what is to be asked of the store next: leases to return, to renew, money to ask for.
 
-In: the accounts, the times. Out: the work of one tick, or undefined when there is none. Returned is what is retired, at
-once; a lease that nobody uses after half its life, or after a second while its budget is nearly all leased; everything when
+In: the accounts, the times. Out: the work of one tick, or undefined when there is none. Returned is what is retired; a lease that nobody uses after half its life, or after a second while its budget is nearly all leased; everything when
 the process closes. Renewed is every lease that has used a third of its life, and with it those that soon will have.
 */
 import type {Unit} from '../cost.ts';
@@ -14,6 +13,9 @@ import type {LeaseWork} from './lease-work.ts';
 /** A lease of a budget with less than so many slices to lease is worth more to others. */
 const scarceSlices = 4;
 const scarceIdleMs = 1_000;
+
+/** Of each in one statement; the rest comes with the next. It locks windows that others wait for. */
+const tickMax = 500;
 
 /** Of a life: the next window's money is asked for so long before this one ends, jittered, so that not all ask at midnight. */
 const aheadShare = 0.1;
@@ -54,9 +56,12 @@ export const createUpkeep = ({
     }
   };
 
-  const returns = (): LeaseWork['returns'] => {
+  const returns = (max: number): LeaseWork['returns'] => {
     const found: {lease: string; total: number}[] = [];
     for (const lease of accounts.retired.values()) {
+      if (found.length === max) {
+        break;
+      }
       if (!lease.closed || returnable(lease) > lease.returned) {
         found.push({lease: lease.id, total: returnable(lease)});
       } else if (lease.held === 0) {
@@ -72,13 +77,19 @@ export const createUpkeep = ({
       [lease, next].filter(one => one !== undefined),
     );
     const isAnyDue = leases.some(lease => ageOf(lease) > ttlMs / 3);
-    return isAnyDue ? leases.filter(lease => ageOf(lease) > ttlMs / 6).map(({id}) => id) : [];
+    return isAnyDue
+      ? leases
+          .filter(lease => ageOf(lease) > ttlMs / 6)
+          .sort((one, other) => ageOf(other) - ageOf(one))
+          .slice(0, tickMax)
+          .map(({id}) => id)
+      : [];
   };
 
   const needs = (now: Clocks): LeaseWork['grants'] => {
     const found: {budget: string; needed: number; max: number}[] = [];
     for (const account of accounts.asking) {
-      if (account.notBeforeMs <= now.monotonicMs) {
+      if (account.notBeforeMs <= now.monotonicMs && found.length < tickMax) {
         found.push({
           budget: account.id,
           needed: account.needed ?? 0,
@@ -112,11 +123,13 @@ export const createUpkeep = ({
         look(now);
       }
       const work: LeaseWork = {
-        returns: returns(),
+        returns: returns(closing ? Number.POSITIVE_INFINITY : tickMax),
         renewals: looking && !closing ? renewals(now) : [],
         grants: closing ? [] : [...needs(now), ...(looking ? ahead(now) : [])],
       };
-      accounts.returnsAsked();
+      if (work.returns.length < tickMax) {
+        accounts.returnsAsked();
+      }
       return work.returns.length + work.renewals.length + work.grants.length > 0 ? work : undefined;
     },
     /** The store did not answer: what was asked for is asked for again. */
@@ -132,10 +145,7 @@ export const createUpkeep = ({
     },
     /** Monotonic ms from which a tick has something to do beside looking; Infinity: nothing. */
     dueMs() {
-      if (accounts.hasReturns()) {
-        return Number.NEGATIVE_INFINITY;
-      }
-      let due = Number.POSITIVE_INFINITY;
+      let due = accounts.returnsDueMs();
       for (const {notBeforeMs} of accounts.asking) {
         due = Math.min(due, notBeforeMs);
       }
