@@ -94,6 +94,16 @@ const faults: ReadonlyArray<readonly [what: string, sql: string, kinds: readonly
     ['leases-differ 1'],
   ],
   [
+    'a hold that is open for nobody',
+    'update leases set open = open + 1 where $1::uuid is not null',
+    ['open-holds-differ 1'],
+  ],
+  [
+    'an open request that is forgotten',
+    'delete from requests where $1::uuid is not null',
+    ['open-holds-differ 1'],
+  ],
+  [
     'a charge to a window that is not there',
     `update ledger set charges = jsonb_set(charges, '{0,window}', to_jsonb(gen_random_uuid())) where request = $1`,
     ['window-differs 1', 'window-missing 1'],

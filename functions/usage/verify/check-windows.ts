@@ -1,12 +1,13 @@
 /**
-Check windows: what the ledger charged each window against what the window says, and what its leases hold against its `leased`.
+Check windows: what the ledger charged each window against what the window says, what its leases hold against its `leased`, and
+what each lease has open against the holds of the requests that are not settled.
 
 In: one snapshot, a range. Out: findings, and how many windows reach into the range. A debit writes ledger, windows and leases in
 one transaction, so in one snapshot they agree to the nano-USD, however busy the system is. Charges are summed by PostgreSQL,
 over the months since the first of these windows began.
 */
 import type {Findings} from './finding.ts';
-import {judgeWindow, type WindowSums} from './judge-books.ts';
+import {judgeLease, judgeWindow, type WindowSums} from './judge-books.ts';
 import type {Reading, Row} from './reading.ts';
 
 /**
@@ -34,6 +35,17 @@ const text = `
   left join budgets b on b.id = w.budget_id
   cross join oldest o
   where w.id is null or w.spent + w.overage <> coalesce(c.amount, 0) or w.leased <> coalesce(h.amount, 0)`;
+
+/** Every lease, whatever the range: a request may be open that began before it. */
+const openText = `
+  with held as (
+    select (budget.value ->> 'lease')::uuid as id, sum((budget.value ->> 'hold')::numeric) as holds
+    from requests r cross join lateral jsonb_array_elements(r.intent -> 'budgets') with ordinality budget (value, place)
+    where (r.covered ->> (budget.place::integer - 1))::boolean group by 1)
+  select coalesce(l.id, h.id) as lease, l.org_id as org, l.window_id as window, coalesce(l.open, 0) as open,
+    coalesce(h.holds, 0) as holds
+  from (select * from leases where open > 0) l full join held h using (id)
+  where coalesce(l.open, 0) <> coalesce(h.holds, 0)`;
 
 const sumsOf = (row: Row): WindowSums => ({
   window: String(row.window),
@@ -64,6 +76,16 @@ export const checkWindows = async (
       findings.add(finding);
     }
   });
+  await reading.each(openText, [], row =>
+    findings.add(
+      judgeLease({
+        lease: String(row.lease),
+        ...(row.org === null ? {} : {org: String(row.org), window: String(row.window)}),
+        open: BigInt(String(row.open)),
+        holds: BigInt(String(row.holds)),
+      }),
+    ),
+  );
   const [count] = await reading.rows(
     'select count(*)::int as count from windows where starts_at < $2 and ends_at > $1',
     bounds,

@@ -162,3 +162,25 @@ export const judgeWindow = ({window, row, charged, held, whole}: WindowSums): Fi
   }
   return findings;
 };
+
+/** A lease whose open holds are not those of the requests that are not settled; without organisation and window: not there. */
+export const judgeLease = ({
+  lease,
+  org,
+  window,
+  open,
+  holds,
+}: Readonly<{
+  lease: string;
+  org?: string;
+  window?: string;
+  open: bigint;
+  holds: bigint;
+}>): Finding => ({
+  check: 'windows',
+  kind: 'open-holds-differ',
+  broken: true,
+  subject: lease,
+  ...(org === undefined ? {} : {org}),
+  values: {...(window === undefined ? {} : {window}), lease: String(open), requests: String(holds)},
+});
