@@ -49,6 +49,7 @@ export const queryStatement = (query: Query, limit: number): Statement => {
       column === 'day'
         ? `to_char(day, 'YYYY-MM-DD')`
         : `to_char(hour at time zone 'UTC', 'YYYY-MM-DD')`,
+    month: `to_char(${column === 'day' ? 'day' : "hour at time zone 'UTC'"}, 'YYYY-MM')`,
     total: undefined,
   }[granularity];
   const selected = [

@@ -10,7 +10,7 @@ import {isUuid, monthOf} from '../../events/uuid.ts';
 import type {Sums} from './rollup.ts';
 
 export const dimensions = ['org', 'project', 'key', 'model', 'endpoint', 'environment'] as const;
-export const granularities = ['hour', 'day', 'total'] as const;
+export const granularities = ['hour', 'day', 'month', 'total'] as const;
 
 export type Dimension = (typeof dimensions)[number];
 export type Granularity = (typeof granularities)[number];

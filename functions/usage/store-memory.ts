@@ -157,7 +157,7 @@ const queryRollups = (
         ([name, value]) => rollup[name as keyof typeof filters] === value,
       );
     if (wanted) {
-      const start = granularity === 'total' ? undefined : startOf(rollup.start, granularity);
+      const start = granularity === 'total' ? undefined : beginningOf(rollup.start, granularity);
       const dimensions = Object.fromEntries(groupBy.map(name => [name, rollup[name]]));
       const key = JSON.stringify([start ?? '', ...Object.values(dimensions)]);
       const sums = addSums(rows.get(key)?.sums ?? nothing, onlySums(rollup));
@@ -166,6 +166,9 @@ const queryRollups = (
   }
   return [...rows.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 };
+
+const beginningOf = (start: string, granularity: 'hour' | 'day' | 'month') =>
+  granularity === 'month' ? start.slice(0, 7) : startOf(start, granularity);
 
 const onlySums = (rollup: Rollup) =>
   Object.fromEntries(sumNames.map(name => [name, rollup[name]])) as Sums;

@@ -143,6 +143,16 @@ contract(
     t.deepEqual(await rows({from: iso(hour), to: iso(hour + 3_600_000)}), [['total', 2]]);
     t.deepEqual(await rows({model: 'none of these'}), []);
 
+    const months = async (to: string) =>
+      rows({granularity: 'month', from: day(hour - 60 * 86_400_000), to});
+    const byDays = await months(day(hour + 2 * 86_400_000));
+    t.is(byDays.at(-1)?.[0], iso(hour).slice(0, 7));
+    t.is(
+      byDays.reduce((sum, [, requests]) => sum + Number(requests), 0),
+      4,
+    );
+    t.deepEqual(await months(iso(hour + 2 * 3_600_000)), byDays, 'by hours as by days');
+
     // From the daily rollup where both bounds are days, else from the hourly one: the same answer.
     const whole = {
       from: day(hour - 30 * 86_400_000),

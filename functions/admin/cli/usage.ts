@@ -39,7 +39,7 @@ export const usageCommand = (program: Command, context: Context): Command =>
     .option('--from <instant>', 'a date or an RFC 3339 instant')
     .option('--to <instant>')
     .option('--group-by <list>', 'some of project,key,model,endpoint,environment', 'model')
-    .option('--granularity <name>', 'hour, day or total', 'total')
+    .option('--granularity <name>', 'hour, day, month or total', 'total')
     .action(async ({json, csv, org, groupBy, ...query}: Options) => {
       const client = context.client();
       const answer = await client.get<Answer>('/usage', {
