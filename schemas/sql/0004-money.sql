@@ -214,22 +214,30 @@ end $$;
 revoke all on function open_month(date) from public;
 grant execute on function open_month(date) to sluice_system;
 
--- The first instant that a clock of the time zone shows as this: where it is set back over midnight, the clock shows midnight
--- twice, and a day begins with the first. Where it is set forward over midnight a day begins with the instant of that.
-create function first_instant(shown timestamp, time_zone text) returns timestamptz
-language sql stable as $$
-  select case when (later - interval '1 hour') at time zone time_zone = shown then later - interval '1 hour' else later end
-  from (select shown at time zone time_zone as later) l
-$$;
-
--- The bounds of the window that an instant falls into: [start, end) of a day, ISO week or month of a time zone.
+-- The bounds of the window that an instant falls into: [start, end) of a day, ISO week or month of a time zone. Where the
+-- clock is set back to midnight it shows midnight twice, and the window begins with the first; where it is set forward over
+-- midnight, with the instant of that.
 create function window_bounds(period text, time_zone text, at timestamptz, out starts_at timestamptz, out ends_at timestamptz)
-language sql stable as $$
-  select case when period = 'none' then '-infinity'::timestamptz
-              else first_instant(date_trunc(period, at at time zone time_zone), time_zone) end,
-         case when period = 'none' then 'infinity'::timestamptz
-              else first_instant(date_trunc(period, at at time zone time_zone) + ('1 ' || period)::interval, time_zone) end
-$$;
+language plpgsql stable as $$
+declare
+  shown timestamp;
+begin
+  if period = 'none' then
+    starts_at := '-infinity';
+    ends_at := 'infinity';
+    return;
+  end if;
+  shown := date_trunc(period, at at time zone time_zone);
+  starts_at := shown at time zone time_zone;
+  if (starts_at - interval '1 hour') at time zone time_zone = shown then
+    starts_at := starts_at - interval '1 hour';
+  end if;
+  shown := shown + ('1 ' || period)::interval;
+  ends_at := shown at time zone time_zone;
+  if (ends_at - interval '1 hour') at time zone time_zone = shown then
+    ends_at := ends_at - interval '1 hour';
+  end if;
+end $$;
 
 -- Adds to the limit of a budget's current window, which is opened where nobody has used it. Once: an id that is there
 -- already, for whatever budget and amount, changes nothing, and its row is the answer.
@@ -341,9 +349,10 @@ returns table (item jsonb, budget_id uuid, org_id uuid, "limit" bigint, starts_a
 language sql stable as $$
   select g.value, b.id, b.org_id, b."limit", s.starts_at, s.ends_at
   from jsonb_array_elements(coalesce(grants, '[]')) g
-  join budgets b on b.id = (g.value ->> 'budget')::uuid
-  left join windows earlier on earlier.id = (g.value ->> 'after')::uuid and earlier.budget_id = b.id
-  cross join lateral window_bounds(b.period, b.time_zone, coalesce(earlier.ends_at, now())) s
+  cross join lateral (select * from budgets where id = (g.value ->> 'budget')::uuid limit 1) b
+  cross join lateral window_bounds(b.period, b.time_zone, coalesce(
+    (select earlier.ends_at from windows earlier where earlier.id = (g.value ->> 'after')::uuid and earlier.budget_id = b.id),
+    now())) s
 $$;
 revoke all on function places_of(jsonb) from public;
 
@@ -360,7 +369,10 @@ revoke all on function places_of(jsonb) from public;
 --       "gateways": how many are alive}
 -- `granted` is the lease's whole amount, so an answer that got lost is made good by the next one.
 create function lease_work(gateway uuid, gateway_environment text, ttl_ms integer, work jsonb) returns jsonb
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public
+-- All is found by its key, row by row (hence `limit 1`, `any(array(…))`): a plan that was made while the tables were empty
+-- stays for as long as the connection, and must not read them whole when they are full.
+set enable_seqscan = off as $$
 declare
   ttl interval := make_interval(secs => ttl_ms / 1000.0);
   alive bigint;
@@ -378,21 +390,21 @@ begin
   insert into windows (org_id, budget_id, starts_at, ends_at, "limit", ceiling)
   select p.org_id, p.budget_id, p.starts_at, p.ends_at, p."limit", p."limit"
   from places_of(work -> 'grants') p
-  where not exists (select from windows w where w.budget_id = p.budget_id and w.starts_at = p.starts_at)
+  where (select id from windows w where w.budget_id = p.budget_id and w.starts_at = p.starts_at) is null
   order by p.budget_id, p.starts_at
   on conflict (budget_id, starts_at) do nothing;
 
   -- Then every window this call touches, in order of id, before any lease: so does a debit.
   with locked as (
-    select id from windows where id in (
-      select l.window_id from leases l
-      join jsonb_array_elements(coalesce(work -> 'returns', '[]')) r on l.id = (r ->> 'lease')::uuid
+    select id from windows where id = any(array(
+      select (select window_id from leases where id = (r ->> 'lease')::uuid)
+      from jsonb_array_elements(coalesce(work -> 'returns', '[]')) r
       union
-      select l.window_id from leases l
-      join jsonb_array_elements_text(coalesce(work -> 'renewals', '[]')) as r (lease) on l.id = r.lease::uuid
+      select (select window_id from leases where id = r.lease::uuid)
+      from jsonb_array_elements_text(coalesce(work -> 'renewals', '[]')) as r (lease)
       union
-      select w.id from places_of(work -> 'grants') p
-      join windows w on w.budget_id = p.budget_id and w.starts_at = p.starts_at)
+      select (select id from windows where budget_id = p.budget_id and starts_at = p.starts_at)
+      from places_of(work -> 'grants') p))
     order by id for update)
   select array_agg(id) into touched from locked;
 
@@ -424,7 +436,7 @@ begin
       update leases l set expires_at = least(now() + ttl, w.ends_at)
       from windows w join budgets b on b.id = w.budget_id
       where w.id = l.window_id and l.gateway_id = gateway and l.state = 'open'
-        and l.id in (select value::uuid from jsonb_array_elements_text(work -> 'renewals'))
+        and l.id = any(array(select value::uuid from jsonb_array_elements_text(work -> 'renewals')))
       returning l.id as lease, l.granted, l.recalled_at is not null or b.paused_at is not null as recalled)
     select coalesce(jsonb_agg(to_jsonb(r)), '[]') into renewals from renewed r;
   end if;
@@ -434,8 +446,8 @@ begin
       select distinct on (w.id) w.*, (p.item ->> 'needed')::bigint as needed, (p.item ->> 'max')::bigint as most,
              b.paused_at is not null as paused, greatest(w."limit" - w.spent - w.overage, 0) as remaining
       from places_of(work -> 'grants') p
-      join windows w on w.budget_id = p.budget_id and w.starts_at = p.starts_at
-      join budgets b on b.id = p.budget_id
+      cross join lateral (select * from windows where budget_id = p.budget_id and starts_at = p.starts_at limit 1) w
+      cross join lateral (select paused_at from budgets where id = p.budget_id limit 1) b
       order by w.id, (p.item ->> 'needed')::bigint desc),
     reckoned as (
       select *, case when paused then 0 else greatest(remaining - leased, 0) end as available,
@@ -446,26 +458,26 @@ begin
       insert into leases (org_id, window_id, gateway_id, granted, expires_at)
       select org_id, id, gateway, amount, least(now() + ttl, ends_at) from given where amount > 0 order by id
       on conflict (window_id, gateway_id) where state = 'open'
-      do update set granted = leases.granted + excluded.granted, expires_at = excluded.expires_at
-      returning window_id, id, granted),
+      do update set granted = leases.granted + excluded.granted, expires_at = excluded.expires_at),
     counted as (update windows w set leased = w.leased + g.amount from given g where w.id = g.id and g.amount > 0),
     recalled as (  -- short: ask the others for what they do not use
       update leases l set recalled_at = now() from given g
       where l.window_id = g.id and g.amount < g.needed and not g.paused
         and l.gateway_id <> gateway and l.state = 'open' and l.recalled_at is null)
     select jsonb_agg(jsonb_build_object(
-        'budget', g.budget_id, 'window', g.id, 'lease', coalesce(e.id, o.id), 'granted', coalesce(e.granted, o.granted),
-        'slice', g.slice, 'limit', g."limit", 'charged', g.spent + g.overage, 'paused', g.paused,
+        'budget', g.budget_id, 'window', g.id, 'slice', g.slice, 'limit', g."limit", 'charged', g.spent + g.overage, 'paused', g.paused,
         -- What a gateway reckons with fits a safe integer.
         'remaining', least(g.remaining, 9007199254740991), 'available', least(g.available - g.amount, 9007199254740991),
         'startsInMs', case when g.starts_at > now() then ceil(extract(epoch from g.starts_at - now()) * 1000)::bigint else 0 end,
         'endsInMs', case when g.ends_at = 'infinity' then null
                          else floor(extract(epoch from g.ends_at - now()) * 1000)::bigint end)),
       array_agg(g.id) filter (where g.amount < g.needed and not g.paused)
-    into grants, short
-    from given g
-    left join enlarged e on e.window_id = g.id
-    left join leases o on o.window_id = g.id and o.gateway_id = gateway and o.state = 'open';
+    into grants, short from given g;
+    -- By itself: what was just granted has no index within its own statement.
+    select jsonb_agg(g || jsonb_build_object('lease', l.id, 'granted', l.granted)) into grants
+    from jsonb_array_elements(grants) g
+    left join lateral (
+      select * from leases where window_id = (g ->> 'window')::uuid and gateway_id = gateway and state = 'open' limit 1) l on true;
     if short is not null then  -- and fence the dead
       perform begin_fences(short, ttl * 0.25);
     end if;
