@@ -36,6 +36,30 @@ export type BudgetThresholdReached = {
 };
 
 /**
+ * The limit of a budget's window was raised by a top-up. Once a top-up.
+ *
+ * `dev.sluice.budget.toppedup.v1`
+ */
+export type BudgetToppedup = {
+  budget: string;
+  window: string;
+  /**
+   * The id that the client gave it.
+   */
+  topUp: string;
+  unit: 'usd' | 'tokens' | 'gpu_ms';
+  /**
+   * In the budget's unit (usd: nano-USD), as digits.
+   */
+  amount: string;
+  /**
+   * Of the window, with everything that was topped up.
+   */
+  limit: string;
+  charged: string;
+};
+
+/**
  * An event that could not be handled or delivered was kept. Once a letter; a letter about one of these is not told of.
  *
  * `dev.sluice.deadletter.stored.v1`
@@ -724,6 +748,7 @@ export type WorldGreeted = {
 export type EventData = {
   'dev.sluice.budget.exhausted.v1': BudgetExhausted;
   'dev.sluice.budget.threshold.reached.v1': BudgetThresholdReached;
+  'dev.sluice.budget.toppedup.v1': BudgetToppedup;
   'dev.sluice.deadletter.stored.v1': DeadletterStored;
   'dev.sluice.endpoint.suspected.v1': EndpointSuspected;
   'dev.sluice.hello.greeted.v1': HelloGreeted;
@@ -749,6 +774,7 @@ export type EventData = {
 export const eventTypes = [
   'dev.sluice.budget.exhausted.v1',
   'dev.sluice.budget.threshold.reached.v1',
+  'dev.sluice.budget.toppedup.v1',
   'dev.sluice.deadletter.stored.v1',
   'dev.sluice.endpoint.suspected.v1',
   'dev.sluice.hello.greeted.v1',

@@ -17,6 +17,7 @@ export type BudgetRow = {
   paused: boolean;
   /** With what was topped up in this window. */
   limit: bigint;
+  topped_up: bigint;
   spent: bigint;
   overage: bigint;
   leased: bigint;
@@ -41,6 +42,7 @@ export const toBudgetView = (row: BudgetRow) => {
     thresholds: row.thresholds,
     paused: row.paused,
     limit: write(row.limit),
+    toppedUp: write(row.topped_up),
     spent: write(spent),
     overage: write(row.overage),
     leased: write(row.leased),

@@ -1,11 +1,15 @@
 /**
 Budgets: creates, lists, shows and changes budgets. What they count is the budget function's; here it is only read.
+
+A changed limit counts in the current window in the same transaction (a trigger of the schema), and what it newly reaches is
+announced there. Unit, owner, period and time zone stay: another period would begin a new window, with nothing spent in it.
 */
 import type {Router} from 'express';
 import type pg from 'pg';
 import {SluiceError} from '../../events/errors.ts';
 import {readJson} from '../../events/json-body.ts';
-import {parseAmount, type Unit} from './amount.ts';
+import {parseAmount, refuseOverflow, type Unit} from './amount.ts';
+import {announceShares} from './announce.ts';
 import {type BudgetRow, toBudgetView} from './budget.ts';
 import type {Dependencies} from './dependencies.ts';
 import {type PageQuery, toPage} from './page.ts';
@@ -15,22 +19,26 @@ type NewBudget = Readonly<{
   org?: string;
   project?: string;
   key?: string;
-  unit: 'usd' | 'tokens';
+  unit: Unit;
   limit: string | number;
   period: string;
   timeZone?: string;
   thresholds?: readonly number[];
 }>;
-type Change = Readonly<{limit?: string | number; paused?: boolean}>;
+type Change = Readonly<{
+  limit?: string | number;
+  paused?: boolean;
+  thresholds?: readonly number[];
+}>;
 
 const base = '/admin/v1/budgets';
 const insertText = `
   insert into budgets (id, org_id, project_id, key_id, unit, "limit", period, time_zone, thresholds)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
-/** A window that is not brought to a changed limit yet has the old one, so the budget's counts. */
 const selectText = `
   select b.id, b.org_id, b.project_id, b.key_id, b.unit, b.period, b.time_zone, b.thresholds,
          b.paused_at is not null as paused, b.created_at, b."limit" + coalesce(w.topped_up, 0) as "limit",
+         coalesce(w.topped_up, 0) as topped_up,
          coalesce(w.spent, 0) as spent, coalesce(w.overage, 0) as overage, coalesce(w.leased, 0) as leased,
          w.id as window_id, w.starts_at, w.ends_at
   from budgets b
@@ -42,10 +50,15 @@ const listText = `
 const changeText = `
   update budgets
   set "limit" = coalesce($2, "limit"),
-      paused_at = case when $3::boolean is null then paused_at when $3 then coalesce(paused_at, now()) end
+      paused_at = case when $3::boolean is null then paused_at when $3 then coalesce(paused_at, now()) end,
+      thresholds = coalesce($4, thresholds)
   where id = $1`;
+/** The budget, then its windows in order of id, as in every transaction: only then may `revision` be locked, by the change. */
+const lockText = 'select unit from budgets where id = $1 for no key update';
+const lockWindowsText =
+  'select from windows where budget_id = $1 and ends_at > now() order by id for update';
 
-export const budgetRoutes = ({contract, tenancy, newId}: Dependencies) =>
+export const budgetRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
   function addBudgetRoutes(router: Router) {
     router.post(base, async (request, response) => {
       const wanted = contract.body<NewBudget>('createBudget', readJson(request));
@@ -65,7 +78,7 @@ export const budgetRoutes = ({contract, tenancy, newId}: Dependencies) =>
             limit,
             wanted.period,
             timeZone,
-            thresholds.toSorted((a, b) => a - b),
+            sorted(thresholds),
           ]);
           return show(client, id);
         })
@@ -88,20 +101,36 @@ export const budgetRoutes = ({contract, tenancy, newId}: Dependencies) =>
     });
 
     router.patch(`${base}/:id`, async (request, response) => {
-      const {limit, paused} = contract.body<Change>('changeBudget', readJson(request));
+      const change = contract.body<Change>('changeBudget', readJson(request));
       const id = idIn(request, 'id');
-      const view = await tenancy.owning('budget', id, async client => {
-        const {rows} = await client.query<{unit: Unit}>('select unit from budgets where id = $1', [
-          id,
-        ]);
-        const {unit} = rows[0] as {unit: Unit};
-        const amount = limit === undefined ? undefined : parseAmount(unit, limit, 'limit');
-        await client.query(changeText, [id, amount, paused]);
-        return show(client, id);
-      });
+      const view = await tenancy
+        .owning('budget', id, client => applyChange(client, id, change, now()))
+        .catch(refuseOverflow('limit'));
       response.json(view);
     });
   };
+
+const applyChange = async (
+  client: pg.PoolClient,
+  id: string,
+  {limit, paused, thresholds}: Change,
+  time: Date,
+) => {
+  const {rows} = await client.query<{unit: Unit}>(lockText, [id]);
+  const {unit} = rows[0] as {unit: Unit};
+  const amount = limit === undefined ? undefined : parseAmount(unit, limit, 'limit');
+  const mayAnnounce = limit !== undefined || thresholds !== undefined;
+  if (mayAnnounce) {
+    await client.query(lockWindowsText, [id]);
+  }
+  await client.query(changeText, [id, amount, paused, thresholds && sorted(thresholds)]);
+  if (mayAnnounce) {
+    await announceShares(client, id, time);
+  }
+  return show(client, id);
+};
+
+const sorted = (thresholds: readonly number[]) => thresholds.toSorted((one, other) => one - other);
 
 const show = async (client: pg.PoolClient, id: string) => {
   const {rows} = await client.query<BudgetRow>(findText, [id]);

@@ -12,6 +12,7 @@ import {ledgerRoutes} from './ledger.ts';
 import {orgRoutes} from './orgs.ts';
 import {projectRoutes} from './projects.ts';
 import {createTenancy} from './tenancy.ts';
+import {topUpRoutes} from './top-ups.ts';
 
 export const adminRoutes = ({
   pool,
@@ -34,7 +35,14 @@ export const adminRoutes = ({
       next();
     });
     const dependencies = {pool, contract, tenancy: createTenancy(pool), now, newId};
-    for (const routes of [orgRoutes, projectRoutes, keyRoutes, budgetRoutes, ledgerRoutes]) {
+    for (const routes of [
+      orgRoutes,
+      projectRoutes,
+      keyRoutes,
+      budgetRoutes,
+      topUpRoutes,
+      ledgerRoutes,
+    ]) {
       routes(dependencies)(router);
     }
   };

@@ -2,6 +2,7 @@
 Tenancy: from the id in an operator's path to the organisation that it belongs to.
 
 Everything after that runs as this organisation, so that row-level security and not our SQL decides what is seen.
+What the database breaks off to untangle a circle of locks is done again, so work has no effects but in its transaction.
 */
 import type {Request} from 'express';
 import type pg from 'pg';
@@ -30,8 +31,22 @@ const nouns: Readonly<Record<Kind, string>> = {
   budget: 'budget',
 };
 
-export const createTenancy = (pool: pg.Pool): Tenancy => {
-  const as = asTenant(pool);
+/** Deadlock, serialization failure. */
+const passing = new Set<unknown>(['40P01', '40001']);
+
+export const createTenancy = (pool: pg.Pool, {attempts = 5} = {}): Tenancy => {
+  const once = asTenant(pool);
+  const as: Tenancy['as'] = async (org, work) => {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await once(org, work);
+      } catch (error) {
+        if (attempt >= attempts || !passing.has((error as {code?: unknown}).code)) {
+          throw error;
+        }
+      }
+    }
+  };
   return {
     as,
     async owning(kind, id, work) {

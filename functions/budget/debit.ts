@@ -6,7 +6,7 @@ that can never be handled becomes a dead letter in the same transaction. Handlin
 */
 import {type DeadLetter, refusedBy} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';
-import {thresholds} from './announce.ts';
+import {thresholds} from '../../events/thresholds.ts';
 import {openBooks} from './books.ts';
 import type {Notes} from './charge.ts';
 import {externalKeyOf, withTerms} from './external.ts';

@@ -367,7 +367,8 @@ revoke all on function places_of(jsonb) from public;
 --                     "startsInMs", "endsInMs"}],
 --       "renewals": [{"lease", "granted", "recalled"}]   a lease that is missing here is void: hold nothing more on it
 --       "gateways": how many are alive}
--- `granted` is the lease's whole amount, so an answer that got lost is made good by the next one.
+-- `granted` is the lease's whole amount, so an answer that got lost is made good by the next one. A lease that an answer names
+-- lives on from then, also past the end of its window: its holder takes no more from it there, but what is held is covered.
 create function lease_work(gateway uuid, gateway_environment text, ttl_ms integer, work jsonb) returns jsonb
 language plpgsql security definer set search_path = public
 -- All is found by its key, row by row (hence `limit 1`, `any(array(…))`): a plan that was made while the tables were empty
@@ -386,12 +387,16 @@ begin
   select count(*) into alive from gateways where seen_at > now() - ttl;
 
   -- A window opens in the first grant that needs it. Makers go in the order of the budgets and hold no other lock yet, and
-  -- nobody else can see, so wait for, a window that is not committed: no two can wait for each other.
+  -- nobody else can see, so wait for, a window that is not committed: no two can wait for each other. Only who opens one shares
+  -- the row of its budget: a limit that is being changed is waited for, or waits and finds the window.
+  with opened as materialized (
+    select p.org_id, p.budget_id, p.starts_at, p.ends_at,
+           (select b."limit" from budgets b where b.id = p.budget_id for share) as "limit"
+    from places_of(work -> 'grants') p
+    where (select id from windows w where w.budget_id = p.budget_id and w.starts_at = p.starts_at) is null)
   insert into windows (org_id, budget_id, starts_at, ends_at, "limit", ceiling)
-  select p.org_id, p.budget_id, p.starts_at, p.ends_at, p."limit", p."limit"
-  from places_of(work -> 'grants') p
-  where (select id from windows w where w.budget_id = p.budget_id and w.starts_at = p.starts_at) is null
-  order by p.budget_id, p.starts_at
+  select org_id, budget_id, starts_at, ends_at, "limit", "limit" from opened
+  order by budget_id, starts_at
   on conflict (budget_id, starts_at) do nothing;
 
   -- Then every window this call touches, in order of id, before any lease: so does a debit.
@@ -433,7 +438,7 @@ begin
 
   if jsonb_array_length(coalesce(work -> 'renewals', '[]')) > 0 then
     with renewed as (
-      update leases l set expires_at = least(now() + ttl, w.ends_at)
+      update leases l set expires_at = now() + ttl
       from windows w join budgets b on b.id = w.budget_id
       where w.id = l.window_id and l.gateway_id = gateway and l.state = 'open'
         and l.id = any(array(select value::uuid from jsonb_array_elements_text(work -> 'renewals')))
@@ -456,9 +461,12 @@ begin
     given as (select *, least(slice, available) as amount from reckoned),
     enlarged as (
       insert into leases (org_id, window_id, gateway_id, granted, expires_at)
-      select org_id, id, gateway, amount, least(now() + ttl, ends_at) from given where amount > 0 order by id
+      select org_id, id, gateway, amount, now() + ttl from given where amount > 0 order by id
       on conflict (window_id, gateway_id) where state = 'open'
       do update set granted = leases.granted + excluded.granted, expires_at = excluded.expires_at),
+    lengthened as (  -- nothing is left for it, but its holder counts its life from this answer
+      update leases l set expires_at = now() + ttl from given g
+      where g.amount = 0 and l.window_id = g.id and l.gateway_id = gateway and l.state = 'open'),
     counted as (update windows w set leased = w.leased + g.amount from given g where w.id = g.id and g.amount > 0),
     recalled as (  -- short: ask the others for what they do not use
       update leases l set recalled_at = now() from given g

@@ -61,6 +61,7 @@ const budgetsOf = (org: string, project: string): readonly Bad[] => {
     ['a limit that is no number', {...good, limit: 'NaN'}, 'limit'],
     ['a limit over the bound', {...good, limit: '9000000000.01'}, 'limit'],
     ['a limit far over the bound', {...good, limit: '9'.repeat(19)}, 'limit'],
+    ['half a millisecond', {...good, unit: 'gpu_ms', limit: '0.5'}, 'limit'],
     ['half a token', {...good, unit: 'tokens', limit: 0.5}, 'limit'],
     ['tokens with decimals', {...good, unit: 'tokens', limit: '5.0'}, 'limit'],
     ['tokens that a number cannot hold', {...good, unit: 'tokens', limit: 2 ** 53}, 'limit'],
@@ -75,7 +76,7 @@ const budgetsOf = (org: string, project: string): readonly Bad[] => {
     ['the same threshold twice', {...good, thresholds: [50, 50]}, 'thresholds'],
     [
       'too many thresholds',
-      {...good, thresholds: Array.from({length: 21}, (_, n) => n + 1)},
+      {...good, thresholds: Array.from({length: 11}, (_, n) => n + 1)},
       'thresholds',
     ],
   ];
@@ -86,6 +87,34 @@ const changes: readonly Bad[] = [
   ['another unit', {unit: 'tokens'}, 'unit'],
   ['a limit that is null', {limit: null}, 'limit'],
   ['paused as a text', {paused: 'yes'}, 'paused'],
+  ['another period', {period: 'day'}, 'period'],
+  ['another time zone', {timeZone: 'Europe/Berlin'}, 'timeZone'],
+  ['another owner', {org: uuidv7()}, 'org'],
+  ['a limit with a sign', {limit: '-1.00'}, 'limit'],
+  ['thresholds that are null', {thresholds: null}, 'thresholds'],
+  ['a threshold of nought', {thresholds: [50, 0]}, 'thresholds.1'],
+  ['a threshold over the whole limit', {thresholds: [101]}, 'thresholds.0'],
+  ['a threshold with decimals', {thresholds: [0.5]}, 'thresholds.0'],
+  ['the same threshold twice', {thresholds: [50, 50]}, 'thresholds'],
+  [
+    'too many thresholds',
+    {thresholds: Array.from({length: 11}, (_, index) => index + 1)},
+    'thresholds',
+  ],
+];
+
+const topUps: readonly Bad[] = [
+  ['no amount', {}, 'amount'],
+  ['an amount of nought', {amount: '0.00'}, 'amount'],
+  ['an amount with a sign', {amount: '-1.00'}, 'amount'],
+  ['an amount of money as a number', {amount: 5}, 'amount'],
+  ['an amount over the bound', {amount: '9000000000.01'}, 'amount'],
+  ['an id that is empty', {amount: '1.00', id: ''}, 'id'],
+  ['an id that is a number', {amount: '1.00', id: 7}, 'id'],
+  ['an id with a slash', {amount: '1.00', id: 'a/b'}, 'id'],
+  ['an id that is too long', {amount: '1.00', id: 'x'.repeat(201)}, 'id'],
+  ['who it is by with a line end', {amount: '1.00', by: 'a\nb'}, 'by'],
+  ['a field that is unknown', {amount: '1.00', window: uuidv7()}, 'window'],
 ];
 
 const queries: ReadonlyArray<readonly [path: string, parameter: string]> = [
@@ -140,6 +169,8 @@ const pathsWithId: ReadonlyArray<
   ['GET', id => `/admin/v1/budgets/${id}`],
   ['PATCH', id => `/admin/v1/budgets/${id}`, {paused: true}],
   ['GET', id => `/admin/v1/budgets?org=${id}`],
+  ['GET', id => `/admin/v1/budgets/${id}/top-ups`],
+  ['POST', id => `/admin/v1/budgets/${id}/top-ups`, {amount: '1.00'}],
   ['GET', id => `/admin/v1/ledger?org=${id}`],
 ];
 
@@ -147,7 +178,7 @@ const countRows = async ({database}: AdminServer) => {
   const {rows} = await database
     .pool('superuser')
     .query(
-      'select (select count(*) from orgs) + (select count(*) from projects) + (select count(*) from keys) + (select count(*) from budgets) as count',
+      'select (select count(*) from orgs) + (select count(*) from projects) + (select count(*) from keys) + (select count(*) from budgets) + (select count(*) from top_ups) as count',
     );
   return rows[0].count;
 };
@@ -166,6 +197,7 @@ test('a body that is wrong is 400, names what was wrong and leaves nothing behin
     ['POST', `/admin/v1/projects/${project}/keys`, [...names, ...keys]],
     ['POST', '/admin/v1/budgets', budgetsOf(org, project)],
     ['PATCH', `/admin/v1/budgets/${budget}`, changes],
+    ['POST', `/admin/v1/budgets/${budget}/top-ups`, topUps],
   ];
   for (const [method, path, rows] of tables) {
     for (const [why, body, parameter] of rows) {

@@ -1,6 +1,7 @@
 import test from 'ava';
 import {uuidv7} from '../../events/uuid.ts';
 import {startAdmin} from '../helpers/admin-server.ts';
+import {startBudgetOwner} from '../helpers/budget-owner.ts';
 import {insertTenantRows} from '../helpers/tenant-rows.ts';
 
 const base = '/admin/v1/budgets';
@@ -45,6 +46,20 @@ test('a budget of tokens counts whole tokens, given as number or digits', async 
   t.like(await create(base, {...tokens, limit: 250_000}), {limit: '250000', spent: '0'});
   const large = await create(base, {...tokens, limit: '9000000000000000000'});
   t.like(large, {limit: '9000000000000000000', available: '9000000000000000000'});
+});
+
+test('a budget of GPU milliseconds counts whole milliseconds, and a request is charged by them', async t => {
+  const {budget, change, topUp, grant, deliver, eventsOf, show} = await startBudgetOwner(t);
+  const id = await budget({unit: 'gpu_ms', limit: '60000'});
+  t.like(await show(id), {unit: 'gpu_ms', limit: '60000', spent: '0', available: '60000'});
+  for (const limit of ['60000.5', '1.00', 0.5]) {
+    t.like(await change(id, {limit}), {status: 400, body: {parameter: 'limit'}});
+  }
+  await change(id, {limit: 30_000});
+  t.like((await topUp(id, {amount: 5_000})).body, {amount: '5000'});
+  const held = await grant(id, 20_000);
+  await deliver(eventsOf(held, 12_345, {unit: 'gpu_ms'}));
+  t.like(await show(id), {limit: '35000', toppedUp: '5000', spent: '12345', leased: '7655'});
 });
 
 test('a budget tells what its current window counts', async t => {

@@ -71,6 +71,38 @@ test('a budget is created, listed, shown, changed, paused and resumed', async t 
   t.regex((await run('budget', 'show', created.id)).out, /^limit +3\.00$/m);
 });
 
+test('a budget is topped up, once by one id, and its top-ups are listed', async t => {
+  const {admin, run, json} = await setUp(t);
+  const {budget} = await admin.createTenant('one');
+  const topUp = ['budget', 'topup', budget, '--amount', '2.50', '--id', 'invoice-1'];
+  const first = await json(...topUp, '--by', 'finance');
+  t.like(first, {id: 'invoice-1', budget, amount: '2.50', by: 'finance'});
+  t.deepEqual(await json(...topUp), first);
+  t.regex((await run(...topUp)).out, /^amount +2\.50$/m);
+  await json('budget', 'topup', budget, '--amount', '1');
+  t.like(await json('budget', 'show', budget), {limit: '8.50', toppedUp: '3.50'});
+  t.deepEqual(
+    (await json('budget', 'topups', budget)).data.map(({amount}) => amount),
+    ['2.50', '1.00'],
+  );
+  t.regex((await run('budget', 'topups', budget, '--csv')).out, /^invoice-1,2\.50,finance,/m);
+  const {code, err} = await run('budget', 'topup', budget, '--amount', '3', '--id', 'invoice-1');
+  t.is(code, 1);
+  t.regex(err, /there is a top-up invoice-1 already/);
+});
+
+test('a budget of GPU milliseconds is created, and its thresholds are changed', async t => {
+  const {admin, run, json} = await setUp(t);
+  const {org} = await admin.createTenant('one');
+  const {id, ...created} = await json(
+    ...['budget', 'create', '--org', org, '--unit', 'gpu_ms', '--limit', '60000'],
+  );
+  t.like(created, {unit: 'gpu_ms', limit: '60000'});
+  t.like(await json('budget', 'set', id, '--thresholds', '90,10'), {thresholds: [10, 90]});
+  t.is((await run('budget', 'set', id, '--thresholds', 'many')).code, 2);
+  t.is((await run('budget', 'set', id)).code, 2);
+});
+
 test('the ledger is shown for a request and for the only organisation', async t => {
   const {admin, run, json} = await setUp(t);
   const {request} = await insertTenantRows(admin.database.pool('superuser'), 'one');

@@ -23,6 +23,7 @@ const routes: readonly Route[] = [
   ['listKeys', ids => `/projects/${ids.project}/keys`],
   ['getBudget', ids => `/budgets/${ids.budget}`],
   ['listBudgets', ids => `/budgets?org=${ids.org}`],
+  ['listTopUps', ids => `/budgets/${ids.budget}/top-ups`],
   ['listLedger', ids => `/ledger?org=${ids.org}`],
   ['listLedger', ids => `/ledger?request=${ids.request}`],
   ['listDeadLetters', ids => `/dead-letters?org=${ids.org}`],
@@ -37,6 +38,7 @@ const routes: readonly Route[] = [
   ['createBudget', () => '/budgets', ids => ({project: ids.project, ...limit})],
   ['createBudget', () => '/budgets', ids => ({key: ids.key, ...limit})],
   ['changeBudget', ids => `/budgets/${ids.budget}`, () => ({limit: '1.00', paused: true})],
+  ['createTopUp', ids => `/budgets/${ids.budget}/top-ups`, () => ({amount: '1.00', id: 'one'})],
   ['getDeadLetter', ids => `/dead-letters/${ids.deadLetter}`],
   ['redriveDeadLetters', () => '/dead-letters/redrive', ids => ({org: ids.org, dryRun: true})],
   ['dropDeadLetters', () => '/dead-letters/drop', ids => ({org: ids.org, dryRun: true})],
@@ -58,6 +60,7 @@ const mixed: ReadonlyArray<(own: TenantIds, other: TenantIds) => string> = [
   (own, other) => `/usage/export?org=${own.org}&project=${other.project}&format=json`,
   (own, other) => `/dead-letters?org=${own.org}&after=${other.deadLetter}`,
   (own, other) => `/budgets?org=${own.org}&after=${other.org}`,
+  (own, other) => `/budgets/${own.budget}/top-ups?after=${other.topUp}`,
 ];
 
 const methodOf = (operation: string): string => {

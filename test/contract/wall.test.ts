@@ -176,6 +176,7 @@ test('the functions that look past the policies are executed by those who need t
     begin_settlements: 'gateway system',
     claim_request: 'gateway',
     finish_claim: 'gateway',
+    follow_limit: '',
     forget_old: 'system',
     lease_work: 'gateway',
     list_orgs: 'tenant',
@@ -183,9 +184,11 @@ test('the functions that look past the policies are executed by those who need t
     org_of: 'system tenant',
     org_of_request: 'tenant',
     outbox_backlog: 'gateway system',
+    recalled_leases: 'gateway',
     record_change: '',
     retain_usage: 'system',
     release_claim: 'gateway',
+    top_up: 'tenant',
   });
 });
 

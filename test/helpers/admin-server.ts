@@ -17,7 +17,11 @@ export const adminKey = 'the-admin-key-of-this-test';
 
 export const startAdmin = async (t: ExecutionContext) => {
   const database = await createTestDatabase(t);
-  const pool = createPool({databaseUrl: database.url('tenant'), name: 'admin'});
+  const pool = createPool({
+    databaseUrl: database.url('tenant'),
+    name: 'admin',
+    connectTimeoutMs: 60_000,
+  });
   const server = await serve({
     name: 'admin',
     host: '127.0.0.1',

@@ -25,7 +25,9 @@ export const sourceTokenOf = ({dataFolder}: Pick<Sluice, 'dataFolder'>): string 
 const leasedNanos = 10_000_000;
 
 export const makeVictim = async (sluice: Sluice): Promise<Victim> => {
-  const tenant = await createAdmin(sluice).createTenant('Victim');
+  const admin = createAdmin(sluice);
+  const tenant = await admin.createTenant('Victim');
+  await admin.post(`/budgets/${tenant.budget}/top-ups`, {amount: '1.00'});
   const stream = await openStream({...sluice, apiKey: tenant.apiKey, maxTokens: 5});
   await stream.ended;
   await wholeBooks(sluice.dataFolder, tenant.org, {free: true});

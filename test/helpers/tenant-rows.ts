@@ -14,6 +14,7 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
     key: uuidv7(),
     budget: uuidv7(),
     window: uuidv7(),
+    topUp: uuidv7(),
     lease: uuidv7(),
     request: uuidv7(),
     deadLetter: uuidv7(),
@@ -57,6 +58,13 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
      from window_bounds('month', 'UTC', now())`,
     [ids.window, ids.org, ids.budget],
   );
+  await insert('top_ups', {
+    id: ids.topUp,
+    org_id: ids.org,
+    budget_id: ids.budget,
+    window_id: ids.window,
+    amount: 1,
+  });
   await insert('leases', {
     id: ids.lease,
     org_id: ids.org,

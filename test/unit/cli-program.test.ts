@@ -235,6 +235,22 @@ test(
   /free or IN,OUT/,
 );
 test(
+  'half the time of a GPU is usage',
+  exits,
+  'model register a --environment dev --endpoint http://a --price 1,2 --gpu-ms 1',
+  {},
+  2,
+  /--gpu-ms: expected a whole number/,
+);
+test(
+  'a model that is free and takes time of a GPU is usage',
+  exits,
+  'model register a --environment dev --endpoint http://a --price free --gpu-ms 1,2',
+  {},
+  2,
+  /--gpu-ms: a model that is free/,
+);
+test(
   'what the API finds wrong is usage',
   exits,
   'model',
@@ -297,6 +313,42 @@ test('a server that is not there is unreachable', async t => {
   const {code, err} = await run('model', {environment: {SLUICE_URL: 'http://127.0.0.1:1'}});
   t.is(code, 3);
   t.regex(err, /http:\/\/127\.0\.0\.1:1 does not answer \(/);
+});
+
+test('what a model takes of a GPU is sent beside its price', async t => {
+  const {run, calls} = await setUp(t);
+  await run('model register a --environment dev --endpoint http://a --price 1,2 --gpu-ms 30,400');
+  t.like(calls[0]?.body, {
+    price: {
+      inputPerMillion: '1',
+      outputPerMillion: '2',
+      inputGpuMsPerMillion: 30,
+      outputGpuMsPerMillion: 400,
+    },
+  });
+});
+
+test('a top-up without an answer tells the id with which it can be repeated', async t => {
+  const {run} = await setUp(t);
+  const environment = {SLUICE_URL: 'http://127.0.0.1:1'};
+  const made = await run('budget topup x --amount 1', {environment});
+  t.is(made.code, 3);
+  t.regex(made.err, /repeat it with --id [0-9a-f-]{36}, and it is added once\n$/);
+  const given = await run('budget topup x --amount 1 --id invoice-1', {environment});
+  t.regex(given.err, /repeat it with --id invoice-1,/);
+});
+
+test('a top-up is sent with an id, and nothing that was not said', async t => {
+  const {run, calls} = await setUp(t, {
+    'POST /budgets/x/top-ups': [201, {id: 'a', amount: '1.00'}],
+  });
+  t.is((await run('budget topup x --amount 1')).code, 0);
+  t.is((await run('budget topup x --amount 2 --id a --by finance')).code, 0);
+  const [first, second] = calls.map(({body}) => body as Record<string, string>);
+  t.regex(String(first?.id), /^[0-9a-f-]{36}$/);
+  t.deepEqual(first, {amount: '1', id: first?.id as string});
+  t.deepEqual(second, {amount: '2', id: 'a', by: 'finance'});
+  t.is((await run('budget topup x')).code, 2);
 });
 
 test('a redirect is not followed, so the key goes nowhere else', async t => {

@@ -1,10 +1,11 @@
-/** Budget: `sluice budget list|show|create|set`. */
+/** Budget: `sluice budget list|show|create|set`; `top-up.ts` adds the rest. */
 import type {Command} from 'commander';
 import type {Item} from './client.ts';
 import {type Context, type Format, showItem, showList, withFormat} from './context.ts';
 import {Failure} from './failure.ts';
 import {findOrg} from './org.ts';
 import type {Column} from './table.ts';
+import {topUpCommands} from './top-up.ts';
 
 const ownerOf = (item: Item) =>
   item.key ? `key ${item.key}` : item.project ? `project ${item.project}` : 'organisation';
@@ -26,7 +27,9 @@ const itemColumns: readonly Column[] = [
   ...listColumns.slice(0, 4),
   {name: 'timeZone'},
   {name: 'thresholds', value: item => `${(item.thresholds as number[]).join('%, ')}%`},
-  ...listColumns.slice(4, 6),
+  {name: 'limit', right: true},
+  {name: 'toppedUp'},
+  {name: 'spent', right: true},
   {name: 'overage'},
   ...listColumns.slice(6),
   {name: 'start', value: item => window(item)?.start},
@@ -44,7 +47,8 @@ type CreateOptions = Format &
     timeZone?: string;
     thresholds?: string;
   }>;
-type SetOptions = Format & Readonly<{limit?: string; pause?: boolean; resume?: boolean}>;
+type SetOptions = Format &
+  Readonly<{limit?: string; thresholds?: string; pause?: boolean; resume?: boolean}>;
 
 export const budgetCommand = (program: Command, context: Context) => {
   const budget = program.command('budget').description('what may be spent, and what is');
@@ -71,8 +75,8 @@ export const budgetCommand = (program: Command, context: Context) => {
     .option('--org <name-or-id>')
     .option('--project <id>')
     .option('--key <id>')
-    .requiredOption('--limit <amount>', 'USD such as 5.00, or tokens')
-    .option('--unit <unit>', 'usd or tokens', 'usd')
+    .requiredOption('--limit <amount>', 'USD such as 5.00, tokens or GPU milliseconds')
+    .option('--unit <unit>', 'usd, tokens or gpu_ms', 'usd')
     .option('--period <period>', 'day, week, month or none', 'month')
     .option('--time-zone <name>', 'such as Europe/Berlin; UTC where absent')
     .option('--thresholds <list>', 'per cent at which an event is sent, such as 50,80,100')
@@ -81,21 +85,31 @@ export const budgetCommand = (program: Command, context: Context) => {
     );
 
   withFormat(budget.command('set <id>'))
-    .description('changes a limit, pauses or resumes')
+    .description('changes a limit or thresholds, pauses or resumes')
     .option('--limit <amount>')
+    .option('--thresholds <list>', 'per cent, such as 50,80,100')
     .option('--pause', 'grant nothing')
     .option('--resume')
-    .action(async (id: string, {limit, pause, resume, ...format}: SetOptions) => {
-      if ((pause && resume) || (limit === undefined && !pause && !resume)) {
-        throw new Failure('usage', 'give --limit, --pause or --resume');
-      }
-      const item = await context.client().send('PATCH', `/budgets/${encodeURIComponent(id)}`, {
-        ...(limit === undefined ? {} : {limit}),
-        ...(pause || resume ? {paused: Boolean(pause)} : {}),
-      });
-      show(format, item);
+    .action(async (id: string, {json, csv, ...options}: SetOptions) => {
+      const path = `/budgets/${encodeURIComponent(id)}`;
+      show({json, csv}, await context.client().send('PATCH', path, toChange(options)));
     });
+
+  topUpCommands(budget, context);
 };
+
+const toChange = ({limit, thresholds, pause, resume}: Omit<SetOptions, keyof Format>) => {
+  if ((pause && resume) || !(limit !== undefined || thresholds !== undefined || pause || resume)) {
+    throw new Failure('usage', 'give --limit, --thresholds, --pause or --resume');
+  }
+  return {
+    ...(limit === undefined ? {} : {limit}),
+    ...(thresholds === undefined ? {} : {thresholds: toNumbers(thresholds)}),
+    ...(pause || resume ? {paused: Boolean(pause)} : {}),
+  };
+};
+
+const toNumbers = (list: string) => list.split(',').map(Number);
 
 const create = async (
   context: Context,
@@ -108,6 +122,6 @@ const create = async (
   return client.send('POST', '/budgets', {
     ...options,
     ...(org === undefined ? {project, key} : {org: await findOrg(client, org)}),
-    ...(thresholds === undefined ? {} : {thresholds: thresholds.split(',').map(Number)}),
+    ...(thresholds === undefined ? {} : {thresholds: toNumbers(thresholds)}),
   });
 };

@@ -49,6 +49,7 @@ type RegisterOptions = Format &
     environment: string;
     endpoint: string[];
     price: string;
+    gpuMs?: string;
     contextLength?: string;
     defaultMaxTokens?: string;
     namespace?: string;
@@ -74,6 +75,7 @@ export const modelCommand = (program: Command, context: Context) => {
     .requiredOption('--environment <name>', 'development, staging or production')
     .requiredOption('--endpoint <url...>', 'where it is served')
     .requiredOption('--price <in,out>', 'USD a million tokens, a third for cached input; or free')
+    .option('--gpu-ms <in,out>', 'milliseconds of a GPU a million tokens, for budgets of gpu_ms')
     .option('--context-length <tokens>', 'asked of the server where absent')
     .option('--default-max-tokens <tokens>')
     .option('--namespace <name>')
@@ -124,12 +126,12 @@ const wholeNumber = (name: string, text: string): number => {
 };
 
 const toRegistration = (name: string, options: Omit<RegisterOptions, keyof Format>) => {
-  const {environment, endpoint, price, contextLength, defaultMaxTokens, namespace} = options;
+  const {environment, endpoint, price, gpuMs, contextLength, defaultMaxTokens, namespace} = options;
   return {
     name,
     environment,
     endpoints: endpoint,
-    price: toPrice(price),
+    price: toPrice(price, gpuMs),
     ...(contextLength === undefined
       ? {}
       : {contextLength: wholeNumber('--context-length', contextLength)}),
@@ -140,7 +142,10 @@ const toRegistration = (name: string, options: Omit<RegisterOptions, keyof Forma
   };
 };
 
-const toPrice = (text: string) => {
+const toPrice = (text: string, gpuMs: string | undefined) => {
+  if (text === 'free' && gpuMs !== undefined) {
+    throw new Failure('usage', '--gpu-ms: a model that is free costs no time of a GPU either');
+  }
   if (text === 'free') {
     return text;
   }
@@ -154,6 +159,18 @@ const toPrice = (text: string) => {
     inputPerMillion,
     outputPerMillion,
     ...(cachedInputPerMillion === undefined ? {} : {cachedInputPerMillion}),
+    ...(gpuMs === undefined ? {} : toGpuMs(gpuMs)),
+  };
+};
+
+const toGpuMs = (text: string) => {
+  const [input = '', output = '', ...more] = text.split(',').map(part => part.trim());
+  if (more.length > 0) {
+    throw new Failure('usage', `--gpu-ms: expected IN,OUT, got "${text}"`);
+  }
+  return {
+    inputGpuMsPerMillion: wholeNumber('--gpu-ms', input),
+    outputGpuMsPerMillion: wholeNumber('--gpu-ms', output),
   };
 };
 

@@ -87,15 +87,24 @@ export const takenOf = (
   maxTokens: number,
   {
     isCovered,
+    isOverdue,
     onFreed,
     onAbandoned,
   }: {
     isCovered: (lease: Lease) => boolean;
+    /** May the request be settled by policy by now? Then nobody knows what its holds still cover. */
+    isOverdue: () => boolean;
     onFreed: (lease: Lease) => void;
     onAbandoned: (account: Account, lease: Lease) => void;
   },
 ): Taken => {
   let isOpen = true;
+  const abandon = () => {
+    isOpen = false;
+    for (const {account, lease} of parts) {
+      onAbandoned(account, lease);
+    }
+  };
   return {
     holds: parts.map(({account: {id, unit}, lease, amount}) => ({
       budget: id,
@@ -110,6 +119,10 @@ export const takenOf = (
       if (!isOpen) {
         return;
       }
+      if (isOverdue()) {
+        abandon();
+        return;
+      }
       isOpen = false;
       for (const [index, {account, lease, amount}] of parts.entries()) {
         const cost = amounts[index] ?? amount;
@@ -121,10 +134,7 @@ export const takenOf = (
     },
     abandon() {
       if (isOpen) {
-        isOpen = false;
-        for (const {account, lease} of parts) {
-          onAbandoned(account, lease);
-        }
+        abandon();
       }
     },
   };

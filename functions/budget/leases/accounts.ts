@@ -16,7 +16,7 @@ import {
   type Taken,
   takenOf,
 } from './account.ts';
-import {type Clocks, freeOf, isAlive, type Lease, mayGrant} from './lease.ts';
+import {type Clocks, freeOf, isAlive, isWithin, type Lease, mayGrant} from './lease.ts';
 
 /** What nobody waits for is gathered for so long. */
 const gatherMs = 250;
@@ -24,11 +24,14 @@ const gatherMs = 250;
 export const createAccounts = ({
   clocks,
   lifeMs,
+  settleMs = Number.POSITIVE_INFINITY,
   onFreed = () => {},
 }: {
   clocks: () => Clocks;
   /** How long a grant is good for: its life less the margin. */
   lifeMs: number;
+  /** A request whose result is durable later than so long after its beginning may have been settled by policy before. */
+  settleMs?: number | undefined;
   /** A hold came back, so that who waits may find enough. */
   onFreed?: () => void;
 }) => {
@@ -117,6 +120,7 @@ export const createAccounts = ({
       onFreed();
     },
     onAbandoned(account: Account, lease: Lease) {
+      lease.abandoned = true;
       if (account.lease === lease) {
         retire(account);
       }
@@ -142,7 +146,8 @@ export const createAccounts = ({
       lease.held += amount;
       askAhead(account, lease);
     }
-    return takenOf(parts, maxTokens, handlers);
+    const isOverdue = () => !isWithin(now, clocks(), settleMs);
+    return takenOf(parts, maxTokens, {...handlers, isOverdue});
   };
 
   const freeNow = (account: Account, now: Clocks) => {

@@ -93,6 +93,7 @@ const leaseOf = (
   windowEndsMs:
     grant.endsInMs === null ? Number.POSITIVE_INFINITY : asked.monotonicMs + grant.endsInMs,
   void: false,
+  abandoned: false,
   closed: false,
 });
 

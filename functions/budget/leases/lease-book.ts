@@ -26,6 +26,7 @@ export const createLeaseBook = ({
   clocks = () => ({monotonicMs: performance.now(), wallMs: Date.now()}),
   ttlMs,
   marginMs,
+  settleMs,
   waitMs,
   recallMs = waitMs / 2,
   tickMs = 20,
@@ -38,6 +39,8 @@ export const createLeaseBook = ({
   clocks?: () => Clocks;
   ttlMs: number;
   marginMs: number;
+  /** A request whose result is durable later than so long after its beginning may have been settled by policy before. */
+  settleMs?: number;
   waitMs: number;
   /** A request waits so long for what others may give back. */
   recallMs?: number;
@@ -61,6 +64,7 @@ export const createLeaseBook = ({
   const accounts = createAccounts({
     clocks,
     lifeMs: ttlMs - marginMs,
+    settleMs,
     onFreed() {
       schedule();
       // Not for every hold that comes back: who waits is looked at as a whole.

@@ -18,6 +18,18 @@ const most = (one: bigint, other: bigint) => (one > other ? one : other);
 /** What a gateway reckons with fits a safe integer. */
 const toNumber = (amount: bigint) => Number(least(amount, BigInt(Number.MAX_SAFE_INTEGER)));
 
+/** A window once, however often it was named. */
+const once = (places: readonly Place[]): Place[] => {
+  const found = new Map<string, Place>();
+  for (const place of places) {
+    const before = found.get(place.window);
+    if (!before || before.wanted.needed < place.wanted.needed) {
+      found.set(place.window, place);
+    }
+  }
+  return [...found.values()];
+};
+
 export const createMemoryLeaseWork = ({
   store,
   now,
@@ -43,8 +55,7 @@ export const createMemoryLeaseWork = ({
     [...leases.values()].find(
       lease => lease.window === window && isOpen(lease) && holders.get(lease.id) === gateway,
     );
-  const lengthen = (lease: LeaseRow) =>
-    leaseEnds.set(lease.id, Math.min(now() + ttlMs, endsMs(lease.window)));
+  const lengthen = (lease: LeaseRow) => leaseEnds.set(lease.id, now() + ttlMs);
 
   /** The window of now, or of the instant at which the window `after` ends. */
   const placeOf = (wanted: Grant): Place[] => {
@@ -80,9 +91,18 @@ export const createMemoryLeaseWork = ({
     return [{lease: id, granted: Number(lease.granted), recalled: isRecalled}];
   };
 
-  const enlarge = (gateway: string, window: WindowRow, amount: bigint): LeaseRow => {
-    const fresh: LeaseRow = {
-      id: uuidv7(),
+  const enlarge = (lease: LeaseRow, window: WindowRow, amount: bigint): LeaseRow => {
+    const enlarged = checkedLease({...lease, granted: lease.granted + amount});
+    leases.set(lease.id, enlarged);
+    windows.set(window.id, checkedWindow({...window, leased: window.leased + amount}));
+    return enlarged;
+  };
+
+  const openLease = (gateway: string, window: WindowRow): LeaseRow => {
+    const id = uuidv7();
+    holders.set(id, gateway);
+    return {
+      id,
       org: window.org,
       window: window.id,
       state: 'open',
@@ -91,13 +111,6 @@ export const createMemoryLeaseWork = ({
       returned: 0n,
       open: 0n,
     };
-    const before = openLeaseOf(gateway, window.id) ?? fresh;
-    const lease = checkedLease({...before, granted: before.granted + amount});
-    leases.set(lease.id, lease);
-    holders.set(lease.id, gateway);
-    lengthen(lease);
-    windows.set(window.id, checkedWindow({...window, leased: window.leased + amount}));
-    return lease;
   };
 
   /** Short: ask the others for what they do not use, fence the dead. */
@@ -119,7 +132,13 @@ export const createMemoryLeaseWork = ({
     const available = paused ? 0n : most(remaining - window.leased, 0n);
     const slice = most(needed, least(BigInt(wanted.max), remaining / BigInt(4 * alive)));
     const amount = least(slice, available);
-    const lease = amount > 0n ? enlarge(gateway, window, amount) : openLeaseOf(gateway, id);
+    const before =
+      openLeaseOf(gateway, id) ?? (amount > 0n ? openLease(gateway, window) : undefined);
+    const lease = before && enlarge(before, window, amount);
+    if (lease) {
+      // Also where nothing was granted: its holder counts its life from the answer.
+      lengthen(lease);
+    }
     if (amount < needed && !paused) {
       askOthers(gateway, id);
     }
@@ -147,7 +166,7 @@ export const createMemoryLeaseWork = ({
     work(gateway: string, {returns, renewals, grants}: LeaseWork): LeaseAnswer {
       gateways.set(gateway, now());
       const alive = [...gateways.values()].filter(seenMs => seenMs > now() - ttlMs).length;
-      const places = grants.flatMap(placeOf);
+      const places = once(grants.flatMap(placeOf));
       for (const returned of returns) {
         giveBack(gateway, returned);
       }

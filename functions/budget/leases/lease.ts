@@ -25,18 +25,24 @@ export type Lease = {
   readonly windowEndsMs: number;
   /** The store no longer knows it as open: what is held on it may have no cover. */
   void: boolean;
+  /** A request that holds some of it will never be settled: it ends, so that the store frees what is held. */
+  abandoned: boolean;
   /** The store knows that it will grant no more. */
   closed: boolean;
 };
 
 export const freeOf = (lease: Lease) => lease.granted - lease.held - lease.settled - lease.returned;
 
-/** Whether a hold that was taken from it is still covered. */
-export const isAlive = (lease: Lease, now: Clocks, lifeMs: number): boolean => {
-  const monotonic = now.monotonicMs - lease.since.monotonicMs;
-  const wall = now.wallMs - lease.since.wallMs;
-  return !lease.void && monotonic < lifeMs && wall < lifeMs && wall >= 0;
+/** Do both clocks show less than so long since then? */
+export const isWithin = (since: Clocks, now: Clocks, ms: number): boolean => {
+  const monotonic = now.monotonicMs - since.monotonicMs;
+  const wall = now.wallMs - since.wallMs;
+  return monotonic < ms && wall < ms && wall >= 0;
 };
+
+/** Whether a hold that was taken from it is still covered. */
+export const isAlive = (lease: Lease, now: Clocks, lifeMs: number): boolean =>
+  !lease.void && isWithin(lease.since, now, lifeMs);
 
 /** A lease that is enlarged for ever would outgrow a safe integer; long before, another takes its place. */
 const grantedMax = 2 ** 52;
@@ -44,6 +50,7 @@ const grantedMax = 2 ** 52;
 /** Whether a new hold may be taken from it. */
 export const mayGrant = (lease: Lease, now: Clocks, lifeMs: number): boolean =>
   isAlive(lease, now, lifeMs) &&
+  !lease.abandoned &&
   now.monotonicMs >= lease.windowStartsMs &&
   now.monotonicMs < lease.windowEndsMs &&
   lease.granted < grantedMax;
