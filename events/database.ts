@@ -31,6 +31,7 @@ export const createPool = ({
   connectTimeoutMs = 5_000,
   statementTimeoutMs = 30_000,
   idleTransactionMs = 10_000,
+  pipeline = false,
   onError = () => {},
 }: {
   databaseUrl: string;
@@ -39,6 +40,8 @@ export const createPool = ({
   connectTimeoutMs?: number;
   statementTimeoutMs?: number;
   idleTransactionMs?: number;
+  /** Statements of `inTurn` are sent without waiting for the answers to those before. */
+  pipeline?: boolean;
   /** An idle connection broke; the next query opens another. */
   onError?: (error: Error) => void;
 }): pg.Pool => {
@@ -50,6 +53,7 @@ export const createPool = ({
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + 1_000,
     idle_in_transaction_session_timeout: idleTransactionMs,
+    pipeline,
     types,
   });
   pool.on('error', onError);
@@ -66,6 +70,25 @@ export const refuseSuperuser = async (pool: Queryable) => {
       `DATABASE_URL names the role ${rows[0].name}, which no row-level policy binds; use one of the roles of the migrations`,
     );
   }
+};
+
+/**
+Runs the statements of a transaction that need no answer of each other: one after the other, each with its own snapshot, and on a
+connection of a pool with `pipeline` all in one round trip. What fails ends the transaction, so those behind it do nothing.
+*/
+export const inTurn = async <const Statements extends readonly (() => Promise<unknown>)[]>(
+  client: Queryable,
+  statements: Statements,
+): Promise<{[Place in keyof Statements]: Awaited<ReturnType<Statements[Place]>>}> => {
+  const results: unknown[] = [];
+  if ((client as {pipeline?: boolean}).pipeline === true) {
+    results.push(...(await Promise.all(statements.map(statement => statement()))));
+  } else {
+    for (const statement of statements) {
+      results.push(await statement());
+    }
+  }
+  return results as {[Place in keyof Statements]: Awaited<ReturnType<Statements[Place]>>};
 };
 
 /** Runs work in one transaction: commits when it returns, rolls back when it throws. */

@@ -34,6 +34,8 @@ export type Circuit = Readonly<{
   succeeded(): void;
   failed(error: Error): void;
   isOpen(): boolean;
+  /** answering: it is back, and the next append is the first that tries. */
+  state(): 'there' | 'away' | 'answering';
   close(): void;
 }>;
 
@@ -90,6 +92,9 @@ export const createCircuit = ({
       }
     },
     isOpen: () => state !== 'closed',
+    state() {
+      return state === 'closed' ? 'there' : state === 'answering' ? 'answering' : 'away';
+    },
     close() {
       ended = true;
       clearTimeout(timer);

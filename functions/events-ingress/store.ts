@@ -53,7 +53,7 @@ export const createPostgresStore = ({
   async backlog() {
     try {
       const {rows} = await gateway.query<{waiting: bigint; age_ms: bigint}>(
-        'select waiting, age_ms from outbox_backlog()',
+        `select waiting, age_ms from outbox_backlog('broker')`,
       );
       return {rows: Number(rows[0]?.waiting ?? 0), ageMs: Number(rows[0]?.age_ms ?? 0)};
     } catch (cause) {

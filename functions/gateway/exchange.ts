@@ -2,8 +2,8 @@
 Exchange: one admitted request, from the intent to the result.
 
 In: its facts, its holds, the body for the model server, the client's response. Out: the answer, and exactly one result,
-whatever way it ends: `finish` is the only end, and works once. The intent is on its way while the model works; its
-acknowledgement is waited for before the first byte goes to the client.
+whatever way it ends: `finish` and `leave` are the only ends, and one of them works once. The intent is on its way while the
+model works; its acknowledgement is waited for before the first byte goes to the client.
 */
 import {SluiceError, toOpenAiError} from '../../events/errors.ts';
 import type {ClientResponse, Exchange, ExchangeParts} from './admitted.ts';
@@ -12,6 +12,7 @@ import {byPolicy, nothing, settle} from './ending.ts';
 import {intentOf, type Outcome} from './facts.ts';
 import {relayOf, type State} from './relay.ts';
 import {sendError} from './respond.ts';
+import type {Left} from './upstream.ts';
 
 export const createExchanges = (parts: ExchangeParts) =>
   function runExchange(exchange: Exchange): void {
@@ -25,40 +26,80 @@ export const createExchanges = (parts: ExchangeParts) =>
       firstMs: undefined,
       refusal: undefined,
       reached: false,
+      onLeft: undefined,
       flush() {},
     };
 
-    /** The only end. `charge`: what to pay for; undefined = by the project's policy for answers that never came. */
-    const finish = (
-      outcome: Outcome,
-      error: SluiceError | undefined,
-      charge: Charge | undefined,
-    ) => {
-      if (state.ended) {
-        return;
-      }
+    const isFirstEnd = () => {
+      const isFirst = !state.ended;
       state.ended = true;
       clearTimeout(deadline);
-      if (outcome !== 'completed') {
-        state.controller?.abort(new Error(outcome));
-      }
+      return isFirst;
+    };
+    const tellClient = (error: SluiceError | undefined) => {
       if (error) {
         state.flush();
         endWithError(response, error, state.sent, operation.stream);
       }
+    };
+    const settleWith = (
+      outcome: Outcome,
+      error: SluiceError | undefined,
+      charge: Charge | undefined,
+    ) =>
       settle(parts, exchange, {
         outcome,
         charge: charge ?? byPolicy(exchange),
         firstMs: state.firstMs,
         error,
       });
+
+    /** The model server is done, or of no more use. `charge`: undefined = by the project's policy for answers that never came. */
+    const finish = (
+      outcome: Outcome,
+      error: SluiceError | undefined,
+      charge: Charge | undefined,
+    ) => {
+      if (!isFirstEnd()) {
+        return;
+      }
+      if (outcome !== 'completed') {
+        state.controller?.abort(new Error(outcome));
+      }
+      tellClient(error);
+      settleWith(outcome, error, charge);
     };
 
-    const fail = (outcome: Outcome, error: SluiceError) =>
-      finish(outcome, error, state.answer?.charge() ?? (state.reached ? undefined : nothing));
+    const received = () =>
+      state.refusal ? nothing : (state.answer?.charge() ?? (state.reached ? undefined : nothing));
+    const fail = (outcome: Outcome, error: SluiceError) => finish(outcome, error, received());
+
+    /** Nobody waits any more. The model server is told first; what it had sent until it knew is charged, so it is read. */
+    const leave = (outcome: Outcome, error: SluiceError | undefined) => {
+      const {controller} = state;
+      if (!controller) {
+        finish(outcome, error, received());
+        return;
+      }
+      if (!isFirstEnd()) {
+        return;
+      }
+      let isOver = false;
+      let left: Left | undefined;
+      state.onLeft = () => {
+        isOver = true;
+        left?.end();
+        settleWith(outcome, error, received());
+      };
+      left = sent.leave(controller);
+      if (isOver) {
+        left.end();
+      }
+      tellClient(error);
+    };
     const deadline = setTimeout(
       () =>
-        fail(
+        leave(
           'deadline_exceeded',
           new SluiceError('upstream_timeout', 'the request ran into its deadline'),
         ),
@@ -66,11 +107,7 @@ export const createExchanges = (parts: ExchangeParts) =>
     );
     response.once('close', () => {
       if (!response.writableFinished) {
-        finish(
-          'client_aborted',
-          undefined,
-          state.answer?.charge() ?? (state.controller ? undefined : nothing),
-        );
+        leave('client_aborted', undefined);
       }
     });
 
@@ -99,7 +136,7 @@ export const createExchanges = (parts: ExchangeParts) =>
         finish('lease_lost', error, nothing);
       },
     );
-    parts.upstream.send(
+    const sent = parts.upstream.send(
       {
         base: facts.endpoint.url,
         path: `/v1/${operation.name.replace('.', '/')}`,

@@ -1,9 +1,9 @@
 /**
 Gateway: puts the parts of the request path together, and keeps what must be kept while it runs.
 
-In: the cores and ports that main.ts made. Out: a server, its drain and its close. Beside requests it does one thing by
+In: the cores and ports that main.ts made. Out: a server, its drain and its close. Beside requests it does two things by
 itself: every few seconds, jittered, it begins the fences and settlements that are due, so that money held by a process
-that died comes free although every function sleeps.
+that died comes free although every function sleeps; and it watches what it can still promise.
 */
 
 import type {watchChanges} from '../../events/changes.ts';
@@ -17,17 +17,21 @@ import {noTracing, type Tracing} from '../../events/tracing.ts';
 import type {Principals} from '../auth/principals.ts';
 import type {LeaseBook} from '../budget/leases/lease-book.ts';
 import type {Catalogue} from '../registry/catalogue.ts';
+import {isLogAway, type Known, staleMs} from './degradation.ts';
+import {watchDegradation} from './degradation-watch.ts';
 import {createExchanges} from './exchange.ts';
 import {createGather} from './gather.ts';
 import type {ClaimStore} from './idempotency/claim.ts';
 import {createGatewayIdempotency} from './idempotency/gateway.ts';
 import type {Seal} from './idempotency/seal.ts';
 import {createInference} from './inference.ts';
+import type {LogState} from './logs.ts';
 import {createObserver, registerGauges} from './observe.ts';
+import {watchOutbox} from './outbox-watch.ts';
 import {createRouter} from './route.ts';
 import {createGatewayServer} from './server.ts';
 import {createSuspicion} from './suspicion.ts';
-import {type Backlog, startSweeping} from './sweep.ts';
+import {startSweeping, sweepMsOf} from './sweep.ts';
 import {createUpstream} from './upstream.ts';
 
 export type GatewayParts = Readonly<{
@@ -38,6 +42,8 @@ export type GatewayParts = Readonly<{
   log: EventLog;
   /** Where results go, when they are not to wait behind intents. */
   resultLog?: EventLog;
+  /** How the logs do; without it they are the outbox alone. */
+  logState?: () => LogState;
   pool: Queryable;
   limits: Limits;
   logger: Logger;
@@ -54,13 +60,31 @@ export const createGateway = (parts: GatewayParts) => {
   const {limits, logger, metrics, leaseBook, changes, log, resultLog = log} = parts;
   const router = createRouter();
   const upstream = createUpstream({limits});
-  const onError = (error: Error) => logger.warn({err: error}, 'the log did not take a batch');
+  const {logState = () => ({kafka: 'none', outboxEvents: 0})} = parts;
+  const outbox = watchOutbox({
+    pool: parts.pool,
+    addedEvents: () => logState().outboxEvents,
+    isSuspicious: () => logState().kafka === 'away' || changes.staleSinceMs() > staleMs,
+    rowsMax: limits.outboxRows,
+    regularMs: parts.sweepMs ?? sweepMsOf(limits),
+    onAway: error => logger.warn({err: error}, 'PostgreSQL does not answer'),
+  });
+  const onError = (error: Error) => {
+    outbox.suspect();
+    logger.warn({err: error}, 'the log did not take a batch');
+  };
   const appended = metrics.histogram(
     'sluice_log_append_seconds',
     'How long the log took to make a batch durable, by what was in it.',
   );
   const intents = createGather({
-    log,
+    log: {
+      // Its client would wait in vain for both, one after the other.
+      append: events =>
+        isLogAway(know())
+          ? Promise.reject(new SluiceError('unavailable', 'nothing takes the record of a request'))
+          : log.append(events),
+    },
     lingerMs: 2,
     persistent: false,
     appendMs: limits.appendMs,
@@ -79,8 +103,15 @@ export const createGateway = (parts: GatewayParts) => {
   const suspect = createSuspicion(parts);
   const idempotency = createGatewayIdempotency(parts);
   let draining = false;
-  let backlog: Backlog = {rows: 0, ageMs: 0};
-  const isFull = () => backlog.rows > limits.outboxRows || backlog.ageMs > limits.outboxAgeMs;
+  const know = (): Known => ({
+    kafka: logState().kafka,
+    postgresAwayMs: outbox.awayMs(),
+    changesAgeMs: changes.staleSinceMs(),
+    outbox: outbox.backlog(),
+    resultsWaiting: results.unacknowledged(),
+    claimsAway: idempotency.isAway(),
+  });
+  const degradation = watchDegradation({know, bounds: limits, logger, metrics});
 
   const runExchange = createExchanges({
     upstream,
@@ -112,27 +143,12 @@ export const createGateway = (parts: GatewayParts) => {
       },
     }),
     staleSinceMs: changes.staleSinceMs,
-    isFull,
-    health() {
-      if (draining) {
-        throw new SluiceError('unavailable', 'draining');
-      }
-      if (isFull()) {
-        return `full: ${backlog.rows} events wait in the outbox, the oldest for ${backlog.ageMs} ms`;
-      }
-      if (changes.staleSinceMs() > 1_000) {
-        return 'stale: changes were not read for a second';
-      }
-      return idempotency.isAway() ? 'idempotency keys are known per process only' : undefined;
-    },
+    refusal: degradation.refusal,
+    health: () => degradation.health(draining),
+    isDraining: () => draining,
   });
-  const stopSweeping = startSweeping({
-    ...parts,
-    onBacklog(found) {
-      backlog = found;
-    },
-  });
-  registerGauges(metrics, {leaseBook, router, changes, results});
+  const stopSweeping = startSweeping(parts);
+  registerGauges(metrics, {leaseBook, router, changes, results, outbox});
 
   return {
     server,
@@ -141,6 +157,8 @@ export const createGateway = (parts: GatewayParts) => {
     },
     async close() {
       stopSweeping();
+      // Whose client went a moment ago has no result yet.
+      await upstream.idle();
       await intents.flush(limits.appendMs);
       if (!(await results.flush(10_000))) {
         logger.error(
@@ -148,6 +166,8 @@ export const createGateway = (parts: GatewayParts) => {
           'results were not recorded in time; the reconciler settles them',
         );
       }
+      degradation.close();
+      outbox.close();
       await idempotency.close();
       await leaseBook.close();
       await upstream.close();

@@ -9,6 +9,7 @@ import {SluiceError} from '../../events/errors.ts';
 import type {Event} from '../../events/event.ts';
 import {limits} from '../../events/limits.ts';
 import type {EventLog} from '../../events/outbox.ts';
+import {withDeadline} from './deadline.ts';
 
 type Waiting = {event: Event; resolve: () => void; reject: (error: Error) => void};
 
@@ -38,6 +39,7 @@ export const createGather = ({
   const waiting: Waiting[] = [];
   let timer: NodeJS.Timeout | undefined;
   let sending: Promise<void> | undefined;
+  let inFlight = 0;
 
   const schedule = () => {
     if (sending || timer || waiting.length === 0) {
@@ -49,8 +51,10 @@ export const createGather = ({
   const send = () => {
     timer = undefined;
     const batch = waiting.splice(0, batchMax);
+    inFlight = batch.length;
     sending = deliver(batch).then(() => {
       sending = undefined;
+      inFlight = 0;
       schedule();
     });
   };
@@ -59,7 +63,11 @@ export const createGather = ({
     for (;;) {
       try {
         const asked = performance.now();
-        await withDeadline(log.append(batch.map(({event}) => event)), appendMs);
+        await withDeadline(
+          log.append(batch.map(({event}) => event)),
+          appendMs,
+          'the log did not acknowledge',
+        );
         onDurable((performance.now() - asked) / 1_000);
         for (const {resolve} of batch) {
           resolve();
@@ -93,6 +101,8 @@ export const createGather = ({
       });
     },
     waiting: () => waiting.length,
+    /** Those on their way included. */
+    unacknowledged: () => waiting.length + inFlight,
     /** Until nothing waits, or the time is over; true when nothing does. */
     async flush(timeoutMs: number): Promise<boolean> {
       const until = performance.now() + timeoutMs;
@@ -106,13 +116,3 @@ export const createGather = ({
 };
 
 export type Gather = ReturnType<typeof createGather>;
-
-const withDeadline = (work: Promise<void>, timeoutMs: number) => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    const tell = () => reject(new Error(`the log did not acknowledge within ${timeoutMs} ms`));
-    // One more turn: in a process that lagged, the acknowledgement may be there and only not read yet.
-    timer = setTimeout(() => setImmediate(tell), timeoutMs);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
-};

@@ -5,6 +5,7 @@ In: settings of Kafka, the outbox. Out: a log for intents and one for results, e
 intent's client waits. What comes is gathered already, so nothing lingers here.
 */
 import {
+  type Circuit,
   createCircuit,
   createFallbackLog,
   createKafkaLog,
@@ -16,9 +17,17 @@ import type {Metrics} from '../../events/metrics.ts';
 import type {EventLog} from '../../events/outbox.ts';
 import type {Logger} from '../../events/telemetry.ts';
 
+export type LogState = Readonly<{
+  /** none: the outbox is the log. */
+  kafka: 'none' | ReturnType<Circuit['state']>;
+  /** All events that went to the outbox since the start. */
+  outboxEvents: number;
+}>;
+
 export type Logs = Readonly<{
   intents: EventLog;
   results: EventLog;
+  state(): LogState;
   close(): Promise<void>;
 }>;
 
@@ -41,8 +50,20 @@ export const createLogs = ({
   sendMs: number;
   topic?: string;
 }): Logs => {
+  let outboxEvents = 0;
+  const counted: EventLog = {
+    async append(events) {
+      await outbox.append(events);
+      outboxEvents += events.length;
+    },
+  };
   if (!kafka) {
-    return {intents: outbox, results: outbox, async close() {}};
+    return {
+      intents: counted,
+      results: counted,
+      state: () => ({kafka: 'none', outboxEvents}),
+      async close() {},
+    };
   }
   const away = metrics.gauge('sluice_kafka_away', '1 while events go to the outbox instead.')();
   const appended = metrics.counter(
@@ -71,13 +92,14 @@ export const createLogs = ({
   const logOf = (buffer: 'intents' | 'results') =>
     createFallbackLog({
       primary: createKafkaLog({producer, buffer, topic}),
-      fallback: outbox,
+      fallback: counted,
       circuit,
       onAppended: (where, events) => counts[where].add(events),
     });
   return {
     intents: logOf('intents'),
     results: logOf('results'),
+    state: () => ({kafka: circuit.state(), outboxEvents}),
     async close() {
       circuit.close();
       await producer.close();

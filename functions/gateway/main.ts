@@ -123,6 +123,7 @@ await runMain(async () => {
     }),
     ttlMs: limits.leaseTtlMs,
     marginMs: limits.leaseMarginMs,
+    settleMs: limits.requestMs + limits.unsettledGraceMs - limits.leaseMarginMs,
     waitMs: limits.leaseWaitMs,
     onError: warn('the leases could not be worked on'),
   });

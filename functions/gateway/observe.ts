@@ -9,6 +9,7 @@ import {type Logger, traceIdOf} from '../../events/telemetry.ts';
 import type {LeaseBook} from '../budget/leases/lease-book.ts';
 import type {Exchange} from './admitted.ts';
 import type {Ending, Outcome} from './facts.ts';
+import type {OutboxWatch} from './outbox-watch.ts';
 
 export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Logger}) => {
   const requests = metrics.counter(
@@ -90,11 +91,13 @@ export const registerGauges = (
     router,
     changes,
     results,
+    outbox,
   }: {
     leaseBook: LeaseBook;
     router: {inFlight(): number};
     changes: {staleSinceMs(): number};
-    results: {waiting(): number};
+    results: {unacknowledged(): number};
+    outbox: Pick<OutboxWatch, 'backlog'>;
   },
 ) => {
   const text = metrics.text;
@@ -104,12 +107,17 @@ export const registerGauges = (
   const waiting = gauge('sluice_lease_waiters', 'Requests that wait for a lease.');
   const stale = gauge('sluice_changes_age_seconds', 'Since the changes were last read.');
   const unsent = gauge('sluice_results_waiting', 'Results that the log has not acknowledged.');
+  const rows = gauge('sluice_outbox_rows', 'Events that wait in the outbox, as last looked at.');
+  const age = gauge('sluice_outbox_age_seconds', 'How long the oldest of them has waited.');
   metrics.text = () => {
     open.set(router.inFlight());
     leases.set(leaseBook.state().leases);
     waiting.set(leaseBook.state().waiting);
     stale.set(changes.staleSinceMs() / 1_000);
-    unsent.set(results.waiting());
+    unsent.set(results.unacknowledged());
+    const {rows: outboxRows, ageMs} = outbox.backlog();
+    rows.set(outboxRows);
+    age.set(ageMs / 1_000);
     return text();
   };
 };

@@ -1,7 +1,8 @@
 /**
 Relay: the model server's answer, passed on as it comes, as fast as the client takes it.
 
-In: undici's events of one call. Out: bytes for the client; `finish` or `fail` of the exchange when the answer ends.
+In: undici's events of one call. Out: bytes for the client; `finish` or `fail` of the exchange when the answer ends. After the client
+went, only the usage in what still comes is looked at.
 */
 import type {Dispatcher} from 'undici';
 import {asSluiceError, type SluiceError} from '../../events/errors.ts';
@@ -23,6 +24,8 @@ export type State = {
   refusal: {status: number; parts: Buffer[]; size: number} | undefined;
   /** The model server may have worked for this. */
   reached: boolean;
+  /** Nobody waits: told once, when nothing more comes. */
+  onLeft: (() => void) | undefined;
   /** Sends what of the answer waits. */
   flush: () => void;
 };
@@ -123,11 +126,15 @@ export const relayOf = (
       } else {
         state.answer = createWholeAnswer(facts.promptBytes);
       }
-      if (!state.acknowledged) {
+      if (!state.acknowledged && !state.onLeft) {
         controller.pause();
       }
     },
     onResponseData(_controller, chunk) {
+      if (state.onLeft) {
+        quietly(() => state.refusal ?? state.answer?.push(chunk));
+        return;
+      }
       guarded(() => {
         if (state.refusal) {
           state.refusal.size += chunk.length;
@@ -140,6 +147,11 @@ export const relayOf = (
       });
     },
     onResponseEnd() {
+      if (state.onLeft) {
+        quietly(() => state.refusal ?? state.answer?.end());
+        state.onLeft();
+        return;
+      }
       guarded(() => {
         if (state.refusal) {
           const error = upstreamRefusal(state.refusal.status, Buffer.concat(state.refusal.parts));
@@ -154,6 +166,10 @@ export const relayOf = (
       });
     },
     onResponseError(_controller, error) {
+      if (state.onLeft) {
+        state.onLeft();
+        return;
+      }
       if (state.ended) {
         return;
       }
@@ -162,4 +178,13 @@ export const relayOf = (
       fail('upstream_error', upstreamFault(error));
     },
   };
+};
+
+/** What came after the client went: garbage ends nobody's answer any more. */
+const quietly = (work: () => unknown) => {
+  try {
+    work();
+  } catch {
+    // What was understood before is charged.
+  }
 };

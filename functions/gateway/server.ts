@@ -14,6 +14,8 @@ import type {Principal} from '../auth/principal.ts';
 import type {Principals, Verdict} from '../auth/principals.ts';
 import type {Catalogue} from '../registry/catalogue.ts';
 import {type Caller, callerOf} from './admitted.ts';
+import {withDeadline} from './deadline.ts';
+import type {Health} from './degradation-watch.ts';
 import {type createInference, newRequestId} from './inference.ts';
 import {listModels, showModel} from './list-models.ts';
 import type {OperationName} from './operation.ts';
@@ -28,10 +30,10 @@ export type ServerParts = Readonly<{
   metrics: Metrics;
   /** How old the knowledge of revocations is. */
   staleSinceMs: () => number;
-  /** Throws when this process can serve nothing; otherwise says what is degraded. */
-  health: () => string | undefined;
-  /** Too much waits to be recorded: nothing more may begin. */
-  isFull: () => boolean;
+  health: () => Health;
+  isDraining: () => boolean;
+  /** Why nothing more may begin; undefined while it may. */
+  refusal: () => string | undefined;
 }>;
 
 const operations: Readonly<Record<string, OperationName>> = {
@@ -153,13 +155,13 @@ const handle = async (parts: ServerParts, incoming: Incoming): Promise<void> => 
       retryAfterSeconds: 1,
     });
   }
+  // Before the key: who cannot be served does not wait until it is known who asks.
+  const refusal = operation && parts.refusal();
+  if (refusal !== undefined) {
+    throw new SluiceError('unavailable', refusal, {retryAfterSeconds: 5});
+  }
   const principal = await authenticate(parts, request);
   if (operation) {
-    if (parts.isFull()) {
-      throw new SluiceError('unavailable', 'too many events wait to be recorded', {
-        retryAfterSeconds: 5,
-      });
-    }
     return parts.infer(operation, {request, response, principal, id, arrivedMs, caller});
   }
   if (path === '/v1/models') {
@@ -184,6 +186,9 @@ const decode = (text: string) => {
   }
 };
 
+/** For a key that is not known yet. */
+const lookupMs = 2_000;
+
 const authenticate = (
   parts: ServerParts,
   request: IncomingMessage,
@@ -192,7 +197,11 @@ const authenticate = (
     throw new SluiceError('unavailable', 'revocations cannot be read', {retryAfterSeconds: 1});
   }
   const verdict = parts.principals.verify(bearerOf(request.headers.authorization));
-  return verdict instanceof Promise ? verdict.then(principalOf, unreadable) : principalOf(verdict);
+  if (!(verdict instanceof Promise)) {
+    return principalOf(verdict);
+  }
+  // A look-up that takes longer goes on, and the next request finds its answer.
+  return withDeadline(verdict, lookupMs, 'the key was not read').then(principalOf, unreadable);
 };
 
 const unreadable = (cause: unknown): never => {
@@ -210,12 +219,13 @@ const principalOf = (verdict: Verdict): Principal => {
 
 const handleOwn = (parts: ServerParts, path: string, response: ServerResponse) => {
   if (path === '/healthz' || path === '/health') {
-    const degraded = parts.health();
-    return sendJson(response, 200, {
-      status: degraded === undefined ? 'ok' : 'degraded',
-      function: 'gateway',
-      degraded,
-    });
+    const health = parts.health();
+    return sendJson(response, health.status === 'unavailable' ? 503 : 200, health);
+  }
+  // A pod that refuses is ready all the same: with none ready, whatever stands before it would hold requests, not refuse them.
+  if (path === '/readyz') {
+    const status = parts.isDraining() ? 503 : 200;
+    return sendJson(response, status, {status: status === 200 ? 'ok' : 'draining'});
   }
   if (path === '/metrics') {
     response.writeHead(200, {'content-type': 'text/plain; version=0.0.4'});

@@ -1,11 +1,14 @@
 /**
 Upstream: one call to a model server, on kept-alive connections, with the waits of `limits.ts` as bounds.
 
+In: a call, a handler of what comes of it. Out: the handler's events, and a way to leave a call that nobody waits for: the
+server is told at once, and what it had already sent is still read, because its usage report is in it.
 undici's dispatch is used bare: its fetch costs four times the processor time of this a call.
 */
 import {type Dispatcher, Pool} from 'undici';
 import {SluiceError} from '../../events/errors.ts';
 import {limits as defaults, type Limits} from '../../events/limits.ts';
+import {Connection, type Place} from './connection.ts';
 
 export type UpstreamCall = Readonly<{
   /** The endpoint's base; a trailing `/v1` is understood. */
@@ -16,14 +19,34 @@ export type UpstreamCall = Readonly<{
   body: Buffer;
 }>;
 
+/** No model makes so much of one answer within `leaveMs`: it was waiting in buffers, for a client that did not read. */
+const restBytesMin = 1024 * 1024;
+
+/** A call that nobody waits for any more. */
+export type Left = Readonly<{
+  /** Its handler was told of its end. */
+  end(): void;
+}>;
+
+/** A call that was sent. */
+export type Sent = Readonly<{
+  /** Tells the server that nobody waits, as a connection that closes does; its handler is still told of the end. */
+  leave(controller: Dispatcher.DispatchController): Left;
+}>;
+
 export const createUpstream = ({
   limits = defaults,
+  leaveMs = 1_000,
 }: {
   limits?: Pick<Limits, 'firstByteMs' | 'idleUpstreamMs'>;
+  /** A server that has not closed its half by then is cut off, unless it is still writing out a rest. */
+  leaveMs?: number;
 } = {}) => {
   const pools = new Map<string, Pool>();
   /** By an endpoint's base: reading a URL costs as much as the rest of a dispatch of ours. */
   const places = new Map<string, {pool: Pool; prefix: string}>();
+  const leaving = new Set<Left>();
+  const onIdle: (() => void)[] = [];
 
   const poolOf = (origin: string) => {
     let pool = pools.get(origin);
@@ -34,6 +57,7 @@ export const createUpstream = ({
         headersTimeout: limits.firstByteMs,
         bodyTimeout: limits.idleUpstreamMs,
         keepAliveTimeout: 30_000,
+        factory: (base, options) => new Connection(base, options),
       });
       pools.set(origin, pool);
     }
@@ -51,11 +75,49 @@ export const createUpstream = ({
     return place;
   };
 
+  const leave = (place: Place, controller: Dispatcher.DispatchController): Left => {
+    const socket = place.connection?.closeHalf();
+    const cutOff = () => controller.abort(new Error('nobody waits for the answer'));
+    let bytes = socket?.bytesRead ?? 0;
+    const timer = setInterval(() => {
+      const read = (socket?.bytesRead ?? 0) - bytes;
+      bytes += read;
+      if (read < restBytesMin) {
+        cutOff();
+      }
+    }, leaveMs);
+    const left: Left = {
+      end() {
+        clearInterval(timer);
+        // A server that finished just then keeps the connection; nothing can be asked on it any more.
+        socket?.destroy();
+        if (leaving.delete(left) && leaving.size === 0) {
+          for (const tell of onIdle.splice(0)) {
+            tell();
+          }
+        }
+      },
+    };
+    leaving.add(left);
+    if (socket) {
+      controller.resume();
+    } else {
+      cutOff();
+    }
+    return left;
+  };
+
   return {
-    send({base, path, headers, body}: UpstreamCall, handler: Dispatcher.DispatchHandler) {
+    send({base, path, headers, body}: UpstreamCall, handler: Dispatcher.DispatchHandler): Sent {
       const {pool, prefix} = placeOf(base);
-      pool.dispatch({method: 'POST', path: prefix + path, headers, body}, handler);
+      const place: Place = {connection: undefined};
+      const options = {method: 'POST' as const, path: prefix + path, headers, body, place};
+      pool.dispatch(options, handler);
+      return {leave: controller => leave(place, controller)};
     },
+    /** Until every call that was left has ended. */
+    idle: (): Promise<void> =>
+      leaving.size === 0 ? Promise.resolve() : new Promise(resolve => onIdle.push(resolve)),
     /** A small call that is waited for: counting a prompt's tokens. Undefined when the server cannot. */
     async countTokens(
       base: string,

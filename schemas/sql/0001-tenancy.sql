@@ -33,6 +33,10 @@ create table orgs (
   id uuid primary key,
   name text not null unique check (length(name) between 1 and 200),
   suspended_at timestamptz,
+  -- Null: without a limit. Tokens are those of prompt and answer.
+  requests_per_minute integer check (requests_per_minute > 0),
+  tokens_per_minute integer check (tokens_per_minute > 0),
+  parallel_requests integer check (parallel_requests > 0),
   created_at timestamptz not null default now()
 );
 
@@ -42,6 +46,9 @@ create table projects (
   name text not null check (length(name) between 1 and 200),
   -- What a request costs whose result never came: prompt = bytes ÷ 4 as input, hold = all of it, waive = nothing.
   unsettled_policy text not null default 'prompt' check (unsettled_policy in ('prompt', 'hold', 'waive')),
+  requests_per_minute integer check (requests_per_minute > 0),
+  tokens_per_minute integer check (tokens_per_minute > 0),
+  parallel_requests integer check (parallel_requests > 0),
   created_at timestamptz not null default now(),
   unique (org_id, name),
   unique (id, org_id)
@@ -58,6 +65,9 @@ create table keys (
   environments text[],
   expires_at timestamptz,
   revoked_at timestamptz,
+  requests_per_minute integer check (requests_per_minute > 0),
+  tokens_per_minute integer check (tokens_per_minute > 0),
+  parallel_requests integer check (parallel_requests > 0),
   created_at timestamptz not null default now(),
   unique (id, org_id),
   -- With the organisation: a foreign key is checked past every policy, so it would take another tenant's project.
@@ -94,12 +104,18 @@ begin
   return null;
 end $$;
 
-create trigger orgs_change after insert or update or delete on orgs
+create trigger orgs_change after insert or delete on orgs
   for each row execute function record_change('org', 'id');
-create trigger projects_change after insert or update or delete on projects
+create trigger orgs_update after update on orgs
+  for each row when (old.* is distinct from new.*) execute function record_change('org', 'id');
+create trigger projects_change after insert or delete on projects
   for each row execute function record_change('project', 'id');
-create trigger keys_change after insert or update or delete on keys
+create trigger projects_update after update on projects
+  for each row when (old.* is distinct from new.*) execute function record_change('project', 'id');
+create trigger keys_change after insert or delete on keys
   for each row execute function record_change('key', 'id');
+create trigger keys_update after update on keys
+  for each row when (old.* is distinct from new.*) execute function record_change('key', 'id');
 
 alter table orgs enable row level security;
 alter table projects enable row level security;

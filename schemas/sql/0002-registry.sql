@@ -10,6 +10,10 @@ create table models (
   default_max_tokens integer not null default 4096 check (default_max_tokens > 0),
   -- The most tokens that one UTF-8 byte can become; 1 for every byte-level tokenizer.
   tokens_per_byte_max real not null default 1 check (tokens_per_byte_max > 0 and tokens_per_byte_max <= 16),
+  -- What everybody together may use. Null: without a limit.
+  requests_per_minute integer check (requests_per_minute > 0),
+  tokens_per_minute integer check (tokens_per_minute > 0),
+  parallel_requests integer check (parallel_requests > 0),
   namespace text,
   metadata jsonb not null default '{}',
   health_at timestamptz,

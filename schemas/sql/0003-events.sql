@@ -14,6 +14,7 @@ create table outbox (
   unique (source, event_id)
 );
 create index outbox_org on outbox (org_id, id);
+create index outbox_kind on outbox (split_part(destination, ':', 1), id);
 
 -- Wakes the relay at the commit; a lost notification costs one poll. Once a statement, however many rows it has.
 create function notify_outbox() returns trigger language plpgsql as $$
@@ -83,13 +84,15 @@ grant select, insert, update, delete on inbox to sluice_system;
 grant select on dead_letters to sluice_tenant;
 grant select, insert, update, delete on dead_letters to sluice_system;
 
--- How much waits in the outbox: rows (by the span of ids, so that asking costs nothing) and the age of the oldest in ms.
--- A producer that adds to it asks first whether it may grow.
-create function outbox_backlog(out waiting bigint, out age_ms bigint)
+-- How much waits in the outbox for logs, brokers or streams: rows (by the span of ids, so that asking costs nothing) and the
+-- age of the oldest in ms. A producer that adds to it asks first whether it may grow; what cannot be sent to another kind
+-- of place is no reason to refuse. Argument: log, broker or stream.
+create function outbox_backlog(kind text, out waiting bigint, out age_ms bigint)
 language sql stable security definer set search_path = public as $$
   select coalesce(max(id) - min(id) + 1, 0),
-         coalesce((select floor(extract(epoch from now() - created_at) * 1000)::bigint from outbox order by id limit 1), 0)
-  from outbox
+         coalesce((select floor(extract(epoch from now() - created_at) * 1000)::bigint from outbox
+                   where split_part(destination, ':', 1) = kind order by id limit 1), 0)
+  from outbox where split_part(destination, ':', 1) = kind
 $$;
-revoke all on function outbox_backlog() from public;
-grant execute on function outbox_backlog() to sluice_gateway, sluice_system;
+revoke all on function outbox_backlog(text) from public;
+grant execute on function outbox_backlog(text) to sluice_gateway, sluice_system;

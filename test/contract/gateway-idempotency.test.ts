@@ -375,7 +375,8 @@ test('while the store is away keys hold within the process, and it is said', asy
   const health = async () => (await fetch(`${gateway.url}/healthz`)).json();
   t.like(await health(), {
     status: 'degraded',
-    degraded: 'idempotency keys are known per process only',
+    reason:
+      'claims-per-process: idempotency keys are known per process only, because their store is away',
   });
   const text = async () => (await fetch(`${gateway.url}/metrics`)).text();
   t.regex(await text(), /^sluice_idempotency_per_process 1$/m);

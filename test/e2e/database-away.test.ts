@@ -7,7 +7,7 @@ import anyTest, {type TestFn} from 'ava';
 import {createAdmin} from '../helpers/admin.ts';
 import {asSuperuser, type Books, wholeBooks} from '../helpers/books.ts';
 import {eventually} from '../helpers/eventually.ts';
-import {allListen, postgresOf, postmasterOf} from '../helpers/function-processes.ts';
+import {allListen, pidOf, postgresOf, postmasterOf} from '../helpers/function-processes.ts';
 import {type Sluice, startSluice} from '../helpers/sluice.ts';
 import {openStream, type Stream} from '../helpers/streams.ts';
 
@@ -86,6 +86,14 @@ const servedAgain = (sluice: Sluice, apiKey: string) =>
     {timeoutMs: 15_000, intervalMs: 100},
   );
 
+/** As the front door tells it. */
+const gatewayHealth = async (sluice: Sluice) => {
+  const {functions} = (await (await fetch(`${sluice.url}/healthz`)).json()) as {
+    functions: Record<string, {status: string; reason?: string}>;
+  };
+  return functions.gateway as {status: string; reason?: string};
+};
+
 const countOf = (asked: readonly Timed[]) =>
   Object.entries(Object.groupBy(asked, ({stream}) => stream.status)).map(([status, some = []]) => ({
     status,
@@ -110,7 +118,12 @@ test.serial(
     const early = askMany(sluice, tenant.apiKey, 20, 3);
     await wait(2_000);
     const late = askMany(sluice, tenant.apiKey, 20, 3);
-    await wait(1_000);
+    // It is the log here: nothing new is taken, and whoever asks is told why.
+    await eventually(
+      async () => assert.match((await gatewayHealth(sluice)).reason ?? '', /log-away/),
+      {timeoutMs: 15_000, intervalMs: 100},
+    );
+    const atOnce = await askMany(sluice, tenant.apiKey, 20, 3);
     const tokensInTheFrost = streams.map(stream => stream.tokens());
     for (const pid of frozen) {
       process.kill(pid, 'SIGCONT');
@@ -118,11 +131,58 @@ test.serial(
     const asked = [...(await early), ...(await late)];
     t.log(countOf(asked));
     assertClear(asked, 8_000);
+    assertClear(atOnce, 1_500);
+    t.deepEqual(new Set(atOnce.map(({stream}) => stream.status)), new Set([503]));
     t.true(tokensInTheFrost.every((tokens, index) => tokens > (tokensBefore[index] ?? 0) + 10));
     t.deepEqual(new Set(await Promise.all(streams.map(({ended}) => ended))), new Set(['whole']));
     const again = await servedAgain(sluice, tenant.apiKey);
+    await eventually(async () =>
+      assert.deepEqual(await gatewayHealth(sluice), {status: 'ok', processes: 1}),
+    );
     const books = await wholeBooks(sluice.dataFolder, tenant.org);
-    assertFair(books, [tenant.first, again, ...streams, ...asked.map(({stream}) => stream)]);
+    assertFair(books, [
+      tenant.first,
+      again,
+      ...streams,
+      ...[...asked, ...atOnce].map(({stream}) => stream),
+    ]);
+  },
+);
+
+test.serial(
+  'PostgreSQL frozen and the gateway killed: results that die in its memory are settled by policy, once',
+  async t => {
+    const {sluice} = t.context;
+    const tenant = await knownTenant(sluice, 'Lost results');
+    const gateway = await pidOf(sluice, 'gateway');
+    // The result of the first is on its way to PostgreSQL, which reads it when it wakes; those of the others wait behind it.
+    const [first, ...streams] = await Promise.all(
+      [60, 200, 200, 200, 200].map(maxTokens =>
+        openStream({...sluice, apiKey: tenant.apiKey, maxTokens}),
+      ),
+    );
+    const frozen = postgresOf(sluice);
+    for (const pid of frozen) {
+      process.kill(pid, 'SIGSTOP');
+    }
+    t.is(await first?.ended, 'whole');
+    t.deepEqual(new Set(await Promise.all(streams.map(({ended}) => ended))), new Set(['whole']));
+    process.kill(gateway, 'SIGKILL');
+    for (const pid of frozen) {
+      process.kill(pid, 'SIGCONT');
+    }
+    const again = await servedAgain(sluice, tenant.apiKey);
+    const books = await wholeBooks(sluice.dataFolder, tenant.org, {timeoutMs: 60_000});
+    assertFair(books, [tenant.first, again, first as Stream, ...streams]);
+    const entries = await asSuperuser(sluice.dataFolder, client =>
+      client.query<{entry: string}>('select entry from ledger where request = any($1)', [
+        streams.map(({request}) => request),
+      ]),
+    );
+    t.deepEqual(
+      entries.rows.map(({entry}) => entry),
+      streams.map(() => 'unsettled'),
+    );
   },
 );
 

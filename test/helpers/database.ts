@@ -41,8 +41,9 @@ export const readTestPostgres = (): TestPostgres => {
 
 export const createTestDatabase = async (
   t: Pick<ExecutionContext, 'teardown'>,
+  /** Another than the run's: one that the test may freeze. */
+  postgres: TestPostgres = readTestPostgres(),
 ): Promise<TestDatabase> => {
-  const postgres = readTestPostgres();
   const name = `test_${randomBytes(8).toString('hex')}`;
   await administrate(postgres, client => clone(client, name));
   const pools = new Map<Role, pg.Pool>();

@@ -38,8 +38,8 @@ export type GatewayOptions = Readonly<{
   logDelayMs?: number;
   /** Rows that wait in the outbox. */
   backlog?: number;
-  /** Where claims on idempotency keys are, and how results are kept. */
-  parts?: Pick<GatewayParts, 'claims' | 'seal'>;
+  /** Where claims on idempotency keys are, how results are kept, and logs that are away. */
+  parts?: Pick<GatewayParts, 'claims' | 'seal' | 'resultLog' | 'logState'>;
 }>;
 
 export const startGateway = async (t: ExecutionContext, options: GatewayOptions = {}) => {

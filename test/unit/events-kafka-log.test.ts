@@ -55,18 +55,21 @@ test('what it does not take goes to the second, and then everything at once, unt
   primary.state.fail = true;
   await log.append([make('1')]);
   t.true(circuit.isOpen());
+  t.is(circuit.state(), 'away');
   primary.state.fail = false;
   await log.append([make('2')]);
   t.deepEqual(idsOf(fallback), ['1', '2'], 'the second was not tried');
   await eventually(() => assert.ok(probe.asked >= 2), {intervalMs: 1});
   await log.append([make('3')]);
   probe.answers = true;
+  await eventually(() => assert.equal(circuit.state(), 'answering'), {intervalMs: 1});
   await eventually(async () => {
     await log.append([make('4')]);
     assert.equal(circuit.isOpen(), false);
   });
   await log.append([make('5')]);
   t.deepEqual(idsOf(primary), ['4', '5']);
+  t.is(circuit.state(), 'there');
   t.deepEqual(told, ['the log is away', 'closed']);
 });
 

@@ -60,6 +60,7 @@ test('one append at a time: what comes while it runs makes the next', async t =>
   await log.has(1);
   const later = many(3, 1).map(event => gather.add(event));
   t.is(gather.waiting(), 3);
+  t.is(gather.unacknowledged(), 4, 'what is on its way may still be lost');
   // One that lingers as long has sent by now: only the running append can be what keeps this one back.
   const other = start();
   other.gather.add(make(9)).catch(() => {});
@@ -71,6 +72,7 @@ test('one append at a time: what comes while it runs makes the next', async t =>
   t.deepEqual(log.appends[1]?.ids, ['1', '2', '3']);
   log.appends[1]?.resolve();
   await Promise.all(later);
+  await eventually(() => assert.equal(gather.unacknowledged(), 0), {intervalMs: 1});
 });
 
 test('an append has at most 500 events', async t => {

@@ -3,7 +3,8 @@ Shared claims: the claims of all gateways while their store answers, and of this
 
 In: the store, a memory of the process's own. Out: where each claim is held. What is weaker while the store is away: a duplicate
 that reaches another process runs a second time, and nothing is kept to be replayed. It is said in the log, in `/metrics` and
-in `/healthz`. After a failure the store is left alone for a second, so that not every request waits for it.
+in `/healthz`. After a failure no request waits for the store: it is asked every second by itself, and claims are shared again when
+it answers.
 */
 import type {Logger} from '../../../events/telemetry.ts';
 import type {Asked, ClaimStore, Found} from './claim.ts';
@@ -24,6 +25,8 @@ export type SharedClaims = Readonly<{
 
 const attemptsMax = 3;
 const pauseMs = 250;
+/** A claim that nobody ever has: to release it asks whether the store answers, and changes nothing. */
+const nobodys = {id: '0'.repeat(64), fence: '00000000-0000-0000-0000-000000000000'};
 
 export const createSharedClaims = ({
   store,
@@ -31,37 +34,40 @@ export const createSharedClaims = ({
   storeMs,
   retryMs = 1_000,
   logger,
-  nowMs = () => performance.now(),
 }: {
   store: ClaimStore;
   own?: ClaimStore;
   storeMs: number;
   retryMs?: number;
   logger: Pick<Logger, 'warn' | 'info'>;
-  nowMs?: () => number;
 }): SharedClaims => {
   let away = false;
-  let askAgainMs = Number.NEGATIVE_INFINITY;
+  let timer: NodeJS.Timeout | undefined;
+  let closed = false;
+
+  const onBack = () => {
+    away = false;
+    logger.info({}, 'claims on idempotency keys are shared again');
+  };
+  const askLater = () => {
+    if (!closed) {
+      timer = setTimeout(() => {
+        bounded(storeMs, store.release(nobodys)).then(onBack, askLater);
+      }, retryMs);
+      timer.unref();
+    }
+  };
 
   const takeShared = async (asked: Asked): Promise<Found | undefined> => {
     if (away) {
-      if (nowMs() < askAgainMs) {
-        return undefined;
-      }
-      // This one waits for it; the others that come meanwhile do not.
-      askAgainMs = nowMs() + storeMs + retryMs;
+      return undefined;
     }
     try {
-      const found = await bounded(storeMs, store.take(asked));
-      if (away) {
-        away = false;
-        logger.info({}, 'claims on idempotency keys are shared again');
-      }
-      return found;
+      return await bounded(storeMs, store.take(asked));
     } catch (error) {
-      askAgainMs = nowMs() + retryMs;
       if (!away) {
         away = true;
+        askLater();
         logger.warn(
           {err: error},
           'claims on idempotency keys are per process: their store is away',
@@ -118,6 +124,8 @@ export const createSharedClaims = ({
     },
     isAway: () => away,
     async close() {
+      closed = true;
+      clearTimeout(timer);
       await store.close();
       await own.close();
     },

@@ -1,0 +1,60 @@
+/**
+Connection: one connection to a model server that can be closed by its half.
+
+A client that goes away closes its connection, and every server takes the end of what it reads for that: uvicorn (so vLLM), Go's
+net/http (so Knative's queue-proxy), Envoy, nginx and Node stop their work, write out what they had already handed to the
+connection, and close it. Who closes only what it writes tells them the same at the same moment, and still reads that rest; who
+closes both, as undici's abort does, throws it away.
+*/
+import type {Socket} from 'node:net';
+import {type buildConnector, Client, type Dispatcher} from 'undici';
+
+/** Where a call runs: known from when it is dispatched. */
+export type Place = {connection: Connection | undefined};
+
+type Connect = (
+  options: buildConnector.Options,
+  done: (error: Error | null, socket: Socket | null) => void,
+) => void;
+
+export class Connection extends Client {
+  readonly #held: {socket: Socket | undefined};
+
+  constructor(origin: URL, options: object) {
+    const held: {socket: Socket | undefined} = {socket: undefined};
+    const connect = (options as {connect: Connect}).connect;
+    super(origin, {
+      ...options,
+      connect: (asked, done) =>
+        connect(asked, (error, socket) => {
+          held.socket = socket ?? undefined;
+          (done as Parameters<Connect>[1])(error, socket);
+        }),
+    });
+    this.#held = held;
+  }
+
+  override dispatch(
+    options: Dispatcher.DispatchOptions & {place?: Place},
+    handler: Dispatcher.DispatchHandler,
+  ): boolean {
+    if (options.place) {
+      options.place.connection = this;
+    }
+    return super.dispatch(options, handler);
+  }
+
+  /**
+  Its socket, of which nothing more is written; undefined where that cannot be said: not connected, HTTP/2 (a connection of
+  many calls), or a request that is still being written, which a server would first wait for.
+  */
+  closeHalf(): Socket | undefined {
+    const {socket} = this.#held;
+    const isShared = (socket as {alpnProtocol?: unknown} | undefined)?.alpnProtocol === 'h2';
+    if (!socket || socket.destroyed || isShared || socket.writableLength > 0) {
+      return undefined;
+    }
+    socket.end();
+    return socket;
+  }
+}
