@@ -39,6 +39,7 @@ await runMain(async () => {
   const pool = createPool({
     databaseUrl: settings.DATABASE_URL,
     name: 'budget',
+    pipeline: true,
     onError: error => logger.warn({err: error}, 'an idle connection broke'),
   });
   await refuseSuperuser(pool);

@@ -1,6 +1,6 @@
 /**
-Store in memory: the reference that the contract suite holds PostgreSQL to, with the schema's constraints and a small twin
-of the lease functions (grant, give back, begin a fence), so that the rules can be tested without a server.
+Store in memory: the reference that the contract suite holds PostgreSQL to, with the schema's constraints and the markers that
+begin fences and settlements, so that the rules can be tested without a server. What gateways ask is `leases/lease-work-memory.ts`.
 */
 import type {DeadLetter} from '../../events/dead-letters.ts';
 import type {Event} from '../../events/event.ts';
@@ -27,18 +27,25 @@ import {
   pick,
   settlementsOf,
 } from './store-memory-rows.ts';
+import {createMemoryWindows} from './store-memory-windows.ts';
+
+/** A marker that nobody read for so long is sent again. */
+const markerMs = 600_000;
 
 export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) => {
   const windows = new Map<string, WindowRow>();
   const leases = new Map<string, LeaseRow>();
   const leaseEnds = new Map<string, number>();
+  /** When its marker was last sent. */
+  const fencingAt = new Map<string, number>();
   const requests = new Map<string, OpenRequest>();
   const ledger = new Map<string, LedgerEntry>();
   const prices = new Map<string, Price>();
   const outbox = new Map<string, Event>();
   const deadLetters = new Map<string, DeadLetter>();
   const registry = emptyRegistry();
-  const external = createMemoryAccounts(windows, ledger);
+  const opened = createMemoryWindows(windows);
+  const external = createMemoryAccounts(opened, ledger);
   const state = {windows, leases, leaseEnds, requests, ledger, prices, outbox, deadLetters};
 
   const send = (event: Event) => {
@@ -124,24 +131,7 @@ export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) =
       return outcome;
     },
     async reconcile({leaseMs, requestMs}) {
-      const dead = [...leases.values()].filter(
-        lease =>
-          (lease.state === 'open' || lease.state === 'closed') &&
-          lease.granted > lease.settled + lease.returned &&
-          (leaseEnds.get(lease.id) ?? Number.POSITIVE_INFINITY) < now() - leaseMs,
-      );
-      for (const lease of dead) {
-        beginFence(lease.id);
-      }
-      const before = now() - requestMs;
-      const late = [...requests.values()].filter(row => row.deadlineMs < before);
-      const orgs = new Set(late.map(row => row.org));
-      for (const org of orgs) {
-        const last = Math.max(...late.filter(row => row.org === org).map(row => row.deadlineMs));
-        const dueBefore = new Date(before).toISOString();
-        marker(org, 'dev.sluice.settlement.due.v1', `${org}/settlement/${last}`, {dueBefore});
-      }
-      return {fences: dead.length, settlements: orgs.size};
+      return {fences: beginFences(undefined, leaseMs), settlements: beginSettlements(requestMs)};
     },
   };
 
@@ -180,41 +170,59 @@ export const createMemoryStore = ({now = Date.now}: {now?: () => number} = {}) =
     return granted;
   };
 
-  /** As `lease_work` takes returns: closes the lease; `total` is all that it ever gave back. */
-  const giveBack = (id: string, total: bigint) => {
-    const lease = leases.get(id) as LeaseRow;
-    const window = windows.get(lease.window) as WindowRow;
-    const returned = total > lease.returned ? total : lease.returned;
-    if (
-      (lease.state === 'open' || lease.state === 'closed') &&
-      lease.settled + returned <= lease.granted
-    ) {
-      const leased = window.leased - (returned - lease.returned);
-      const needed = window.spent + leased;
-      const ceiling = window.limit > needed ? window.limit : needed;
-      leases.set(id, checkedLease({...lease, state: 'closed', returned}));
-      windows.set(window.id, checkedWindow({...window, leased, ceiling}));
-    }
-  };
-
   const beginFence = (id: string) => {
     const lease = leases.get(id) as LeaseRow;
     leases.set(id, {...lease, state: 'fencing'});
+    fencingAt.set(id, now());
     marker(lease.org, 'dev.sluice.lease.fenced.v1', `${id}/fenced`, {
       lease: id,
       window: lease.window,
     });
   };
 
+  /** As `begin_fences`: of every lease of a window, or of all, that is so long past its end. */
+  const beginFences = (window: string | undefined, pastMs: number) => {
+    const isDue = ({id, state}: LeaseRow) =>
+      state === 'open' ||
+      state === 'closed' ||
+      (state === 'fencing' && (fencingAt.get(id) ?? 0) < now() - markerMs);
+    const dead = [...leases.values()].filter(
+      lease =>
+        isDue(lease) &&
+        (window === undefined || lease.window === window) &&
+        lease.granted > lease.settled + lease.returned &&
+        (leaseEnds.get(lease.id) ?? Number.POSITIVE_INFINITY) < now() - pastMs,
+    );
+    for (const lease of dead) {
+      beginFence(lease.id);
+    }
+    return dead.length;
+  };
+
+  /** As `begin_settlements`: one marker for each organisation with a request so long past its deadline. */
+  const beginSettlements = (pastMs: number) => {
+    const before = now() - pastMs;
+    const late = [...requests.values()].filter(row => row.deadlineMs < before);
+    const orgs = new Set(late.map(row => row.org));
+    for (const org of orgs) {
+      const last = Math.max(...late.filter(row => row.org === org).map(row => row.deadlineMs));
+      const dueBefore = new Date(before).toISOString();
+      marker(org, 'dev.sluice.settlement.due.v1', `${org}/settlement/${last}`, {dueBefore});
+    }
+    return orgs.size;
+  };
+
   return {
     ...store,
     state,
     registry,
-    budgets: external.budgets,
-    adopt: external.adopt,
+    opened,
+    budgets: opened.budgets,
+    adopt: opened.adopt,
     grant,
-    giveBack,
     beginFence,
+    beginFences,
+    beginSettlements,
   };
 };
 

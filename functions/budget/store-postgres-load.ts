@@ -4,7 +4,7 @@ What a batch needs of the database, locked. In: the keys that it names. Out: row
 The order matters: organisations first, then what only their lock protects (requests, ledger), from which the windows and
 leases follow that the batch touches without naming them.
 */
-import type {Queryable} from '../../events/database.ts';
+import {inTurn, type Queryable} from '../../events/database.ts';
 import {type PriceColumns, toPrice} from '../../events/price.ts';
 import {
   dueMax,
@@ -20,9 +20,7 @@ import {loadCharged, openAccounts} from './store-postgres-external.ts';
 import {loadSettlements} from './store-postgres-ledger.ts';
 
 export const load = async (client: Queryable, keys: Keys): Promise<Loaded> => {
-  await lockOrganisations(client, keys.orgs);
-  const requests = await loadRequests(client, keys);
-  const settlements = await loadSettlements(client, keys, [...requests.keys()]);
+  const {requests, settlements} = await loadRequestsAndSettlements(client, keys);
   const named = [
     ...[...requests.values()].flatMap(request => request.intent.budgets),
     ...[...settlements.values()].flatMap(({unsettled}) => unsettled?.charges ?? []),
@@ -38,10 +36,28 @@ export const load = async (client: Queryable, keys: Keys): Promise<Loaded> => {
     ...[...accounts.values()].flat().map(({window}) => window),
   ]);
   const leaseIds = new Set([...keys.leases, ...named.flatMap(({lease}) => lease ?? [])]);
-  const windows = await loadWindows(client, [...windowIds]);
-  const leases = await loadLeases(client, [...leaseIds]);
+  const [windows, leases] = await inTurn(client, [
+    () => loadWindows(client, [...windowIds]),
+    () => loadLeases(client, [...leaseIds]),
+  ]);
   const prices = keys.due.length > 0 ? await loadPrices(client, keys, requests) : new Map();
   return {windows, leases, requests, settlements, prices, charged, accounts};
+};
+
+const loadRequestsAndSettlements = async (client: Queryable, keys: Keys) => {
+  const lock = () => lockOrganisations(client, keys.orgs);
+  const load = () => loadRequests(client, keys);
+  if (keys.due.length === 0) {
+    const [, requests, settlements] = await inTurn(client, [
+      lock,
+      load,
+      () => loadSettlements(client, keys, []),
+    ]);
+    return {requests, settlements};
+  }
+  // Whom a marker settles is known only when the requests are.
+  const [, requests] = await inTurn(client, [lock, load]);
+  return {requests, settlements: await loadSettlements(client, keys, [...requests.keys()])};
 };
 
 /** The last 8 bytes of an id as the lock's number: random, and negative, so that it meets nobody else's number. */

@@ -2,23 +2,35 @@
 What a batch changed, written back: one statement a table. In: the changes. Out: nothing; a row that breaks a rule of the
 schema breaks the transaction.
 */
-import type {Queryable} from '../../events/database.ts';
+import {inTurn, type Queryable} from '../../events/database.ts';
 import {insertDeadLetters} from '../../events/dead-letters.ts';
 import {insertIntoOutbox} from '../../events/outbox.ts';
-import type {Changes, LeaseRow, LedgerEntry, OpenRequest, WindowRow} from './store.ts';
+import type {Changes, Charge, LeaseRow, LedgerEntry, OpenRequest, WindowRow} from './store.ts';
 
 export const write = async (client: Queryable, changes: Changes) => {
-  await updateWindows(client, changes.windows);
-  await updateLeases(client, changes.leases);
-  await deleteRequests(client, changes.closed);
-  await insertRequests(client, changes.opened);
-  await insertEntries(client, changes.entries);
-  await insertIntoOutbox(client, changes.outbox);
-  await insertDeadLetters(client, changes.deadLetters);
+  await inTurn(client, [
+    () => updateWindows(client, changes.windows),
+    () => updateLeases(client, changes.leases),
+    () => deleteRequests(client, changes.closed),
+    () => insertRequests(client, changes.opened),
+    () => insertEntries(client, changes.entries),
+    () => insertIntoOutbox(client, changes.outbox),
+    () => insertDeadLetters(client, changes.deadLetters),
+  ]);
 };
 
 /** An array literal of ids and numbers, which need no quotes: the client's own way looks at every letter of each. */
 const plain = (list: readonly (string | number | bigint | boolean)[]) => `{${list.join(',')}}`;
+
+/** Nothing that an array literal would take for anything but a letter, and not the word for no value. */
+const bare = /^(?!null$)[\w.:/-]+$/i;
+const texts = (list: readonly (string | undefined)[]) =>
+  list.every(text => text === undefined || bare.test(text))
+    ? plain(list.map(text => text ?? 'null'))
+    : list.map(text => text ?? null);
+
+/** For `string_to_array`: an array literal would escape every quote of every text. JSON has no bare \x1f. */
+const separator = '\x1f';
 
 const updateWindows = async (client: Queryable, windows: readonly WindowRow[]) => {
   if (windows.length > 0) {
@@ -74,14 +86,16 @@ const insertRequests = async (client: Queryable, requests: readonly OpenRequest[
     await client.query({
       name: 'budget-requests-insert',
       text: `insert into requests (id, org_id, deadline, intent, covered)
-             select id, org, deadline, intent::jsonb, covered::jsonb
-             from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[]) as r (id, org, deadline, intent, covered)`,
+             select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], string_to_array($4, chr(31))::jsonb[],
+               string_to_array($5, chr(31))::jsonb[])`,
       values: [
         plain(requests.map(({id}) => id)),
         plain(requests.map(({org}) => org)),
         plain(requests.map(({deadlineMs}) => new Date(deadlineMs).toISOString())),
-        requests.map(({intent, traceparent}) => JSON.stringify({...intent, traceparent})),
-        requests.map(({covered}) => JSON.stringify(covered)),
+        requests
+          .map(({intent, traceparent}) => JSON.stringify({...intent, traceparent}))
+          .join(separator),
+        requests.map(({covered}) => `[${covered.join(',')}]`).join(separator),
       ],
     });
   }
@@ -94,10 +108,10 @@ const insertEntries = async (client: Queryable, entries: readonly LedgerEntry[])
       text: `insert into ledger (month, request, entry, org_id, project_id, key_id, model, model_id, environment, price_version,
                at, input_tokens, cached_input_tokens, output_tokens, cost_nanos, estimated, outcome, traceparent, charges)
              select month, request, entry, org, project, key, model, model_id, environment, price_version,
-               at, input, cached, output, cost, estimated, outcome, traceparent, charges::jsonb
+               at, input, cached, output, cost, estimated, outcome, traceparent, charges
              from unnest($1::date[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::text[], $8::uuid[],
                $9::text[], $10::integer[], $11::timestamptz[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
-               $16::boolean[], $17::text[], $18::text[], $19::text[])
+               $16::boolean[], $17::text[], $18::text[], string_to_array($19, chr(31))::jsonb[])
                as e (month, request, entry, org, project, key, model, model_id, environment, price_version,
                  at, input, cached, output, cost, estimated, outcome, traceparent, charges)`,
       values: [
@@ -107,7 +121,7 @@ const insertEntries = async (client: Queryable, entries: readonly LedgerEntry[])
         plain(entries.map(entry => entry.org)),
         plain(entries.map(entry => entry.project)),
         plain(entries.map(entry => entry.key)),
-        entries.map(entry => entry.model),
+        texts(entries.map(entry => entry.model)),
         plain(entries.map(entry => entry.modelId)),
         plain(entries.map(entry => entry.environment)),
         plain(entries.map(entry => entry.priceVersion)),
@@ -118,13 +132,19 @@ const insertEntries = async (client: Queryable, entries: readonly LedgerEntry[])
         plain(entries.map(entry => entry.costNanos)),
         plain(entries.map(entry => entry.estimated)),
         plain(entries.map(entry => entry.outcome)),
-        entries.map(entry => entry.traceparent ?? null),
-        entries.map(chargesOf),
+        texts(entries.map(entry => entry.traceparent)),
+        entries.map(chargesOf).join(separator),
       ],
     });
   }
 };
 
-/** Amounts as strings of digits: a reader that takes JSON numbers as floats must not round them. */
-const chargesOf = ({charges}: LedgerEntry) =>
-  JSON.stringify(charges, (_name, value) => (typeof value === 'bigint' ? value.toString() : value));
+/**
+Amounts as strings of digits: a reader that takes JSON numbers as floats must not round them. Put together by hand, because ids,
+words and digits need no escaping and this is most of what a batch writes.
+*/
+const chargesOf = ({charges}: LedgerEntry) => `[${charges.map(chargeOf).join(',')}]`;
+
+const chargeOf = ({budget, window, lease, unit, hold, amount, covered, overage}: Charge) =>
+  `{"budget":"${budget}","window":"${window}",${lease === undefined ? '' : `"lease":"${lease}",`}"unit":"${unit}",` +
+  `"hold":"${hold}","amount":"${amount}","covered":"${covered}","overage":"${overage}"}`;

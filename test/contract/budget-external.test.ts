@@ -5,7 +5,7 @@ import {uuidv7} from '../../events/uuid.ts';
 import {debit} from '../../functions/budget/debit.ts';
 import type {BudgetStore} from '../../functions/budget/store.ts';
 import {createMemoryStore} from '../../functions/budget/store-memory.ts';
-import type {BudgetRow} from '../../functions/budget/store-memory-external.ts';
+import type {BudgetRow} from '../../functions/budget/store-memory-windows.ts';
 import {finished, key, lease, org, project, started, window} from '../helpers/budget.ts';
 import {memoryHarness, postgresHarness} from '../helpers/budget-store.ts';
 import {

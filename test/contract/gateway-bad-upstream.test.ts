@@ -63,11 +63,7 @@ for (const {fault, stream, status, outcome, code} of cases) {
     t.is(result?.outcome, outcome as never);
     await eventually(() => assert.equal(gateway.leaseBook.state().waiting, 0));
     await gateway.gateway.close();
-    t.is(
-      gateway.leases.windowOf('budget').leased,
-      result?.budgets[0]?.amount ?? -1,
-      'nothing stays held',
-    );
+    t.is(gateway.leases.leasedOf('budget'), result?.budgets[0]?.amount ?? -1, 'nothing stays held');
   });
 }
 

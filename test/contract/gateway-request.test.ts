@@ -176,7 +176,7 @@ test('a request counts in all of its budgets or in none', async t => {
   });
   t.is((await gateway.post('/v1/chat/completions', chat())).status, 402);
   await gateway.gateway.close();
-  t.is(gateway.leases.windowOf('org').leased, 0);
+  t.is(gateway.leases.leasedOf('org'), 0);
 });
 
 test('when the client leaves, the model server stops at once and the hold is settled', async t => {
@@ -194,7 +194,7 @@ test('when the client leaves, the model server stops at once and the hold is set
   t.is(result?.outcome, 'client_aborted');
   t.true((result?.outputTokens ?? 0) > 0);
   await gateway.gateway.close();
-  t.is(gateway.leases.windowOf('budget').leased, result?.costNanos ?? -1);
+  t.is(gateway.leases.leasedOf('budget'), result?.costNanos ?? -1);
 });
 
 test('a client that leaves before a whole answer came is charged its prompt', async t => {

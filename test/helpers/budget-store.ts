@@ -99,6 +99,8 @@ export const postgresHarness = async (
     databaseUrl: database.url('system'),
     name: 'test',
     connectionsMax: 8,
+    // As the function has it.
+    pipeline: true,
   });
   t.teardown(() => Promise.all([pool.end(), root.end()]));
   await root.query(`insert into orgs (id, name) values ($1, 'one')`, [org]);

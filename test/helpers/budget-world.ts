@@ -1,58 +1,147 @@
 /**
-Budget world: gateways that keep the protocol (and some that die or freeze), one log, and the debit on the store in memory.
+Budget world: several gateways on one store in memory, one log, and the debit that reads it.
 
-In: steps with numbers that choose. Out: the store, what happened, and whether any of it explains overage. The log is read in
-any order, as the embedded mode may, but for one promise: a marker is read after everything before it.
+The log is read in any order, as the embedded mode may, but for one promise: a marker is read after everything before it. A
+process may be killed, stopped with its clocks running (frozen) or standing (suspended), and its wall clock may be set. What can
+happen is `budget-steps.ts`, what must hold `budget-checks.ts`.
 */
 import type {Event} from '../../events/event.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {debit} from '../../functions/budget/debit.ts';
-import {priceKey, type WindowRow} from '../../functions/budget/store.ts';
+import type {Demand, Taken} from '../../functions/budget/leases/account.ts';
+import {createMemoryLeaseWork} from '../../functions/budget/leases/lease-work-memory.ts';
+import type {Refusal} from '../../functions/budget/leases/waiters.ts';
+import {priceKey} from '../../functions/budget/store.ts';
 import {createMemoryStore} from '../../functions/budget/store-memory.ts';
-import {due, finished, modelId, price, started, type Use, window} from './budget.ts';
+import {key, modelId, org, project} from './budget.ts';
+import {createVirtualGateway, times, type VirtualGateway} from './virtual-gateway.ts';
+import {cheap, createRequests, nothing} from './virtual-requests.ts';
 
-type Book = {
-  id: string;
-  gateway: number;
-  window: WindowRow;
-  granted: number;
-  held: number;
-  settled: number;
-  usable: boolean;
+const graceMs = 60_000;
+
+export type Process = {
+  readonly gateway: VirtualGateway;
+  isStopped: boolean;
+  isSuspended: boolean;
+  /** Monotonic ms that a suspension hid; how far its wall clock is off. */
+  hiddenMs: number;
+  wallOffMs: number;
+  /** Budgets that changed, of which it has not heard. */
+  readonly changed: Set<string>;
 };
-type Running = {id: string; books: readonly Book[]; hold: number; deadlineMs: number};
+export type Seed = Readonly<{
+  gateways: number;
+  /** Of the organisation and of the key in nano-USD, of the project in tokens. */
+  limits: readonly [number, number, number];
+  sliceMax: number;
+  /** The day ends so many minutes after the beginning. */
+  minutesLeft: number;
+}>;
 
-const policies = ['prompt', 'hold', 'waive'] as const;
-const requestMs = 600_000;
+const createStore = (limits: Seed['limits'], now: () => number) => {
+  const store = createMemoryStore({now});
+  const {registry, state, opened} = store;
+  state.prices.set(priceKey(modelId, 1), cheap);
+  registry.orgs.add(org);
+  registry.projects.push({id: project, org});
+  registry.keys.push({id: key, org, project});
+  registry.models.push({id: modelId, name: 'llama-3.1-8b', environment: 'production'});
+  registry.prices.push({
+    model: modelId,
+    version: 1,
+    price: cheap,
+    createdAt: '2026-01-01T00:00:00Z',
+  });
+  const budgets = limits.map((limit, index) => ({
+    id: uuidv7(),
+    org,
+    ...[{}, {key}, {project}][index],
+    unit: index === 2 ? ('tokens' as const) : ('usd' as const),
+    limit: BigInt(limit),
+    thresholds: [50, 100],
+    period: index === 1 ? ('none' as const) : ('day' as const),
+  }));
+  opened.budgets.push(...budgets);
+  return {store, budgets};
+};
 
-export const createWorld = (limits: readonly number[]) => {
-  let clock = Date.parse('2026-11-21T10:00:00Z');
-  const store = createMemoryStore({now: () => clock});
-  store.state.prices.set(priceKey(modelId, 1), {...price, inputPerMillion: 1_000_000});
-  const windows = limits.map(limit => window({limit: BigInt(limit)}));
-  for (const row of windows) {
-    store.state.windows.set(row.id, row);
-  }
-  const books: Book[] = [];
-  const running: Running[] = [];
+export const createWorld = ({gateways, limits, sliceMax, minutesLeft}: Seed) => {
+  let clock = Date.parse('2026-11-22T00:00:00Z') - minutesLeft * 60_000;
+  const now = () => clock;
+  const {store, budgets} = createStore(limits, now);
+  const leaseWork = createMemoryLeaseWork({store, now, ttlMs: times.ttlMs});
+  const handle = debit({store, now});
+
   const log: {event: Event; marker: boolean; read: boolean}[] = [];
-  /** The amount of every request that has a result. */
-  const results = new Map<string, number>();
-  const happened = {implausible: false, lateIntent: false, short: 0};
-  const handle = debit({
-    store,
-    now: () => clock,
-    onOutcome: outcome => {
-      happened.short += outcome.short;
-    },
+  const append = (event: Event, marker = false) => log.push({event, marker, read: false});
+  /** Sent by processes that are gone or have given up: they reach the log late or never. */
+  const strays: Event[] = [];
+  const {begin, ...requests} = createRequests<Process>({
+    windows: store.state.windows,
+    append,
+    now,
   });
 
-  const append = (event: Event, marker = false) => log.push({event, marker, read: false});
-  const appendMarkers = () => {
-    const known = new Set(log.map(({event}) => event.id));
-    for (const event of store.state.outbox.values()) {
-      if (event.type === 'dev.sluice.lease.fenced.v1' && !known.has(event.id)) {
-        append(event, true);
+  const startProcess = (): Process => {
+    const id = uuidv7(clock);
+    const process: Process = {
+      isStopped: false,
+      isSuspended: false,
+      hiddenMs: 0,
+      wallOffMs: 0,
+      changed: new Set(),
+      gateway: createVirtualGateway({
+        id,
+        sliceMax,
+        clocks: () => ({
+          monotonicMs: clock - process.hiddenMs,
+          wallMs: clock + process.wallOffMs,
+        }),
+        work: work => leaseWork.work(id, work),
+      }),
+    };
+    return process;
+  };
+  const processes = Array.from({length: gateways}, startProcess);
+
+  /** Told at once or later what came of it. */
+  const acquire = (
+    process: Process,
+    demand: Omit<Demand, 'price' | 'copies'>,
+    policy: number,
+    tell: (outcome: Taken | Refusal) => void = () => {},
+  ) =>
+    process.gateway.acquire({...demand, price: cheap, copies: 1}, outcome => {
+      if ('holds' in outcome) {
+        begin(process, outcome, demand.promptTokens, policy);
+      }
+      tell(outcome);
+    });
+
+  /** Recalls and changes are heard of beside each other. */
+  const hear = ({gateway, changed}: Process) => {
+    gateway.accounts.recall(leaseWork.recalledLeases(gateway.id));
+    if (changed.size > 0) {
+      gateway.accounts.change([...changed], gateway.clocks());
+      changed.clear();
+    }
+  };
+  const jump = (ms: number) => {
+    clock += ms;
+    for (const process of processes) {
+      process.hiddenMs += process.isSuspended ? ms : 0;
+    }
+  };
+  /** What a process that runs does again and again. */
+  const beat = (process: Process) => {
+    hear(process);
+    process.gateway.reach();
+    process.gateway.answer();
+    process.gateway.tick();
+    process.gateway.decide();
+    for (const request of requests.requests) {
+      if (request.process === process && clock >= request.deadlineMs) {
+        requests.finish(request, nothing);
       }
     }
   };
@@ -61,133 +150,49 @@ export const createWorld = (limits: readonly number[]) => {
     const before = log.slice(0, marker === -1 ? log.length : marker).filter(({read}) => !read);
     return before.length > 0 || marker === -1 ? before : log.slice(marker, marker + 1);
   };
-  const usesOf = ({books: held, hold}: Pick<Running, 'books' | 'hold'>, amount?: number): Use[] =>
-    held.map(book => ({
-      window: book.window,
-      lease: book.id,
-      hold,
-      ...(amount === undefined ? {} : {amount}),
-    }));
 
-  const start = (held: readonly Book[], hold: number, policy: number) => {
-    const request = {id: uuidv7(clock), books: held, hold, deadlineMs: clock + requestMs};
-    for (const book of held) {
-      book.held += hold;
-    }
-    running.push(request);
-    const deadline = new Date(request.deadlineMs).toISOString();
-    append(
-      started(request.id, usesOf(request), {
-        deadline,
-        promptBytes: hold * 2,
-        unsettledPolicy: policies[policy % 3],
-      }),
-    );
-  };
-
-  const finish = (request: Running, amount: number) => {
-    running.splice(running.indexOf(request), 1);
-    results.set(request.id, amount);
-    append(finished(request.id, usesOf(request, amount), {costNanos: amount}));
-    for (const book of request.books) {
-      book.held -= request.hold;
-      book.settled += Math.min(amount, request.hold);
-    }
-  };
-
-  const fence = (book: Book) => {
-    const lease = store.state.leases.get(book.id);
-    if (
-      lease &&
-      (lease.state === 'open' || lease.state === 'closed') &&
-      lease.granted > lease.settled + lease.returned
-    ) {
-      store.beginFence(book.id);
-      book.usable = false;
-      appendMarkers();
-    }
-  };
-
-  const step = {
-    grant(gateway: number, amount: number) {
-      for (const row of windows) {
-        const book = books.find(one => one.gateway === gateway && one.window === row && one.usable);
-        const id = book?.id ?? uuidv7();
-        const granted = Number(
-          store.grant({id, window: row.id, amount: BigInt(1 + (amount % 200))}) ?? 0n,
-        );
-        if (book) {
-          book.granted += granted;
-        } else if (granted > 0) {
-          books.push({id, gateway, window: row, granted, held: 0, settled: 0, usable: true});
+  return {
+    ...requests,
+    store,
+    budgets,
+    processes,
+    strays,
+    log,
+    now,
+    append,
+    handle,
+    startProcess,
+    acquire,
+    hear,
+    jump,
+    /** Time goes by, and who runs goes on. */
+    pass(ms: number, everyMs = 1_000) {
+      for (let left = ms; left > 0; left -= everyMs) {
+        jump(Math.min(left, everyMs));
+        processes.filter(({isStopped}) => !isStopped).forEach(beat);
+      }
+    },
+    /** Of processes that run. */
+    alive: () =>
+      requests.requests.filter(({process}) => !process.isStopped && processes.includes(process)),
+    /** What every gateway does every few seconds. */
+    sweep() {
+      store.beginFences(undefined, times.ttlMs * 0.25);
+      store.beginSettlements(graceMs);
+    },
+    /** The outbox's markers reach the log. */
+    relay() {
+      for (const [path, event] of store.state.outbox) {
+        store.state.outbox.delete(path);
+        if (/lease\.fenced|settlement\.due/.test(event.type)) {
+          append(event, true);
         }
       }
     },
-    start(gateway: number, share: number, policy: number) {
-      const held = windows.flatMap(
-        row => books.find(one => one.gateway === gateway && one.window === row && one.usable) ?? [],
-      );
-      const free = Math.min(...held.map(book => book.granted - book.settled - book.held));
-      if (held.length === windows.length && free > 0) {
-        start(held, 1 + (share % free), policy);
-      }
-    },
-    /** A process that froze between its last look at its lease and its write. */
-    startLate(gateway: number, share: number, policy: number) {
-      const held = books.filter(one => one.gateway === gateway && !one.usable).slice(-1);
-      if (held.length > 0) {
-        happened.lateIntent = true;
-        start(held, 1 + (share % 50), policy);
-      }
-    },
-    finish(which: number, amount: number) {
-      const request = running[which % Math.max(running.length, 1)];
-      if (request) {
-        finish(request, amount % (request.hold + 1));
-      }
-    },
-    /** A model server that reports more than the request could have used. */
-    lie(which: number, amount: number) {
-      const request = running[which % Math.max(running.length, 1)];
-      if (request) {
-        happened.implausible = true;
-        finish(request, request.hold + amount + 1);
-      }
-    },
-    giveBack(which: number) {
-      const book = books[which % Math.max(books.length, 1)];
-      if (book) {
-        book.usable = false;
-        store.giveBack(book.id, BigInt(Math.max(book.granted - book.settled - book.held, 0)));
-      }
-    },
-    fence(which: number) {
-      const book = books[which % Math.max(books.length, 1)];
-      if (book) {
-        fence(book);
-      }
-    },
-    /** kill -9: its requests never finish, its leases are never returned. */
-    kill(gateway: number) {
-      for (const book of books.filter(one => one.gateway === gateway)) {
-        book.usable = false;
-        book.gateway = -1;
-      }
-      for (const request of running.filter(({books: held}) =>
-        held.some(book => book.gateway === -1),
-      )) {
-        running.splice(running.indexOf(request), 1);
-      }
-    },
-    wait(minutes: number) {
-      clock += (minutes % 20) * 60_000;
-    },
-    settleDue() {
-      append(due(new Date(clock).toISOString()), true);
-    },
+    readable,
     async read(count: number, order: number) {
       const batch: Event[] = [];
-      for (let index = 0; index <= count % 8; index += 1) {
+      for (let index = 0; index < count; index += 1) {
         const candidates = readable();
         const next = candidates[(order + index * 7) % Math.max(candidates.length, 1)];
         if (next) {
@@ -197,31 +202,12 @@ export const createWorld = (limits: readonly number[]) => {
       }
       await handle(batch);
     },
-    async readAgain(from: number, count: number) {
-      const seen = log.filter(({read}) => read).map(({event}) => event);
-      await handle(seen.slice(from % Math.max(seen.length, 1)).slice(0, count % 8));
+    tellAll(budget: string) {
+      for (const {changed} of processes) {
+        changed.add(budget);
+      }
     },
   };
-
-  /** Everything is finished or past its deadline, returned or fenced, and read. */
-  const end = async () => {
-    for (const request of [...running].filter((_, index) => index % 2 === 0)) {
-      finish(request, request.hold);
-    }
-    while (readable().length > 0) {
-      await step.read(7, 0);
-    }
-    clock += 2 * requestMs;
-    step.settleDue();
-    for (const book of books) {
-      fence(book);
-    }
-    while (readable().length > 0) {
-      await step.read(7, 0);
-    }
-  };
-
-  return {step, end, store, log, results, happened};
 };
 
 export type World = ReturnType<typeof createWorld>;

@@ -1,62 +1,51 @@
-/** Memory leases: the twin of `lease_work` for tests without a database: one window a budget, one gateway, nothing expires. */
+/**
+Memory leases: the store of one gateway for tests without a database: the twin of `lease_work` with one window a budget, which can
+be away, forget a lease or ask it back.
+*/
+import {uuidv7} from '../../events/uuid.ts';
 import type {LeaseAnswer, LeaseWork} from '../../functions/budget/leases/lease-work.ts';
+import {createMemoryLeaseWork} from '../../functions/budget/leases/lease-work-memory.ts';
+import type {WindowRow} from '../../functions/budget/store.ts';
+import {createMemoryStore} from '../../functions/budget/store-memory.ts';
+import {org} from './budget.ts';
 
 export const createMemoryLeases = (limits: Readonly<Record<string, number>>) => {
-  const windows = new Map(
-    Object.entries(limits).map(([id, limit]) => [
-      id,
-      {limit, charged: 0, leased: 0, granted: 0, returned: 0},
-    ]),
-  );
+  const store = createMemoryStore();
+  const {windows} = store.state;
+  const gateway = uuidv7();
+  const {work, recalled} = createMemoryLeaseWork({store, now: Date.now, ttlMs: 60_000});
   const state = {away: false, void: false, recalled: false, works: [] as LeaseWork[]};
-  const windowOf = (budget: string) => {
-    const window = windows.get(budget);
-    if (!window) {
+  const ids = new Map(
+    Object.entries(limits).map(([id, limit]) => {
+      const budget = {id, org, unit: 'usd', limit: BigInt(limit), thresholds: []} as const;
+      store.budgets.push({...budget, period: 'none'});
+      return [id, store.opened.windowAt({...budget, period: 'none'}, Date.now()).id];
+    }),
+  );
+  const rowOf = (budget: string): WindowRow => {
+    const row = windows.get(ids.get(budget) ?? '');
+    if (!row) {
       throw new Error(`no budget ${budget}`);
     }
-    return window;
+    return row;
   };
-  const grant = ({budget, needed, max}: LeaseWork['grants'][number]) => {
-    const window = windowOf(budget);
-    const remaining = window.limit - window.charged;
-    const slice = Math.max(needed, Math.min(max, Math.floor(remaining / 4)));
-    const amount = Math.min(slice, window.limit - window.charged - window.leased);
-    window.leased += amount;
-    window.granted += amount;
-    return {
-      budget,
-      window: `window-of-${budget}`,
-      lease: window.granted > 0 ? budget : null,
-      granted: window.granted > 0 ? window.granted : null,
-      remaining: window.limit - window.charged,
-      available: window.limit - window.charged - window.leased,
-      slice,
-      paused: false,
-      startsInMs: 0,
-      endsInMs: null,
-    };
+  return {
+    state,
+    async work(todo: LeaseWork): Promise<LeaseAnswer> {
+      state.works.push(todo);
+      if (state.away) {
+        throw new Error('the store is away');
+      }
+      if (state.recalled) {
+        todo.renewals.forEach(lease => void recalled.add(lease));
+      }
+      return work(gateway, {...todo, renewals: state.void ? [] : todo.renewals});
+    },
+    leasedOf: (budget: string) => Number(rowOf(budget).leased),
+    /** All that is leased was spent. */
+    spend(budget: string) {
+      const row = rowOf(budget);
+      windows.set(row.id, {...row, spent: row.spent + row.leased, leased: 0n});
+    },
   };
-  const work = async (todo: LeaseWork): Promise<LeaseAnswer> => {
-    state.works.push(todo);
-    if (state.away) {
-      throw new Error('the store is away');
-    }
-    for (const {lease, total} of todo.returns) {
-      const window = windowOf(lease);
-      window.leased -= total - window.returned;
-      window.returned = total;
-    }
-    return {
-      grants: todo.grants.map(grant),
-      renewals: state.void
-        ? []
-        : todo.renewals.map(lease => ({
-            lease,
-            granted: windowOf(lease).granted,
-            recalled: state.recalled,
-          })),
-      gateways: 1,
-    };
-  };
-  return {work, windowOf, state};
 };

@@ -80,13 +80,25 @@ test('a request that touches several budgets takes all holds or none', async t =
   );
 });
 
+test('the first request of several budgets waits for one answer about all of them', async t => {
+  const {book, store} = createBook(t, {a: 1_000, b: 1_000});
+  const budgets = [
+    {id: 'a', unit: 'usd'},
+    {id: 'b', unit: 'usd'},
+  ] as const;
+  await taken(book.acquire(demand(10, {budgets})));
+  t.deepEqual(
+    store.state.works.map(({grants}) => grants.length),
+    [2],
+  );
+});
+
 test('what is left uncharged decides between spent and busy', async t => {
   const {book, store} = createBook(t, {b: 10});
   const running = await taken(book.acquire(demand(10)));
   t.is(await refused(book.acquire(demand(10))), 'busy');
   running.settle([10]);
-  store.windowOf('b').charged = 10;
-  store.windowOf('b').leased = 0;
+  store.spend('b');
   t.is(await refused(book.acquire(demand(10))), 'exhausted');
 });
 
@@ -171,10 +183,10 @@ test('closing gives back everything that nothing holds, and the rest when it is 
   const {book, store} = createBook(t, {b: 1_000});
   const found = await taken(book.acquire(demand(10)));
   await book.close();
-  t.is(store.windowOf('b').leased, 10);
+  t.is(store.leasedOf('b'), 10);
   found.settle([4]);
   await book.tick();
-  t.is(store.windowOf('b').leased, 4, 'the cost stays leased until it is debited');
+  t.is(store.leasedOf('b'), 4, 'the cost stays leased until it is debited');
 });
 
 test('a lease that is given back or recalled still covers what was taken from it', async t => {

@@ -194,6 +194,8 @@ export const createAccounts = ({
         }
       }
       for (const [account, sum] of sums) {
+        // Also where another budget's lack keeps it from being taken from: otherwise it would be forgotten as unused.
+        account.usedMs = now.monotonicMs;
         const lacking = sum - freeNow(account, now);
         if (lacking > 0) {
           ask(account, Math.min(lacking, Number.MAX_SAFE_INTEGER));
