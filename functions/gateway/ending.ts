@@ -70,11 +70,13 @@ export const settle = (
   // The hold goes back into the lease only when the result is durable: until then a reader of the log may not know of it.
   parts.results.add(resultOf(facts, ending)).then(
     () => taken.settle(amounts),
-    cause =>
+    cause => {
+      taken.abandon();
       parts.logger.error(
         {err: cause, request: facts.request},
         'the result was not recorded; the reconciler settles it',
-      ),
+      );
+    },
   );
   exchange.span.event('result');
   exchange.span.end(attributesOf(exchange, ending), error?.code);
