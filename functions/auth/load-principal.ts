@@ -1,22 +1,27 @@
 /**
-Load principal: one key, its tenant and every budget it counts in, in one statement. Runs as sluice_gateway.
+Load principal: keys, their tenants and every budget they count in, many in one statement. Runs as sluice_gateway.
 */
 import type {Queryable} from '../../events/database.ts';
+import {type RateColumns, toRates} from '../../events/rates.ts';
+import {gatherLoads, type LoadPrincipals} from './gather-loads.ts';
 import type {Principal} from './principal.ts';
 import type {LoadPrincipal} from './principals.ts';
 
 const text = `
   select k.id as key, k.org_id as org, k.project_id as project, k.public_id, k.secret_hash, k.models, k.environments,
          k.expires_at, k.revoked_at is not null as revoked, o.suspended_at is not null as suspended, p.unsettled_policy,
-         p.keep_results,
-         coalesce((select jsonb_agg(jsonb_build_object('id', b.id, 'unit', b.unit) order by b.id) from budgets b
-                   where b.org_id = k.org_id
-                     and (b.project_id is null or b.project_id = k.project_id)
-                     and (b.key_id is null or b.key_id = k.id)), '[]') as budgets
+         p.keep_results, to_jsonb(o) as org_rates, to_jsonb(p) as project_rates,
+         k.requests_per_minute, k.tokens_per_minute, k.parallel_requests,
+         coalesce((select jsonb_agg(jsonb_build_object('id', b.id, 'unit', b.unit) order by b.id) from (
+           select id, unit from budgets where org_id = k.org_id and key_id is null and project_id is null
+           union all
+           select id, unit from budgets where org_id = k.org_id and key_id is null and project_id = k.project_id
+           union all
+           select id, unit from budgets where org_id = k.org_id and key_id = k.id) b), '[]') as budgets
   from keys k join projects p on p.id = k.project_id join orgs o on o.id = k.org_id
-  where k.public_id = $1`;
+  where k.public_id = any($1)`;
 
-type Row = {
+type Row = RateColumns & {
   key: string;
   org: string;
   project: string;
@@ -29,29 +34,46 @@ type Row = {
   suspended: boolean;
   unsettled_policy: Principal['unsettledPolicy'];
   keep_results: boolean;
+  org_rates: RateColumns;
+  project_rates: RateColumns;
   budgets: Principal['budgets'];
 };
 
-export const createPrincipalLoader =
-  (client: Queryable): LoadPrincipal =>
-  async publicId => {
-    const {rows} = await client.query<Row>({name: 'principal', text, values: [publicId]});
-    const row = rows[0];
-    return (
-      row && {
-        org: row.org,
-        project: row.project,
-        key: row.key,
-        publicId: row.public_id,
-        secretHash: row.secret_hash,
-        models: row.models,
-        environments: row.environments,
-        expiresAtMs: row.expires_at ? row.expires_at.getTime() : null,
-        revoked: row.revoked,
-        suspended: row.suspended,
-        unsettledPolicy: row.unsettled_policy,
-        keepResults: row.keep_results,
-        budgets: row.budgets,
-      }
-    );
+/** Absent where nothing is limited, which is what the gateway looks at for every request. */
+const ratesOf = (row: Row): Pick<Principal, 'rates'> => {
+  const found = {
+    org: toRates(row.org_rates),
+    project: toRates(row.project_rates),
+    key: toRates(row),
   };
+  const limited = Object.entries(found).flatMap(([name, rates]) => (rates ? [[name, rates]] : []));
+  return limited.length === 0 ? {} : {rates: Object.fromEntries(limited)};
+};
+
+const principalOf = (row: Row): Principal => ({
+  org: row.org,
+  project: row.project,
+  key: row.key,
+  publicId: row.public_id,
+  secretHash: row.secret_hash,
+  models: row.models,
+  environments: row.environments,
+  expiresAtMs: row.expires_at ? row.expires_at.getTime() : null,
+  revoked: row.revoked,
+  suspended: row.suspended,
+  unsettledPolicy: row.unsettled_policy,
+  keepResults: row.keep_results,
+  budgets: row.budgets,
+  ...ratesOf(row),
+});
+
+const createPrincipalsLoader =
+  (client: Queryable): LoadPrincipals =>
+  async publicIds => {
+    const {rows} = await client.query<Row>({name: 'principals', text, values: [publicIds]});
+    return new Map(rows.map(row => [row.public_id, principalOf(row)]));
+  };
+
+/** Look-ups that come together are one statement. */
+export const createPrincipalLoader = (client: Queryable): LoadPrincipal =>
+  gatherLoads(createPrincipalsLoader(client));

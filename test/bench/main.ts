@@ -1,5 +1,5 @@
 /**
-Main: `npm run bench gateway`, `npm run bench brokers`: figures beside the least that does the same, in one run.
+Main: `npm run bench gateway`, and the others that are listed below: figures beside the least that does the same, in one run.
 
 In: which bench, its options. Out: a table, or one JSON with --json; exit code 1 when a budget is not met, 2 when it could not be
 measured. Progress goes to stderr.
@@ -11,6 +11,8 @@ import {fileURLToPath} from 'node:url';
 const benches = {
   gateway: () => import('./gateway.ts'),
   brokers: () => import('./brokers/bench.ts'),
+  debit: () => import('./debit/bench.ts'),
+  statements: () => import('./statements/bench.ts'),
 };
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);

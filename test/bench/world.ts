@@ -40,7 +40,7 @@ const password = () => randomBytes(18).toString('hex');
 const consumeMs = 500;
 
 /** As a deployment does it: the owner makes schema and roles without being a superuser. */
-const prepareDatabase = async (superuserUrl: string) => {
+export const prepareDatabase = async (superuserUrl: string) => {
   const client = new pg.Client({connectionString: superuserUrl});
   await client.connect();
   const url = (user: string, secret: string) => {

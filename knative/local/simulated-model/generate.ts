@@ -80,8 +80,8 @@ const stream = (plan: Plan, wire: Wire, exchange: Exchange) => {
   const start = head(`${wire.idPrefix}${id}`, wire.chunkObject, created, model.json);
   const chunks = chunkWriter(plan, wire, start, exchange);
   const write = (chunk: string) => {
+    if (response.socket?.writable) life.sent(1);
     response.write(chunk);
-    if (!response.destroyed) life.sent(1);
   };
   const breaks = faults.has('hang-mid-stream') || faults.has('reset-mid-stream');
   const breakAt = breaks ? settings().faultAfterTokens : Number.POSITIVE_INFINITY;

@@ -2,8 +2,9 @@
 Metrics: counts what each model has done, and renders it under vLLM's names for Prometheus.
 
 In: the life of each request (begun, prompt read, tokens generated and sent, ended or aborted). Out: numbers and text.
-A token counts as generated when it exists and as sent when it was written to a connection that was still open; the
-difference is what an abort wasted. Nothing here goes down but `running`.
+A token counts as generated when it exists and as sent when it was written to a connection that was still open both ways; the
+difference is what an abort wasted. Nothing here goes down but `running`. A request that its client named in `x-request-id` is
+also counted by itself, the newest so many of them.
 */
 import type {Finish} from './plan.ts';
 
@@ -18,6 +19,9 @@ export type ModelCounters = {
   aborted: number;
   failed: number;
 };
+
+/** What one request was given. */
+export type RequestCounters = {promptTokens: number; tokensGenerated: number; tokensSent: number};
 
 export type Counters = Readonly<ModelCounters> & {
   readonly models: Readonly<Record<string, Readonly<ModelCounters>>>;
@@ -46,7 +50,7 @@ const zero = (): ModelCounters => ({
   failed: 0,
 });
 
-const begin = (counters: ModelCounters): Life => {
+const begin = (counters: ModelCounters, own: RequestCounters): Life => {
   let ended = false;
   const end = (how: 'stopped' | 'lengthened' | 'aborted' | 'failed') => {
     if (ended) return;
@@ -59,12 +63,15 @@ const begin = (counters: ModelCounters): Life => {
   return {
     prompt: tokens => {
       counters.promptTokens += tokens;
+      own.promptTokens += tokens;
     },
     generated: tokens => {
       counters.tokensGenerated += tokens;
+      own.tokensGenerated += tokens;
     },
     sent: tokens => {
       counters.tokensSent += tokens;
+      own.tokensSent += tokens;
     },
     finish: reason => end(reason === 'stop' ? 'stopped' : 'lengthened'),
     fail: () => end('failed'),
@@ -72,6 +79,9 @@ const begin = (counters: ModelCounters): Life => {
     ended: () => ended,
   };
 };
+
+/** A test that cuts streams looks at some thousands. */
+const countedRequestsMax = 10_000;
 
 type Line = readonly [labels: string, value: number];
 
@@ -150,8 +160,20 @@ const render = (models: ReadonlyMap<string, ModelCounters>, startedAt: number) =
 /** `startedAt` in seconds since 1970. */
 export const createMetrics = (names: readonly string[], startedAt = Date.now() / 1000) => {
   const models = new Map(names.map(name => [name, zero()]));
+  const requests = new Map<string, RequestCounters>();
+  const countersOf = (request: string | undefined): RequestCounters => {
+    const own = {promptTokens: 0, tokensGenerated: 0, tokensSent: 0};
+    if (request !== undefined) {
+      if (requests.size >= countedRequestsMax) requests.delete(requests.keys().next().value ?? '');
+      requests.set(request, own);
+    }
+    return own;
+  };
   return {
-    begin: (model: string) => begin(models.get(model) ?? zero()),
+    begin: (model: string, request?: string) =>
+      begin(models.get(model) ?? zero(), countersOf(request)),
+    /** By the name that its client gave it. */
+    request: (name: string): Readonly<RequestCounters> | undefined => requests.get(name),
     text: () => render(models, startedAt),
     counters: (): Counters => {
       const sum = zero();

@@ -10,7 +10,7 @@ import {badRequest, errorBody, RequestError, unknownModel} from './errors.ts';
 import type {Answer, Exchange, ServedModel} from './exchange.ts';
 import {type Faults, parseFaults, replaceAnswer} from './faults.ts';
 import type {Body} from './fields.ts';
-import {type Counters, createMetrics} from './metrics.ts';
+import {type Counters, createMetrics, type RequestCounters} from './metrics.ts';
 import type {Model} from './plan.ts';
 import {sendJson, sendText} from './reply.ts';
 import {modelList, type Prepare, posts} from './routes.ts';
@@ -48,6 +48,8 @@ export type SimulatedModel = Readonly<{
   url: string;
   port: number;
   counters: () => Counters;
+  /** Of one request, by its `x-request-id`. */
+  requestCounters: (request: string) => Readonly<RequestCounters> | undefined;
   requests: () => readonly KeptRequest[];
   set: (options: Partial<Settings>) => void;
   close: () => Promise<void>;
@@ -87,13 +89,25 @@ const faultsOf = (path: string, request: IncomingMessage, settings: Settings): F
   return new Set(settings.faultPaths.includes(path) ? [...settings.faults, ...asked] : []);
 };
 
-/** From here on the request counts, and its connection's end stops whatever it started. */
+const textOf = (header: string | string[] | undefined) =>
+  typeof header === 'string' ? header : undefined;
+
+/**
+From here on the request counts, and its connection's end stops whatever it started: also the end of what its client writes,
+which is all that a server sees of a client that closed. As uvicorn does, it writes out what was written before.
+*/
 const begin = (exchange: Exchange, answer: Answer) => {
   const {response, faults, life, settings} = exchange;
+  const {socket} = response;
   let stop = () => {};
-  response.once('close', () => {
+  const leave = () => {
     stop();
     life.abort();
+  };
+  socket?.once('end', leave);
+  response.once('close', () => {
+    socket?.off('end', leave);
+    leave();
   });
   const start = () => {
     if (!replaceAnswer(faults, response)) stop = answer(exchange);
@@ -123,7 +137,7 @@ const respond = (
     settings: state.settings,
     faults,
     usage: usageWriter(faults, settings.cachedPromptShare),
-    life: state.metrics.begin(model.name),
+    life: state.metrics.begin(model.name, textOf(request.headers['x-request-id'])),
     response,
   };
   begin(exchange, answer);
@@ -203,6 +217,7 @@ export const startSimulatedModel = async ({
     url: `http://${host}:${address.port}`,
     port: address.port,
     counters: metrics.counters,
+    requestCounters: metrics.request,
     requests: () => [...kept],
     set: changes => {
       settings = mergeSettings(settings, changes);
