@@ -56,6 +56,7 @@ const brokerFor = async (
 await runMain(async () => {
   const settings = readSettings(process.env);
   const {reading} = settings;
+  const types = settings.types && new Set(settings.types);
   const logger = createLogger({name: 'source', level: settings.logLevel});
   const onError = (error: Error) => logger.warn({err: error}, 'a fault');
   const pool = createPool({
@@ -90,7 +91,12 @@ await runMain(async () => {
     source = await startSource({
       ...settings,
       broker,
-      subscription: {name: reading.group, topic, from: 'start'},
+      subscription: {
+        name: reading.group,
+        topic,
+        from: 'start',
+        wants: types && (event => types.has(event.type)),
+      },
       target: targetAt({url: settings.sink, post}),
       keepDeadLetters,
       metrics,

@@ -38,6 +38,8 @@ export type Reading =
 export type SourceSettings = Readonly<{
   reading: Reading;
   sink: string;
+  /** Of events; what is of another type is passed over. Undefined: all are sent. */
+  types: readonly string[] | undefined;
   /** From `K_CE_OVERRIDES`: set on every event. */
   extensions: Readonly<Record<string, string>> | undefined;
   /** 1: each event alone, in binary mode; more: JSON batches. */
@@ -90,6 +92,15 @@ const parsedOrNothing = (text: string): unknown => {
   }
 };
 
+/** Names of types, with commas between. */
+export const typesIn: Reader<readonly string[]> = text => {
+  const names = (text ?? '').split(',').map(name => name.trim());
+  if (names.length > 100 || names.some(name => !/^[\x21-\x7e]{1,200}$/.test(name))) {
+    throw new Error('expected at most 100 types of events with commas between them');
+  }
+  return names;
+};
+
 /** What Kafka's logs and quotas call a source; with its own name it can be told from the others of its group. */
 const clientId = 'sluice-source';
 const clientIdOf = (consumer: string | undefined) =>
@@ -102,6 +113,7 @@ const readers = {
   SOURCE_KIND: oneOf(['kafka', 'redis', 'outbox']),
   K_SINK: url({protocols: ['http:', 'https:']}),
   K_CE_OVERRIDES: overrides,
+  SOURCE_TYPES: optional(typesIn),
   SOURCE_BATCH_MAX: integer({min: 1, max: limits.batchEvents, defaultValue: 1}),
   SOURCE_CONCURRENCY: integer({min: 1, max: 256, defaultValue: 8}),
   SOURCE_ORDERED: oneOf(['true', 'false'], 'false'),
@@ -150,6 +162,7 @@ export const readSettings = (
   return {
     ...read,
     sink: common.K_SINK,
+    types: common.SOURCE_TYPES,
     extensions: common.K_CE_OVERRIDES,
     batchMax: common.SOURCE_BATCH_MAX,
     concurrency: common.SOURCE_CONCURRENCY,

@@ -112,8 +112,11 @@ const createWatch = (metrics: Metrics, subscription: string) => {
         const started = performance.now();
         const results = await onBatch(messages);
         seconds({subscription}).observe((performance.now() - started) / 1_000);
-        for (const {kind} of results) {
-          outcomes({subscription, outcome: kind}).add();
+        for (const outcome of ['done', 'retry', 'dead'] as const) {
+          const count = results.filter(({kind}) => kind === outcome).length;
+          if (count > 0) {
+            outcomes({subscription, outcome}).add(count);
+          }
         }
         if (results.some(({kind}) => kind !== 'retry')) {
           refusedSince = undefined;

@@ -44,12 +44,21 @@ export const observer = ({metrics, logger}: {metrics: Metrics; logger: Logger}) 
       for (const [type, count] of types) {
         debited({type}).add(count);
       }
-      for (const entry of outcome.entries) {
-        entries({entry: entry.entry}).add();
-        for (const charge of entry.charges) {
+      const overages = new Map<string, number>();
+      const kinds = new Map<string, number>();
+      for (const {entry, charges} of outcome.entries) {
+        kinds.set(entry, (kinds.get(entry) ?? 0) + 1);
+        for (const charge of charges) {
           // A counter only rises; what a correction gives back shows in the windows.
-          overage({unit: charge.unit}).add(Number(charge.overage > 0n ? charge.overage : 0n));
+          const more = Number(charge.overage > 0n ? charge.overage : 0n);
+          overages.set(charge.unit, (overages.get(charge.unit) ?? 0) + more);
         }
+      }
+      for (const [entry, count] of kinds) {
+        entries({entry}).add(count);
+      }
+      for (const [unit, amount] of overages) {
+        overage({unit}).add(amount);
       }
       short().add(outcome.short);
       dead().add(outcome.deadLetters.length);

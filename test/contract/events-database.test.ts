@@ -1,5 +1,11 @@
 import test, {type ExecutionContext} from 'ava';
-import {asTenant, createPool, refuseSuperuser, transactionOn} from '../../events/database.ts';
+import {
+  asTenant,
+  createPool,
+  inTurn,
+  refuseSuperuser,
+  transactionOn,
+} from '../../events/database.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {createTestDatabase, type Role} from '../helpers/database.ts';
 
@@ -182,3 +188,41 @@ test('integers of 8 bytes are bigint, dates are texts', async t => {
   );
   t.deepEqual(rows, [{big: 9_007_199_254_740_993n, small: 5, day: '2026-11-01'}]);
 });
+
+for (const pipeline of [false, true]) {
+  test(`statements sent in turn see each other; one that fails leaves nothing of any, ${pipeline ? 'in a pipeline' : 'one by one'}`, async t => {
+    const {pool, url, orgs} = await start(t);
+    const lent = createPool({
+      databaseUrl: url('system'),
+      name: 'test',
+      connectionsMax: 1,
+      pipeline,
+    });
+    t.teardown(() => lent.end());
+    const [org] = orgs;
+    const [first, second, third] = [uuidv7(), uuidv7(), uuidv7()];
+    const text = 'insert into projects (id, org_id, name) values ($1, $2, $1::uuid::text)';
+    const count = async (client: Parameters<typeof inTurn>[0]) =>
+      (await client.query('select count(*)::int as count from projects')).rows[0].count as number;
+    const results = await transactionOn(lent)(client =>
+      inTurn(client, [
+        () => count(client),
+        () => client.query(text, [first, org]),
+        () => count(client),
+      ]),
+    );
+    t.deepEqual([results[0], results[2]], [0, 1]);
+    await t.throwsAsync(
+      transactionOn(lent)(client =>
+        inTurn(client, [
+          () => client.query(text, [second, org]),
+          () => client.query(text, [first, org]),
+          () => client.query(text, [third, org]),
+        ]),
+      ),
+      {message: /duplicate key/},
+    );
+    t.is(await count(pool('system')), 1);
+    t.is(await count(lent), 1);
+  });
+}

@@ -142,6 +142,25 @@ test('a poisoned event is a dead letter after its attempts, and holds up no othe
   );
 });
 
+test('events of types that nobody named are passed over, and wait for nothing', async t => {
+  const {client, stream, group, sink, settings} = await openRedis(t, {
+    SOURCE_TYPES: 'test.wanted, test.also',
+  });
+  const typed = (id: string, type: string) => event(id, {type});
+  await append(
+    client,
+    stream,
+    typed('1', 'test.wanted'),
+    typed('2', 'test.wanted.not'),
+    typed('3', 'test.also'),
+    typed('4', 'test.other'),
+  );
+  await startSourceProcess(t, settings);
+  await eventually(() => assert.deepEqual(sink.ids().sort(), ['1', '3']));
+  await eventually(async () => assert.equal(await pendingOf(client, stream, group), 0));
+  t.deepEqual(sink.ids().sort(), ['1', '3']);
+});
+
 test('while PostgreSQL cannot keep a dead letter its event stays', async t => {
   const {client, stream, group, settings, database} = await openRedis(t, {}, (_request, response) =>
     response.writeHead(422).end(),

@@ -162,6 +162,30 @@ test('ordered: one batch a partition at a time, and a retry holds up its partiti
   handed[3]?.end(done);
 });
 
+test('ordered: partitions with little travel together, and what was tried before goes alone', async t => {
+  const {dispatch, handed, receive, has} = start({ordered: true, batchMax: 10, concurrency: 1});
+  dispatch.assign([0, 1, 2], false);
+  receive(0, 0);
+  await has(1);
+  receive(1, 0);
+  receive(2, 0);
+  handed[0]?.end(done);
+  await has(2);
+  t.deepEqual(handed[1]?.ids.toSorted(), ['1/0', '2/0']);
+  handed[1]?.end({kind: 'retry', afterMs: 0});
+  await has(3);
+  receive(0, 1);
+  handed[2]?.end({kind: 'retry', afterMs: 0});
+  await has(4);
+  handed[3]?.end(done);
+  await has(5);
+  handed[4]?.end(done);
+  await has(6);
+  handed[5]?.end(done);
+  t.true(handed.slice(2, 6).every(({ids}) => ids.length === 1));
+  t.true(handed.slice(2, 6).some(({ids}) => ids[0] === '0/1'));
+});
+
 test('a batch that was in hand too long is given up: its slot stays taken, its outcome counts for nothing', async t => {
   const {dispatch, handed, stored, told, receive, has} = start({concurrency: 1}, {expireMs: 20});
   dispatch.assign([0], false);

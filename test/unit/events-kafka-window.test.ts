@@ -142,6 +142,7 @@ test('a record that is not settled bounds what is taken behind it', t => {
   t.deepEqual(partition.take(0, 10), [], 'the window begins at 0 and is full');
   t.is(partition.toCommit(), undefined);
   partition.settle(entries[0] as (typeof entries)[0]);
+  partition.admit();
   t.is(partition.toCommit(), 3);
   t.deepEqual(offsetsOf(partition.take(0, 10)), [3, 4]);
 });
@@ -153,6 +154,7 @@ test('bytes bound the window too, and one record always fits', t => {
   t.is(entry?.offset, 0);
   t.deepEqual(partition.take(0, 10), []);
   partition.settle(entry as NonNullable<typeof entry>);
+  partition.admit();
   t.deepEqual(offsetsOf(partition.take(0, 10)), [1]);
   t.is(partition.arrivedBytes(), 0);
 });

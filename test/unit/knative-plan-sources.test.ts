@@ -233,6 +233,23 @@ test('Brokers of one name live in several namespaces, and events go to the one t
   ]);
 });
 
+test('a source passes over the types that it does not name', t => {
+  const filterOf = (...env: object[]) =>
+    plan(
+      workload('ContainerSource', [{name: 'SOURCE_TOPIC', value: 'log'}, ...env], {
+        sink: toService(),
+      }),
+    ).subscriptions[0]?.filter;
+  t.deepEqual(filterOf(), {dialect: 'all', filters: []});
+  t.deepEqual(filterOf({name: 'SOURCE_TYPES', value: 'a.b, c.d'}), {
+    dialect: 'any',
+    filters: [
+      {dialect: 'exact', attributes: {type: 'a.b'}},
+      {dialect: 'exact', attributes: {type: 'c.d'}},
+    ],
+  });
+});
+
 test('a Trigger that asks for order is ordered', t => {
   const order = (value: string) => ({
     annotations: {'kafka.eventing.knative.dev/delivery.order': value},

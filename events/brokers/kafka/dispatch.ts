@@ -3,15 +3,15 @@ Dispatch: hands the records of the partitions that a consumer has to its handler
 
 In: partitions that come and go, records as they are fetched. Out: batches, never more than asked; offsets to commit. What was
 in hand when its partition went away is forgotten: whoever has the partition now gets it again. A partition that stays over a
-rebalance keeps its state, so that nothing of it is handed out twice. An ordered consumer takes its batches from one partition
-each, one at a time. A batch in hand for longer than `expireMs` is given up: its slot stays taken until the handler ends,
-if it ever does, and `onExpired` has the group hand its records to somebody else.
+rebalance keeps its state, so that nothing of it is handed out twice. An ordered consumer has
+no more than one batch of each partition in hand. A batch in hand for longer than `expireMs` is given up: its slot stays taken
+until the handler ends, if it ever does, and `onExpired` has the group hand its records to somebody else.
 */
 import {type Consumer, handle, type Message, type Outcome} from '../broker.ts';
 import type {RawRecord, Taken} from './message.ts';
 import {type BadRecord, createPartition, type Entry, type Partition} from './partition.ts';
+import {gather, type Held, inTurn} from './turns.ts';
 
-export type Held = Readonly<{partition: Partition; entry: Entry}>;
 type Batch = {held: readonly Held[]; expired: boolean; done: Promise<void>};
 
 export type DispatchOptions = Readonly<{
@@ -76,7 +76,7 @@ export const createDispatch = ({
           bad.delete(work);
           if (stored && isHeld(partition)) {
             partition.settle(record);
-            pump();
+            refill([partition]);
           }
         });
         bad.add(work);
@@ -85,20 +85,14 @@ export const createDispatch = ({
     return partition;
   };
 
-  /** Each partition has its turn, so that none that is always full keeps another waiting. */
-  const inTurn = (): Partition[] => {
-    const all = [...partitions.values()].filter(({number}) => !ordered || !busy.has(number));
-    const at = all.length === 0 ? 0 : turn % all.length;
-    return [...all.slice(at), ...all.slice(0, at)];
-  };
+  const isFree = ({number}: Partition) => !ordered || !busy.has(number);
 
   const pick = (): Held[] | undefined => {
     const time = now();
-    const all = inTurn();
+    const all = inTurn([...partitions.values()].filter(isFree), turn);
     let ready = 0;
     for (const partition of all) {
-      const count = partition.ready(time, batchMax);
-      ready = ordered ? Math.max(ready, count) : ready + count;
+      ready += partition.ready(time, batchMax);
     }
     if (ready === 0 || (ready < batchMax && time < restUntil)) {
       const due = all.flatMap(partition => partition.dueAt() ?? []);
@@ -112,20 +106,7 @@ export const createDispatch = ({
       restUntil = time + restMs;
     }
     turn += 1;
-    return gather(all, time);
-  };
-
-  const gather = (all: readonly Partition[], time: number): Held[] => {
-    const held: Held[] = [];
-    for (const partition of all) {
-      for (const entry of partition.take(time, batchMax - held.length)) {
-        held.push({partition, entry});
-      }
-      if (held.length === batchMax || (ordered && held.length > 0)) {
-        break;
-      }
-    }
-    return held;
+    return gather(all, {time, batchMax, ordered});
   };
 
   const pumpIn = (ms: number) => {
@@ -144,8 +125,13 @@ export const createDispatch = ({
   };
 
   const start = (held: readonly Held[]) => {
-    const {number} = (held[0] as Held).partition;
-    if (ordered) {
+    const numbers = new Set(held.map(({partition}) => partition.number));
+    const free = () => {
+      for (const number of numbers) {
+        busy.delete(number);
+      }
+    };
+    for (const number of ordered ? numbers : []) {
       busy.add(number);
     }
     const over = Promise.withResolvers<void>();
@@ -153,7 +139,7 @@ export const createDispatch = ({
     running.add(batch);
     const expiry = setTimeout(() => {
       batch.expired = true;
-      busy.delete(number);
+      free();
       over.resolve();
       onError(new Error(`a batch was in hand for more than ${expireMs} ms and is given up`));
       onExpired();
@@ -164,12 +150,21 @@ export const createDispatch = ({
         clearTimeout(expiry);
         running.delete(batch);
         if (!batch.expired) {
-          busy.delete(number);
+          free();
         }
         over.resolve();
         tellChange();
+        // The next batch is on its way before what follows it is read.
         pump();
+        refill(new Set(held.map(({partition}) => partition)));
       });
+  };
+
+  const refill = (some: Iterable<Partition>) => {
+    for (const partition of some) {
+      partition.admit();
+    }
+    pump();
   };
 
   const work = async (batch: Batch) => {
@@ -228,6 +223,8 @@ export const createDispatch = ({
     },
     /** Fetched and not looked into: what a consumer has in store. */
     arrivedBytes: (number: number) => partitions.get(number)?.arrivedBytes() ?? 0,
+    allArrivedBytes: () =>
+      [...partitions.values()].reduce((sum, one) => sum + one.arrivedBytes(), 0),
     toCommit: () =>
       [...partitions.values()].flatMap(partition => {
         const offset = partition.toCommit();

@@ -32,8 +32,13 @@ export const consumerTimes: ConsumerTimes = {
   leaveMs: 5_000,
 };
 
-/** With so much in store a partition waits a moment for its handler, then it is paused. */
+/**
+With so much in store a partition waits a moment for its handler, then it is paused; unless all of them together have less than
+the second, because it is asked for again only when a fetch of the others has waited in vain: one that has nearly all of the
+log would stand still for most of the time.
+*/
 const storeBytes = 2 * 1024 * 1024;
+const storeOfAllBytes = 24 * 1024 * 1024;
 const roomWaitMs = 100;
 const rebalancing = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
 export const createMember = ({
@@ -77,9 +82,13 @@ export const createMember = ({
     consumer.resume([{topic, partitions: [...numbers]}]);
   });
 
+  const isFull = (partition: number, share: number) =>
+    dispatch.arrivedBytes(partition) >= storeBytes * share &&
+    dispatch.allArrivedBytes() >= storeOfAllBytes * share;
+
   const resume = () => {
     for (const partition of paused) {
-      if (dispatch.arrivedBytes(partition) < storeBytes / 2) {
+      if (!isFull(partition, 0.5)) {
         paused.delete(partition);
         consumer.resume([{topic, partitions: [partition]}]);
       }
@@ -88,7 +97,7 @@ export const createMember = ({
 
   const hasRoom = async (partition: number) => {
     const end = performance.now() + roomWaitMs;
-    while (dispatch.arrivedBytes(partition) >= storeBytes) {
+    while (isFull(partition, 1)) {
       const left = end - performance.now();
       if (left <= 0) {
         return false;

@@ -114,6 +114,8 @@ export const createPartition = ({
       }
       return entries;
     },
+    /** Is what comes next one that was tried before? */
+    isRetrying: () => (waiting[0]?.attempt ?? 1) > 1,
     /** Undefined when nothing waits. */
     dueAt(): number | undefined {
       return ordered
@@ -130,8 +132,9 @@ export const createPartition = ({
     settle({offset, bytes = 0}: {offset: number; bytes?: number}) {
       window.settle(offset);
       held -= bytes;
-      admit();
     },
+    /** Reads what there is room for. Apart from `settle`, so that a batch that is ready need not wait for the next to be read. */
+    admit,
     arrivedBytes: () => arrivedBytes,
     /** The offset to commit, when it is another than the last. */
     toCommit: () => (window.lowWater() > committed ? window.lowWater() : undefined),

@@ -7,6 +7,7 @@ process; and, when it reads a log, a subscription, for a runner that delivers wh
 
 import {sourcePolicy} from '../../../events/delivery/policy.ts';
 import {limits} from '../../../events/limits.ts';
+import type {Filter} from '../eventing/filter.ts';
 import {type EnvironmentEntry, environmentOf} from './environment.ts';
 import type {Path, Resource} from './manifests.ts';
 import {folderOf} from './plan-functions.ts';
@@ -101,6 +102,17 @@ const readingOf = (env: readonly EnvironmentEntry[], name: string): Reading => {
 const needsKafka = (env: readonly EnvironmentEntry[]) =>
   env.some(({name, secret}) => name === 'KAFKA_BROKERS' && secret && !secret.optional);
 
+/** What the source passes over by itself, as it would in a process of its own. */
+const filterOf = (env: readonly EnvironmentEntry[]): Filter => {
+  const types = variable(env, 'SOURCE_TYPES')?.split(',') ?? [];
+  return types.length === 0
+    ? {dialect: 'all', filters: []}
+    : {
+        dialect: 'any',
+        filters: types.map(type => ({dialect: 'exact', attributes: {type: type.trim()}})),
+      };
+};
+
 /**
 Undefined for what reads a stream, which only a process of its own can, for the outbox, which the runner relays itself, and for
 a log that only Kafka has.
@@ -127,7 +139,7 @@ export const subscriptionOf = ({
         kind: 'source',
         namespace,
         origin: `log:${reads.topic}`,
-        filter: {dialect: 'all', filters: []},
+        filter: filterOf(env),
         sink,
         policy: sourcePolicy,
         batchMax,

@@ -27,7 +27,7 @@ export type SubscriptionPlan = Readonly<{
   kind: 'trigger' | 'source';
   namespace: string;
   origin: Origin;
-  /** A Trigger's; a source takes everything. */
+  /** A Trigger's, or the types that a source sends on. */
   filter: Filter;
   sink: Sink;
   policy: DeliveryPolicy;
