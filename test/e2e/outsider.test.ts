@@ -41,7 +41,7 @@ const limitMs = 900_000;
 /** Tables that have rows before anything is posted. */
 const valuable = [
   ...['orgs', 'projects', 'keys', 'changes', 'revision', 'models', 'endpoints', 'prices'],
-  ...['budgets', 'windows', 'leases', 'requests', 'ledger'],
+  ...['budgets', 'windows', 'top_ups', 'leases', 'requests', 'ledger'],
   ...['usage_records', 'usage_hourly', 'usage_daily'],
 ];
 
