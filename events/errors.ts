@@ -103,6 +103,11 @@ export const catalogue = {
     retry: true,
     means: 'A rate or concurrency limit; see Retry-After.',
   },
+  rate_limit_exceeded: {
+    status: 429,
+    retry: true,
+    means: 'A limit of requests or tokens a minute, or of requests at once; see Retry-After.',
+  },
   headers_too_large: {status: 431, retry: false, means: 'The request headers are over the limit.'},
   internal: {
     status: 500,
@@ -131,17 +136,25 @@ export class SluiceError extends Error {
   readonly status: number;
   readonly retryAfterSeconds: number | undefined;
   readonly parameter: string | undefined;
+  /** The type of OpenAI's error object, where it is not the one of the status. */
+  readonly openAiType: string | undefined;
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: {cause?: unknown; retryAfterSeconds?: number; parameter?: string} = {},
+    options: {
+      cause?: unknown;
+      retryAfterSeconds?: number;
+      parameter?: string;
+      openAiType?: string;
+    } = {},
   ) {
     super(message, {cause: options.cause});
     this.code = code;
     this.status = catalogue[code].status;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.parameter = options.parameter;
+    this.openAiType = options.openAiType;
   }
 }
 
@@ -186,7 +199,9 @@ export const toOpenAiError = (error: SluiceError) => ({
   error: {
     message: error.message,
     type:
-      openAiTypes[error.status] ?? (error.status < 500 ? 'invalid_request_error' : 'server_error'),
+      error.openAiType ??
+      openAiTypes[error.status] ??
+      (error.status < 500 ? 'invalid_request_error' : 'server_error'),
     param: error.parameter ?? null,
     code: error.code,
   },

@@ -40,6 +40,8 @@ export const limits = {
   claimKeepMs: 86_400_000,
   /** What a store of claims may take to answer, before the process goes on with its own. */
   claimStoreMs: 2_000,
+  /** A connection to Redis for limits that says nothing for so long is made anew; who waits has given up after a quarter of it. */
+  limitReplyMs: 1_000,
   /** An answer is recorded for others with its key, and kept, up to this size; all of a process's at once up to the other. */
   resultBytes: 1024 * 1024,
   resultsBytes: 64 * 1024 * 1024,

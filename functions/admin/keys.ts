@@ -1,5 +1,5 @@
 /**
-Keys: creates, lists and revokes API keys. The key itself is in the answer to its creation and nowhere else.
+Keys: creates, lists, shows, limits and revokes API keys. The key itself is in the answer to its creation and nowhere else.
 
 What happens to a key is told in the transaction that makes it true; gateways hear of it by the table `changes`.
 */
@@ -9,18 +9,21 @@ import {SluiceError} from '../../events/errors.ts';
 import {makeEvent} from '../../events/event.ts';
 import {readJson} from '../../events/json-body.ts';
 import {insertIntoOutbox} from '../../events/outbox.ts';
+import {type RateColumns, type RateFields, rateView} from '../../events/rates.ts';
 import type {Dependencies} from './dependencies.ts';
 import {toInstant} from './instants.ts';
 import {type PageQuery, toPage} from './page.ts';
+import {changeText, rateValues, toRateColumns} from './rates.ts';
 import {idIn} from './tenancy.ts';
 
-type NewKey = Readonly<{
-  name: string;
-  models?: readonly string[];
-  environments?: readonly string[];
-  expiresAt?: string;
-}>;
-type Row = {
+type NewKey = RateFields &
+  Readonly<{
+    name: string;
+    models?: readonly string[];
+    environments?: readonly string[];
+    expiresAt?: string;
+  }>;
+type Row = RateColumns & {
   id: string;
   org_id: string;
   project_id: string;
@@ -35,10 +38,13 @@ type Row = {
 
 const path = '/admin/v1/projects/:project/keys';
 const columns =
-  'id, org_id, project_id, public_id, name, models, environments, expires_at, revoked_at, created_at';
+  'id, org_id, project_id, public_id, name, models, environments, expires_at, revoked_at, created_at, requests_per_minute, tokens_per_minute, parallel_requests';
 const insertText = `
-  insert into keys (id, org_id, project_id, public_id, secret_hash, name, models, environments, expires_at)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning ${columns}`;
+  insert into keys (id, org_id, project_id, public_id, secret_hash, name, models, environments, expires_at,
+                    requests_per_minute, tokens_per_minute, parallel_requests)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning ${columns}`;
+const findText = `select ${columns} from keys where id = $1`;
+const updateText = changeText('keys');
 const listText = `
   select ${columns} from keys
   where project_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`;
@@ -63,6 +69,7 @@ export const keyRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
           wanted.models,
           wanted.environments,
           expiresAt,
+          ...rateValues(wanted),
         ]);
         const created = rows[0] as Row;
         await insertIntoOutbox(client, [announce('created', created, now())]);
@@ -78,6 +85,22 @@ export const keyRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
         client.query<Row>(listText, [project, after, limit + 1]),
       );
       response.json(toPage(rows.map(toView), limit));
+    });
+
+    router.get('/admin/v1/keys/:id', async (request, response) => {
+      contract.query('getKey', request.query);
+      const id = idIn(request, 'id');
+      const {rows} = await tenancy.owning('key', id, client => client.query<Row>(findText, [id]));
+      response.json(toView(rows[0] as Row));
+    });
+
+    router.patch('/admin/v1/keys/:id', async (request, response) => {
+      const change = contract.body<RateFields>('changeKey', readJson(request));
+      const id = idIn(request, 'id');
+      const {rows} = await tenancy.owning('key', id, client =>
+        client.query<Row>(updateText, [id, toRateColumns(change)]),
+      );
+      response.json(toView(rows[0] as Row));
     });
 
     router.delete('/admin/v1/keys/:id', async (request, response) => {
@@ -129,5 +152,6 @@ const toView = (row: Row) => ({
   ...(row.environments === null ? {} : {environments: row.environments}),
   ...(row.expires_at === null ? {} : {expiresAt: row.expires_at}),
   ...(row.revoked_at === null ? {} : {revokedAt: row.revoked_at}),
+  ...rateView(row),
   createdAt: row.created_at,
 });

@@ -1,27 +1,40 @@
 /**
-Orgs: creates, lists and shows organisations. In: a name. Out: the organisation.
+Orgs: creates, lists, shows and limits organisations. In: a name, limits. Out: the organisation.
 */
 import type {Router} from 'express';
 import {readJson} from '../../events/json-body.ts';
+import {type RateColumns, type RateFields, rateView} from '../../events/rates.ts';
 import type {Dependencies} from './dependencies.ts';
 import {type PageQuery, toPage} from './page.ts';
+import {changeText, rateValues, toRateColumns} from './rates.ts';
 import {refuseTaken} from './taken.ts';
 import {idIn} from './tenancy.ts';
 
-type Row = {id: string; name: string; suspended_at: Date | null; created_at: Date};
+type Row = RateColumns & {
+  id: string;
+  name: string;
+  suspended_at: Date | null;
+  created_at: Date;
+};
 
 const base = '/admin/v1/orgs';
-const insertText = 'insert into orgs (id, name) values ($1, $2) returning *';
+const insertText = `
+  insert into orgs (id, name, requests_per_minute, tokens_per_minute, parallel_requests)
+  values ($1, $2, $3, $4, $5) returning *`;
+const updateText = changeText('orgs');
 const listText = 'select * from list_orgs($1, $2, $3)';
 const findText = 'select * from orgs where id = $1';
 
 export const orgRoutes = ({pool, contract, tenancy, newId}: Dependencies) =>
   function addOrgRoutes(router: Router) {
     router.post(base, async (request, response) => {
-      const {name} = contract.body<{name: string}>('createOrg', readJson(request));
+      const {name, ...rates} = contract.body<{name: string} & RateFields>(
+        'createOrg',
+        readJson(request),
+      );
       const id = newId();
       const {rows} = await tenancy
-        .as(id, client => client.query<Row>(insertText, [id, name]))
+        .as(id, client => client.query<Row>(insertText, [id, name, ...rateValues(rates)]))
         .catch(refuseTaken(`there is an organisation ${JSON.stringify(name)} already`));
       response
         .status(201)
@@ -43,11 +56,21 @@ export const orgRoutes = ({pool, contract, tenancy, newId}: Dependencies) =>
       });
       response.json(toView(row));
     });
+
+    router.patch(`${base}/:org`, async (request, response) => {
+      const change = contract.body<RateFields>('changeOrg', readJson(request));
+      const row = await tenancy.owning('org', idIn(request, 'org'), async (client, org) => {
+        const {rows} = await client.query<Row>(updateText, [org, toRateColumns(change)]);
+        return rows[0] as Row;
+      });
+      response.json(toView(row));
+    });
   };
 
-const toView = ({id, name, suspended_at: suspendedAt, created_at: createdAt}: Row) => ({
-  id,
-  name,
-  ...(suspendedAt === null ? {} : {suspendedAt}),
-  createdAt,
+const toView = (row: Row) => ({
+  id: row.id,
+  name: row.name,
+  ...rateView(row),
+  ...(row.suspended_at === null ? {} : {suspendedAt: row.suspended_at}),
+  createdAt: row.created_at,
 });

@@ -1,21 +1,24 @@
 /**
-Projects: creates and lists the projects of an organisation. In: a name, what an unsettled request
-costs, whether results are kept. Out: the project.
+Projects: creates, lists, shows and changes the projects of an organisation. In: a name, what an unsettled request
+costs, whether results are kept, limits. Out: the project.
 */
 import type {Router} from 'express';
 import {readJson} from '../../events/json-body.ts';
+import {type RateColumns, type RateFields, rateView} from '../../events/rates.ts';
 import type {Dependencies} from './dependencies.ts';
 import {type PageQuery, toPage} from './page.ts';
+import {changeText, rateValues, toRateColumns} from './rates.ts';
 import {refuseTaken} from './taken.ts';
 import {idIn} from './tenancy.ts';
 
 type UnsettledPolicy = 'prompt' | 'hold' | 'waive';
-type NewProject = Readonly<{
-  name: string;
-  unsettledPolicy?: UnsettledPolicy;
-  keepResults?: boolean;
-}>;
-type Row = {
+type Change = RateFields &
+  Readonly<{
+    unsettledPolicy?: UnsettledPolicy;
+    keepResults?: boolean;
+  }>;
+type NewProject = Change & Readonly<{name: string}>;
+type Row = RateColumns & {
   id: string;
   org_id: string;
   name: string;
@@ -26,7 +29,11 @@ type Row = {
 
 const path = '/admin/v1/orgs/:org/projects';
 const insertText = `
-  insert into projects (id, org_id, name, unsettled_policy, keep_results) values ($1, $2, $3, $4, $5) returning *`;
+  insert into projects (id, org_id, name, unsettled_policy, keep_results,
+                        requests_per_minute, tokens_per_minute, parallel_requests)
+  values ($1, $2, $3, $4, $5, $6, $7, $8) returning *`;
+const findText = 'select * from projects where id = $1';
+const updateText = changeText('projects', ['unsettled_policy', 'keep_results']);
 const listText = `
   select * from projects where org_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`;
 
@@ -37,10 +44,18 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
         name,
         unsettledPolicy = 'prompt',
         keepResults = false,
+        ...rates
       } = contract.body<NewProject>('createProject', readJson(request));
       const {rows} = await tenancy
         .owning('org', idIn(request, 'org'), (client, org) =>
-          client.query<Row>(insertText, [newId(), org, name, unsettledPolicy, keepResults]),
+          client.query<Row>(insertText, [
+            newId(),
+            org,
+            name,
+            unsettledPolicy,
+            keepResults,
+            ...rateValues(rates),
+          ]),
         )
         .catch(refuseTaken(`the organisation has a project ${JSON.stringify(name)} already`));
       response.status(201).json(toView(rows[0] as Row));
@@ -53,6 +68,29 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
       );
       response.json(toPage(rows.map(toView), limit));
     });
+
+    router.get('/admin/v1/projects/:id', async (request, response) => {
+      contract.query('getProject', request.query);
+      const id = idIn(request, 'id');
+      const {rows} = await tenancy.owning('project', id, client =>
+        client.query<Row>(findText, [id]),
+      );
+      response.json(toView(rows[0] as Row));
+    });
+
+    router.patch('/admin/v1/projects/:id', async (request, response) => {
+      const change = contract.body<Change>('changeProject', readJson(request));
+      const id = idIn(request, 'id');
+      const columns = {
+        ...toRateColumns(change),
+        unsettled_policy: change.unsettledPolicy,
+        keep_results: change.keepResults,
+      };
+      const {rows} = await tenancy.owning('project', id, client =>
+        client.query<Row>(updateText, [id, columns]),
+      );
+      response.json(toView(rows[0] as Row));
+    });
   };
 
 const toView = (row: Row) => ({
@@ -61,5 +99,6 @@ const toView = (row: Row) => ({
   name: row.name,
   unsettledPolicy: row.unsettled_policy,
   keepResults: row.keep_results,
+  ...rateView(row),
   createdAt: row.created_at,
 });

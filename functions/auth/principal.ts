@@ -5,6 +5,7 @@ In: what is stored of a key, the secret that came, the time, a model and environ
 Every refusal of a key reads the same from outside, so that nobody learns which keys exist.
 */
 import {timingSafeEqual} from 'node:crypto';
+import type {Rates} from '../../events/rates.ts';
 
 export type Environment = 'development' | 'staging' | 'production';
 
@@ -27,6 +28,8 @@ export type Principal = Readonly<{
   keepResults?: boolean;
   /** Every budget that a request of this key counts in. */
   budgets: ReadonlyArray<Readonly<{id: string; unit: 'usd' | 'tokens' | 'gpu_ms'}>>;
+  /** What may be used a minute and at once; absent: without a limit. */
+  rates?: Readonly<Partial<Record<'org' | 'project' | 'key', Rates>>>;
 }>;
 
 export type Denial = 'unknown' | 'revoked' | 'expired' | 'suspended' | 'environment';

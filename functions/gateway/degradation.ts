@@ -21,6 +21,7 @@ export type Known = Readonly<{
   /** Results that no log has acknowledged. */
   resultsWaiting: number;
   claimsAway: boolean;
+  limitsAway?: boolean;
 }>;
 
 export type Bounds = Pick<
@@ -38,6 +39,7 @@ export const stateNames = [
   'changes-stale',
   'changes-expired',
   'claims-per-process',
+  'limits-per-process',
 ] as const;
 export type StateName = (typeof stateNames)[number];
 export type State = Readonly<{state: StateName; refuses: boolean; detail: string}>;
@@ -117,6 +119,10 @@ const rules: Readonly<Record<StateName, Rule>> = {
   'claims-per-process': {
     holds: ({claimsAway}) => claimsAway,
     detail: () => 'idempotency keys are known per process only, because their store is away',
+  },
+  'limits-per-process': {
+    holds: ({limitsAway = false}) => limitsAway,
+    detail: () => 'limits are counted per process, each its share, because their store is away',
   },
 };
 

@@ -25,6 +25,8 @@ import type {ClaimStore} from './idempotency/claim.ts';
 import {createGatewayIdempotency} from './idempotency/gateway.ts';
 import type {Seal} from './idempotency/seal.ts';
 import {createInference} from './inference.ts';
+import {createRequestLimits} from './limits/gateway.ts';
+import type {LimitStore} from './limits/store.ts';
 import type {LogState} from './logs.ts';
 import {createObserver, registerGauges} from './observe.ts';
 import {watchOutbox} from './outbox-watch.ts';
@@ -53,6 +55,11 @@ export type GatewayParts = Readonly<{
   claims?: ClaimStore;
   /** How results are kept; without it none is. */
   seal?: Seal;
+  /** Where limits are counted over all gateways; without it each has its share. */
+  limitStore?: LimitStore;
+  /** This one's name among the gateways, and how many there are. */
+  gatewayId?: string;
+  gateways?: () => number;
   sweepMs?: number;
 }>;
 
@@ -102,6 +109,7 @@ export const createGateway = (parts: GatewayParts) => {
   const observe = createObserver(parts);
   const suspect = createSuspicion(parts);
   const idempotency = createGatewayIdempotency(parts);
+  const requestLimits = createRequestLimits(parts);
   let draining = false;
   const know = (): Known => ({
     kafka: logState().kafka,
@@ -110,6 +118,7 @@ export const createGateway = (parts: GatewayParts) => {
     outbox: outbox.backlog(),
     resultsWaiting: results.unacknowledged(),
     claimsAway: idempotency.isAway(),
+    limitsAway: requestLimits.isAway(),
   });
   const degradation = watchDegradation({know, bounds: limits, logger, metrics});
 
@@ -137,6 +146,7 @@ export const createGateway = (parts: GatewayParts) => {
       router,
       upstream,
       idempotency,
+      requestLimits,
       runExchange(exchange) {
         router.begin(exchange.facts.endpoint.url);
         runExchange(exchange);
@@ -169,6 +179,7 @@ export const createGateway = (parts: GatewayParts) => {
       degradation.close();
       outbox.close();
       await idempotency.close();
+      await requestLimits.close();
       await leaseBook.close();
       await upstream.close();
     },

@@ -1,7 +1,7 @@
 /**
 Inference: one request from its arrival to the exchange.
 
-In order: key, body, model, bounds, holds, endpoint, exchange. Every step either goes on or throws what the client is told;
+In order: key, body, model, bounds, limits, holds, endpoint, exchange. Every step either goes on or throws what the client is told;
 nothing is held before the holds, and from there on the exchange's finaliser owns the request.
 */
 import type {IncomingMessage, ServerResponse} from 'node:http';
@@ -10,17 +10,18 @@ import type {Limits} from '../../events/limits.ts';
 import type {Tracing} from '../../events/tracing.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {mayUseModel, type Principal} from '../auth/principal.ts';
-import type {Taken} from '../budget/leases/account.ts';
-import type {LeaseBook, Refusal} from '../budget/leases/lease-book.ts';
+import type {LeaseBook} from '../budget/leases/lease-book.ts';
 import type {Catalogue, EndpointEntry, ModelEntry} from '../registry/catalogue.ts';
 import {type Admission, admit, bodyChanges} from './admission.ts';
 import type {Caller, ClientResponse, Exchange} from './admitted.ts';
 import {setAnswerHeaders} from './answer-headers.ts';
 import {readBody} from './body.ts';
 import type {Idempotency} from './idempotency/idempotency.ts';
+import type {RequestLimits} from './limits/gateway.ts';
 import {splice} from './members.ts';
 import {type Operation, type OperationName, readOperation} from './operation.ts';
 import type {Router} from './route.ts';
+import {takeHolds} from './take-holds.ts';
 import type {Upstream} from './upstream.ts';
 
 export type InferenceParts = Readonly<{
@@ -29,6 +30,7 @@ export type InferenceParts = Readonly<{
   router: Router;
   upstream: Upstream;
   limits: Limits;
+  requestLimits: RequestLimits;
   tracing: Tracing;
   idempotency: Idempotency;
   runExchange: (exchange: Exchange) => void;
@@ -75,7 +77,7 @@ const run = async (parts: InferenceParts, running: Running): Promise<void> => {
     });
   }
   const span = startSpan(parts.tracing, arrival, operation);
-  const {admission, taken} = await hold(parts, running, endpoint).catch(error => {
+  const {admission, taken, entered} = await hold(parts, running, endpoint).catch(error => {
     span.end(undefined, asSluiceError(error).code);
     throw error;
   });
@@ -85,7 +87,7 @@ const run = async (parts: InferenceParts, running: Running): Promise<void> => {
     model,
     endpoint,
     maxTokens: taken.maxTokens,
-    underBudget: taken.holds.length > 0,
+    underBudget: taken.holds.length > 0 || parts.requestLimits.limitTokens(principal, model),
   });
   const startedAt = new Date();
   setAnswerHeaders(response, parts.leaseBook, taken, changes);
@@ -117,21 +119,35 @@ const run = async (parts: InferenceParts, running: Running): Promise<void> => {
     },
     span,
     caller: arrival.caller,
-    onEnd,
+    onEnd(ending) {
+      entered.end(ending.tokens.inputTokens + ending.tokens.outputTokens);
+      onEnd?.(ending);
+    },
   });
 };
 
-/** All holds, or what the client is told. From here on somebody must settle them. */
+/** Let in by every limit, and all holds; or what the client is told. From here on somebody must end and settle them. */
 const hold = async (parts: InferenceParts, running: Running, endpoint: EndpointEntry) => {
+  const {arrival, model, response} = running;
   const admission = await countIfNeeded(parts, running, endpoint);
-  const taken = takenOf(await parts.leaseBook.acquire(admission.demand));
-  if (running.response.destroyed || !taken.usable()) {
-    taken.settle(taken.holds.map(() => 0));
-    throw new SluiceError('unavailable', 'the budget lease ran out; try again', {
-      retryAfterSeconds: 1,
-    });
+  const {promptTokens, copies, maxTokens} = admission.demand;
+  const entered = await parts.requestLimits.enter({
+    principal: arrival.principal,
+    model,
+    tokens: promptTokens + copies * maxTokens,
+    response,
+    refusals: arrival.response,
+  });
+  try {
+    return {
+      admission,
+      entered,
+      taken: await takeHolds(parts.leaseBook, admission.demand, response),
+    };
+  } catch (error) {
+    entered.end();
+    throw error;
   }
-  return {admission, taken};
 };
 
 const operationNames = {
@@ -217,27 +233,4 @@ const countIfNeeded = async (
       : {model: endpoint.upstreamModel, prompt},
   );
   return counted === undefined ? admission : admit(operation, model, principal.budgets, counted);
-};
-
-const takenOf = (outcome: Taken | Refusal): Taken => {
-  if ('holds' in outcome) {
-    return outcome;
-  }
-  switch (outcome.refused) {
-    case 'exhausted':
-      throw new SluiceError(
-        'insufficient_quota',
-        `budget ${outcome.budget} is spent for this period`,
-      );
-    case 'busy':
-      throw new SluiceError(
-        'budget_busy',
-        `budget ${outcome.budget} is held by running requests; try again`,
-        {retryAfterSeconds: 1},
-      );
-    case 'paused':
-      throw new SluiceError('budget_paused', `budget ${outcome.budget} is paused by its owner`);
-    case 'away':
-      throw new SluiceError('unavailable', 'the budgets cannot be read', {retryAfterSeconds: 1});
-  }
 };

@@ -34,6 +34,8 @@ import {createGateway} from './gateway.ts';
 import {createSeal, resultsKey} from './idempotency/seal.ts';
 import {createPostgresClaims} from './idempotency/store-postgres.ts';
 import {createRedisClaims} from './idempotency/store-redis.ts';
+import {countGateways} from './limits/gateways.ts';
+import {createRedisLimits} from './limits/store-redis.ts';
 import {createLogs} from './logs.ts';
 
 await runMain(async () => {
@@ -114,13 +116,18 @@ await runMain(async () => {
     onError: warn('the models could not be read'),
   });
   const id = uuidv7();
+  const leaseWork = createLeaseWork({
+    client: pool,
+    gateway: id,
+    environment: settings.ENVIRONMENT,
+    ttlMs: limits.leaseTtlMs,
+  });
+  const gateways = countGateways({
+    ask: async () => (await leaseWork({returns: [], renewals: [], grants: []})).gateways,
+    everyMs: limits.leaseTtlMs / 3,
+  });
   const leaseBook = createLeaseBook({
-    work: createLeaseWork({
-      client: pool,
-      gateway: id,
-      environment: settings.ENVIRONMENT,
-      ttlMs: limits.leaseTtlMs,
-    }),
+    work: leaseWork,
     ttlMs: limits.leaseTtlMs,
     marginMs: limits.leaseMarginMs,
     settleMs: limits.requestMs + limits.unsettledGraceMs - limits.leaseMarginMs,
@@ -174,6 +181,20 @@ await runMain(async () => {
           }),
         })
       : createPostgresClaims(pool),
+    gatewayId: id,
+    gateways: () => Math.max(gateways.count(), leaseBook.state().gateways),
+    ...(settings.REDIS_URL
+      ? {
+          limitStore: createRedisLimits({
+            redis: redisAt(settings.REDIS_URL, {
+              name: 'sluice-gateway-limits',
+              replyMs: defaults.limitReplyMs,
+              onError: warn('Redis is away'),
+            }),
+            gateway: id,
+          }),
+        }
+      : {}),
     ...(settings.RESULTS_KEY ? {seal: createSeal(settings.RESULTS_KEY)} : {}),
   });
   await listen({
@@ -183,6 +204,7 @@ await runMain(async () => {
     drainMs: limits.requestMs,
     onDrain: gateway.drain,
     onClose: async () => {
+      gateways.close();
       await gateway.close();
       await logs.close();
       await changes.close();

@@ -7,6 +7,7 @@ the leases bound what it can cost. Only models that may be routed to are found.
 */
 import {limits} from '../../events/limits.ts';
 import type {Price} from '../../events/price.ts';
+import type {Rates} from '../../events/rates.ts';
 
 export type Environment = 'development' | 'staging' | 'production';
 
@@ -32,6 +33,8 @@ export type ModelEntry = Readonly<{
   tokensPerByteMax: number;
   priceVersion: number;
   price: Price;
+  /** What everybody together may use of it; absent: without a limit. */
+  rates?: Rates;
   endpoints: readonly EndpointEntry[];
 }>;
 

@@ -3,10 +3,12 @@ Load models: the models of an environment that may be routed to, in one statemen
 */
 import type {Queryable} from '../../events/database.ts';
 import {type PriceColumns, toPrice} from '../../events/price.ts';
+import {type RateColumns, toRates} from '../../events/rates.ts';
 import type {EndpointEntry, Environment, ModelEntry} from './catalogue.ts';
 
 const text = `
   select m.id, m.name, m.environment, m.status, m.context_length, m.default_max_tokens, m.tokens_per_byte_max,
+         m.requests_per_minute, m.tokens_per_minute, m.parallel_requests,
          p.version, p.free, p.input_per_million, p.output_per_million, p.cached_input_per_million,
          p.input_gpu_ms_per_million, p.output_gpu_ms_per_million,
          coalesce((select jsonb_agg(jsonb_build_object('id', e.id, 'url', e.url, 'upstreamModel', e.upstream_model,
@@ -18,22 +20,29 @@ const text = `
   where m.environment = $1 and m.status = 'ready'
   order by m.name`;
 
-type Row = PriceColumns & {
-  id: string;
-  name: string;
-  environment: Environment;
-  status: ModelEntry['status'];
-  context_length: number;
-  default_max_tokens: number;
-  tokens_per_byte_max: number;
-  version: number;
-  endpoints: EndpointEntry[];
+type Row = PriceColumns &
+  RateColumns & {
+    id: string;
+    name: string;
+    environment: Environment;
+    status: ModelEntry['status'];
+    context_length: number;
+    default_max_tokens: number;
+    tokens_per_byte_max: number;
+    version: number;
+    endpoints: EndpointEntry[];
+  };
+
+const ratesOf = (row: Row): Pick<ModelEntry, 'rates'> => {
+  const rates = toRates(row);
+  return rates ? {rates} : {};
 };
 
 export const createModelLoader =
   (client: Queryable, environment: Environment) => async (): Promise<ModelEntry[]> => {
     const {rows} = await client.query<Row>({name: 'models', text, values: [environment]});
     return rows.map(row => ({
+      ...ratesOf(row),
       id: row.id,
       name: row.name,
       environment: row.environment,

@@ -7,6 +7,7 @@ ready stays ready when its last endpoint falls ill: an outage is a 503 of the ga
 
 In: a model, what a probe found, the operator's wish. Out: the model after it, or what stands in the way.
 */
+import type {Rates} from '../../events/rates.ts';
 import type {Environment} from './catalogue.ts';
 
 export type {Environment};
@@ -46,6 +47,8 @@ export type Model = Readonly<{
   defaultMaxTokens: number;
   namespace: string | null;
   metadata: Readonly<Record<string, unknown>>;
+  /** What everybody together may use; absent: without a limit. */
+  rates?: Rates;
   price: Price;
   priceVersion: number;
   endpoints: readonly Endpoint[];

@@ -7,6 +7,7 @@ A model without a price is refused; that one is free must be said.
 import {environment as readEnvironment} from '../../events/config.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {parseUsd} from '../../events/money.ts';
+import {type Rates, toRates} from '../../events/rates.ts';
 import type {Environment, Price} from './model.ts';
 
 export type Registration = Readonly<{
@@ -18,10 +19,12 @@ export type Registration = Readonly<{
   price: Price;
   namespace: string | null;
   metadata: Readonly<Record<string, unknown>>;
+  rates?: Rates;
 }>;
 
 type Fields = Readonly<Record<string, unknown>>;
 
+const rateFields = ['requestsPerMinute', 'tokensPerMinute', 'parallelRequests'] as const;
 const fields = [
   'name',
   'environment',
@@ -31,6 +34,7 @@ const fields = [
   'price',
   'namespace',
   'metadata',
+  ...rateFields,
 ];
 const endpointsMax = 64;
 const metadataBytesMax = 16 * 1024;
@@ -56,8 +60,38 @@ export const parseRegistration = (body: Fields): Registration => {
     price: priceOf(body.price),
     namespace: body.namespace == null ? null : namespaceOf(body.namespace),
     metadata: body.metadata == null ? {} : metadataOf(body.metadata),
+    ...ratesOf(body),
   };
 };
+
+const rateOf = (body: Fields, name: string) =>
+  body[name] == null ? null : integerOf(body[name], name);
+
+const ratesOf = (body: Fields): {rates?: Rates} => {
+  const rates = toRates({
+    requests_per_minute: rateOf(body, 'requestsPerMinute'),
+    tokens_per_minute: rateOf(body, 'tokensPerMinute'),
+    parallel_requests: rateOf(body, 'parallelRequests'),
+  });
+  return rates ? {rates} : {};
+};
+
+/** A change of the limits alone: what is absent stays, null takes a limit away. */
+export const parseRatesChange =
+  (body: Fields) =>
+  (before: Rates = {}): Rates | undefined => {
+    refuseUnknown(body, rateFields);
+    if (Object.keys(body).length === 0) {
+      return refuse('the body', `one of the fields ${rateFields.join(', ')}`);
+    }
+    const after = (name: (typeof rateFields)[number], value: number | undefined) =>
+      body[name] === undefined ? (value ?? null) : rateOf(body, name);
+    return toRates({
+      requests_per_minute: after('requestsPerMinute', before.requests),
+      tokens_per_minute: after('tokensPerMinute', before.tokens),
+      parallel_requests: after('parallelRequests', before.parallel),
+    });
+  };
 
 const refuseUnknown = (value: Fields, known: readonly string[], prefix = '') => {
   for (const name of Object.keys(value)) {

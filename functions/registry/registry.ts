@@ -5,6 +5,7 @@ A probe runs outside any transaction, because it takes seconds; what it found is
 What changed is told in the same transaction.
 */
 import {SluiceError} from '../../events/errors.ts';
+import type {Rates} from '../../events/rates.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {announce, announceHealth} from './announce.ts';
 import {checkContextLength, draftModel, stillMeant} from './draft.ts';
@@ -130,6 +131,15 @@ export const createRegistry = ({
       });
     },
     disable: (id: string) => wish(id, 'disabled', disable),
+    /** What everybody together may use of it. */
+    limit: (id: string, change: (before: Rates | undefined) => Rates | undefined): Promise<Model> =>
+      store.change(async transaction => {
+        const {rates: before, ...model} = present(await transaction.lock({id}), id);
+        const rates = change(before);
+        const after = rates ? {...model, rates} : model;
+        await transaction.save(after);
+        return after;
+      }),
     async probe(id: string): Promise<Model> {
       const model = await find(id);
       return probeModel(model, model.endpoints);

@@ -5,10 +5,11 @@ import type {Request, Response, Router} from 'express';
 import {SluiceError} from '../../events/errors.ts';
 import {readJson} from '../../events/json-body.ts';
 import {formatUsd} from '../../events/money.ts';
+import type {Rates} from '../../events/rates.ts';
 import {requireBearer} from '../../events/serve.ts';
 import {isUuid} from '../../events/uuid.ts';
 import {type Model, obstacleOf, type Price, type Status} from './model.ts';
-import {environmentOf, parseRegistration} from './registration.ts';
+import {environmentOf, parseRatesChange, parseRegistration} from './registration.ts';
 import type {Registry} from './registry.ts';
 import type {Filter} from './store.ts';
 
@@ -49,6 +50,10 @@ export const registryRoutes = ({
     router.post(`${base}/:id/enable`, answer(registry.enable));
     router.post(`${base}/:id/disable`, answer(registry.disable));
     router.post(`${base}/:id/probe`, answer(registry.probe));
+    router.patch(`${base}/:id`, async (request, response) => {
+      const change = parseRatesChange(readJson(request));
+      response.json(toView(await registry.limit(idOf(request), change)));
+    });
     router.delete(`${base}/:id`, async (request, response) => {
       await registry.deregister(idOf(request));
       response.status(204).end();
@@ -105,8 +110,15 @@ const toView = (model: Model) => {
     endpoints: model.endpoints,
     namespace: model.namespace,
     metadata: model.metadata,
+    ...ratesView(model.rates),
   };
 };
+
+const ratesView = ({requests, tokens, parallel}: Rates = {}) => ({
+  ...(requests === undefined ? {} : {requestsPerMinute: requests}),
+  ...(tokens === undefined ? {} : {tokensPerMinute: tokens}),
+  ...(parallel === undefined ? {} : {parallelRequests: parallel}),
+});
 
 const priceView = (price: Price) =>
   price.free

@@ -4,11 +4,13 @@ Store in PostgreSQL, as sluice_system. A model is read and written whole; trigge
 import type pg from 'pg';
 import {type Queryable, transactionOn} from '../../events/database.ts';
 import {insertIntoOutbox} from '../../events/outbox.ts';
+import {type RateColumns, toRates} from '../../events/rates.ts';
 import type {Ability, Endpoint, Environment, Health, Model, Status} from './model.ts';
 import type {RegistryStore, RegistryTransaction} from './store.ts';
 
 const selectText = `
   select m.id, m.name, m.environment, m.status, m.context_length, m.default_max_tokens, m.namespace, m.metadata,
+         m.requests_per_minute, m.tokens_per_minute, m.parallel_requests,
          p.version, p.free, p.input_per_million, p.output_per_million, p.cached_input_per_million,
          p.input_gpu_ms_per_million, p.output_gpu_ms_per_million,
          coalesce((select jsonb_agg(to_jsonb(e) order by e.url) from endpoints e where e.model_id = m.id), '[]') as endpoints
@@ -26,7 +28,7 @@ type EndpointRow = {
   health_reason: string | null;
 };
 
-type Row = {
+type Row = RateColumns & {
   id: string;
   name: string;
   environment: Environment;
@@ -46,10 +48,13 @@ type Row = {
 };
 
 const saveText = `
-  insert into models (id, name, environment, status, context_length, default_max_tokens, namespace, metadata)
-  values ($1, $2, $3, $4, $5, $6, $7, $8)
+  insert into models (id, name, environment, status, context_length, default_max_tokens, namespace, metadata,
+                      requests_per_minute, tokens_per_minute, parallel_requests)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
   on conflict (id) do update set status = excluded.status, context_length = excluded.context_length,
-    default_max_tokens = excluded.default_max_tokens, namespace = excluded.namespace, metadata = excluded.metadata`;
+    default_max_tokens = excluded.default_max_tokens, namespace = excluded.namespace, metadata = excluded.metadata,
+    requests_per_minute = excluded.requests_per_minute, tokens_per_minute = excluded.tokens_per_minute,
+    parallel_requests = excluded.parallel_requests`;
 
 const saveEndpointsText = `
   insert into endpoints (id, model_id, url, upstream_model, usage, tokenize, health, health_at, health_reason)
@@ -102,7 +107,8 @@ const createTransaction = (client: pg.PoolClient): RegistryTransaction => ({
     const {id, endpoints, price} = model;
     const {name, environment, status, contextLength, defaultMaxTokens, namespace, metadata} = model;
     const values = [id, name, environment, status, contextLength, defaultMaxTokens, namespace];
-    await client.query(saveText, [...values, JSON.stringify(metadata)]);
+    const {requests = null, tokens = null, parallel = null} = model.rates ?? {};
+    await client.query(saveText, [...values, JSON.stringify(metadata), requests, tokens, parallel]);
     await client.query('delete from endpoints where model_id = $1 and id <> all ($2::uuid[])', [
       id,
       endpoints.map(endpoint => endpoint.id),
@@ -148,7 +154,13 @@ const select = async (client: Queryable, tail: string, values: unknown[]): Promi
   return rows.map(toModel);
 };
 
+const ratesOf = (row: Row): Pick<Model, 'rates'> => {
+  const rates = toRates(row);
+  return rates ? {rates} : {};
+};
+
 const toModel = (row: Row): Model => ({
+  ...ratesOf(row),
   id: row.id,
   name: row.name,
   environment: row.environment,

@@ -57,6 +57,16 @@ test("the registry's answers are what the admin contract says", async t => {
   );
   await call('POST', base, makeBody({price: undefined}));
   await call('POST', base, makeBody({name: 'x'.repeat(40_000)}));
+  const limited = await call('POST', base, makeBody({requestsPerMinute: 60, parallelRequests: 3}));
+  t.like(limited.body, {requestsPerMinute: 60, parallelRequests: 3});
+  const changed = await call('PATCH', path, {parallelRequests: null, tokensPerMinute: 1_000});
+  t.like(changed.body, {requestsPerMinute: 60, tokensPerMinute: 1_000});
+  t.false('parallelRequests' in changed.body);
+  for (const body of [{}, {requestsPerMinute: 0}, {tokensPerMinute: '1'}, {price: 'free'}]) {
+    t.is((await call('PATCH', path, body)).status, 400, JSON.stringify(body));
+  }
+  t.is((await call('PATCH', path, {metadata: 'x'.repeat(40_000)})).status, 413);
+  t.deepEqual((await call('GET', path)).body, changed.body);
   await call('GET', `${base}?status=x`);
   await call('DELETE', path);
   for (const [method, at] of [
@@ -70,6 +80,8 @@ test("the registry's answers are what the admin contract says", async t => {
     t.is((await call(method, at)).status, 404, `${method} ${at}`);
     t.is((await call(method, at, undefined, 'wrong')).status, 401, `${method} ${at}`);
   }
+  t.is((await call('PATCH', path, {requestsPerMinute: 1})).status, 404);
+  t.is((await call('PATCH', path, {requestsPerMinute: 1}, 'wrong')).status, 401);
   const promised = Object.entries(contract.document.paths)
     .filter(([template]) => template.startsWith(base))
     .flatMap(([template, item]) =>

@@ -54,6 +54,7 @@ contract('a model comes back with every field, and its endpoints by URL', async 
     endpoints,
     namespace: 'models',
     metadata: {team: 'a', tags: ['x', null]},
+    rates: {requests: 60, parallel: 2},
     price: {
       free: false,
       inputPerMillion: 10n ** 15n,
@@ -82,6 +83,7 @@ contract(
     await save(store, model);
     const after = {
       ...model,
+      rates: {tokens: 1_000},
       status: 'disabled' as const,
       endpoints: [{...kept, upstreamModel: 'other', usage: null}, added],
       priceVersion: 2,
@@ -193,6 +195,7 @@ test('a gateway loads the models that are ready in its environment, with the new
     ...model,
     priceVersion: 2,
     price: {...model.price, cachedInputPerMillion: 3n},
+    rates: {tokens: 9},
   });
   const load = createModelLoader(database.pool('gateway'), 'development');
   t.deepEqual(await load(), [
@@ -213,6 +216,7 @@ test('a gateway loads the models that are ready in its environment, with the new
         inputGpuMsPerMillion: 0,
         outputGpuMsPerMillion: 0,
       },
+      rates: {tokens: 9},
       endpoints: [
         {
           id: endpoint.id,

@@ -23,7 +23,7 @@ export const createAdmin = ({url, adminKey}: {url: string; adminKey: string}) =>
     /** An organisation with a project, a key and a budget of its own. */
     async createTenant(
       name: string,
-      {limit = '5.00', unit = 'usd'}: {limit?: string; unit?: 'usd' | 'tokens'} = {},
+      {limit = '5.00', unit = 'usd'}: {limit?: string; unit?: 'usd' | 'tokens' | 'gpu_ms'} = {},
     ) {
       const org = await call<{id: string}>('POST', '/orgs', {name});
       const project = await call<{id: string}>('POST', `/orgs/${org.id}/projects`, {name});

@@ -39,7 +39,10 @@ export type GatewayOptions = Readonly<{
   /** Rows that wait in the outbox. */
   backlog?: number;
   /** Where claims on idempotency keys are, how results are kept, and logs that are away. */
-  parts?: Pick<GatewayParts, 'claims' | 'seal' | 'resultLog' | 'logState'>;
+  parts?: Pick<
+    GatewayParts,
+    'claims' | 'seal' | 'resultLog' | 'logState' | 'limitStore' | 'gatewayId' | 'gateways'
+  >;
 }>;
 
 export const startGateway = async (t: ExecutionContext, options: GatewayOptions = {}) => {

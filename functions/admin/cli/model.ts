@@ -174,7 +174,7 @@ const toGpuMs = (text: string) => {
   };
 };
 
-const findModel = async (
+export const findModel = async (
   client: Client,
   given: string,
   environment: string | undefined,

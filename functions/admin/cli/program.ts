@@ -11,6 +11,7 @@ import {deadLetterCommand} from './deadletter.ts';
 import {eventsCommand} from './events.ts';
 import {exitCodes, exitCodesText, Failure} from './failure.ts';
 import {ledgerCommand} from './ledger.ts';
+import {limitCommand} from './limit.ts';
 import {modelCommand} from './model.ts';
 import {readSettings} from './settings.ts';
 import {usageCommand} from './usage.ts';
@@ -74,6 +75,7 @@ ${exitCodesText}`,
   ledgerCommand(program, context);
   budgetCommand(program, context);
   modelCommand(program, context);
+  limitCommand(program, context);
   deadLetterCommand(program, context);
   eventsCommand(program, context, environment);
   return program;

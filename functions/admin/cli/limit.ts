@@ -1,0 +1,100 @@
+/** Limit: `sluice limit show|set`: requests and tokens a minute, requests at once, of one organisation, project, key or model. */
+import type {Command} from 'commander';
+import type {Client, Item} from './client.ts';
+import {type Context, type Format, showItem, withFormat} from './context.ts';
+import {Failure} from './failure.ts';
+import {findModel} from './model.ts';
+import {findOrg} from './org.ts';
+import type {Column} from './table.ts';
+
+type Owner = Readonly<{
+  org?: string;
+  project?: string;
+  key?: string;
+  model?: string;
+  environment?: string;
+}>;
+type Limits = Readonly<{requests?: string; tokens?: string; parallel?: string}>;
+
+const orNone = (name: string) => (item: Item) => item[name] ?? 'none';
+const columns: readonly Column[] = [
+  {name: 'id'},
+  {name: 'name'},
+  {name: 'requests a minute', value: orNone('requestsPerMinute')},
+  {name: 'tokens a minute', value: orNone('tokensPerMinute')},
+  {name: 'requests at once', value: orNone('parallelRequests')},
+];
+
+const withOwner = (command: Command) =>
+  withFormat(command)
+    .option('--org <name-or-id>', 'of an organisation')
+    .option('--project <id>', 'of a project')
+    .option('--key <id>', 'of a key')
+    .option('--model <name-or-id>', 'of a model: what everybody together may use')
+    .option('--environment <name>', 'where a model’s name is used in several');
+
+export const limitCommand = (program: Command, context: Context) => {
+  const limit = program
+    .command('limit')
+    .description('requests and tokens a minute, requests at once');
+
+  withOwner(limit.command('show'))
+    .description('what one of them may use')
+    .action(async ({json, csv, ...owner}: Format & Owner) => {
+      const client = context.client();
+      const item = await client.get(await pathOf(client, owner));
+      showItem(context, {json, csv}, {columns, item});
+    });
+
+  withOwner(limit.command('set'))
+    .description('changes it; gateways know within a second')
+    .option('--requests <number>', 'a minute; none takes the limit away')
+    .option('--tokens <number>', 'a minute, of prompt and answer; or none')
+    .option('--parallel <number>', 'requests at once; or none')
+    .action(async ({json, csv, ...options}: Format & Owner & Limits) => {
+      const body = toChange(options);
+      const client = context.client();
+      const item = await client.send('PATCH', await pathOf(client, options), body);
+      showItem(context, {json, csv}, {columns, item});
+    });
+};
+
+const pathOf = async (
+  client: Client,
+  {org, project, key, model, environment}: Owner,
+): Promise<string> => {
+  if ([org, project, key, model].filter(owner => owner !== undefined).length !== 1) {
+    throw new Failure('usage', 'give one of --org, --project, --key and --model');
+  }
+  if (org !== undefined) {
+    return `/orgs/${await findOrg(client, org)}`;
+  }
+  if (model !== undefined) {
+    return `/models/${await findModel(client, model, environment)}`;
+  }
+  return project === undefined
+    ? `/keys/${encodeURIComponent(key as string)}`
+    : `/projects/${encodeURIComponent(project)}`;
+};
+
+const toChange = ({requests, tokens, parallel}: Limits) => {
+  const change = {
+    ...(requests === undefined ? {} : {requestsPerMinute: toLimit('--requests', requests)}),
+    ...(tokens === undefined ? {} : {tokensPerMinute: toLimit('--tokens', tokens)}),
+    ...(parallel === undefined ? {} : {parallelRequests: toLimit('--parallel', parallel)}),
+  };
+  if (Object.keys(change).length === 0) {
+    throw new Failure('usage', 'give --requests, --tokens or --parallel');
+  }
+  return change;
+};
+
+const toLimit = (name: string, text: string): number | null => {
+  if (text === 'none') {
+    return null;
+  }
+  if (!/^\d{1,10}$/.test(text)) {
+    throw new Failure('usage', `${name}: expected a whole number or none, got "${text}"`);
+  }
+  return Number(text);
+};

@@ -1,0 +1,128 @@
+/** Whatever gateways with real books do, and whenever they die: no more is let in than one bucket, or one counter, would let in. */
+import test from 'ava';
+import fc from 'fast-check';
+import type {Entered, LimitBook} from '../../functions/gateway/limits/limit-book.ts';
+import {createMemory, createMemoryLimits} from '../../functions/gateway/limits/store.ts';
+import {createIdealBucket, enterAll, isEntered, limitOf, virtualBook} from '../helpers/limits.ts';
+
+const gateway = fc.nat({max: 3});
+type Step = Readonly<
+  | {do: 'wait'; ms: number}
+  | {do: 'enter'; gateway: number; count: number; tokens: number}
+  | {do: 'end'; gateway: number; count: number; used: number}
+  | {do: 'tick'; gateway: number}
+  | {do: 'freeze'; gateway: number; ms: number}
+  | {do: 'die'; gateway: number}
+  | {do: 'stop'; gateway: number}
+>;
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {weight: 3, arbitrary: fc.record({do: fc.constant('wait' as const), ms: fc.nat({max: 1_500})})},
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('enter' as const),
+      gateway,
+      count: fc.integer({min: 1, max: 12}),
+      tokens: fc.integer({min: 1, max: 900}),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('end' as const),
+      gateway,
+      count: fc.integer({min: 1, max: 8}),
+      used: fc.double({min: 0, max: 1, noNaN: true}),
+    }),
+  },
+  {weight: 2, arbitrary: fc.record({do: fc.constant('tick' as const), gateway})},
+  {
+    weight: 2,
+    arbitrary: fc.record({do: fc.constant('freeze' as const), gateway, ms: fc.nat({max: 6_000})}),
+  },
+  {weight: 1, arbitrary: fc.record({do: fc.constant('die' as const), gateway})},
+  {weight: 1, arbitrary: fc.record({do: fc.constant('stop' as const), gateway})},
+);
+
+type Running = Readonly<{entered: Entered; tokens: number}>;
+
+const runAll = async (
+  steps: readonly Step[],
+  {requests, tokens, parallel}: {requests: number; tokens: number; parallel: number},
+  check: (what: string, holds: boolean) => void,
+) => {
+  const clock = {ms: 0};
+  const memory = createMemory();
+  let born = 0;
+  const open = (): {book: LimitBook; running: Running[]; frozenMs: number} => {
+    born += 1;
+    const store = createMemoryLimits({memory, gateway: String(born), nowMs: () => clock.ms});
+    return {
+      book: virtualBook(
+        store,
+        () => clock.ms,
+        () => 4,
+      ),
+      running: [],
+      frozenMs: 0,
+    };
+  };
+  const gateways = [open(), open(), open(), open()];
+  const limits = [
+    limitOf('requests', requests),
+    limitOf('tokens', tokens),
+    limitOf('parallel', parallel),
+  ];
+  const ideal = {requests: createIdealBucket(requests), tokens: createIdealBucket(tokens)};
+
+  for (const next of steps) {
+    if (next.do === 'wait') {
+      clock.ms += next.ms;
+      // As their timers do.
+      const awake = gateways.filter(({frozenMs}) => frozenMs <= clock.ms);
+      await Promise.all(awake.map(({book}) => book.tick()));
+      continue;
+    }
+    const {book, running} = gateways[next.gateway] as (typeof gateways)[number];
+    if (next.do === 'enter') {
+      const found = (await enterAll(book, limits, next)).filter(isEntered);
+      running.push(...found.map(entered => ({entered, tokens: next.tokens})));
+      check('requests', ideal.requests.spend(found.length, clock.ms) >= -1e-3);
+      check('tokens', ideal.tokens.spend(found.length * next.tokens, clock.ms) >= -1e-3);
+    } else if (next.do === 'end') {
+      for (const {entered, tokens: taken} of running.splice(0, next.count)) {
+        const used = Math.floor(taken * next.used);
+        ideal.tokens.spend(used - taken, clock.ms);
+        entered.end(used);
+      }
+    } else if (next.do === 'tick') {
+      await book.tick();
+    } else if (next.do === 'freeze') {
+      // Less than slots live: who runs requests and is not heard of for longer can have too many.
+      (gateways[next.gateway] as (typeof gateways)[number]).frozenMs = clock.ms + next.ms;
+    } else if (next.do === 'die') {
+      gateways[next.gateway] = open();
+    } else if (running.length === 0) {
+      await book.close();
+      gateways[next.gateway] = open();
+    }
+    const together = gateways.reduce((sum, each) => sum + each.running.length, 0);
+    check('parallel', together <= parallel);
+  }
+};
+
+test('no more is let in than one bucket or one counter would let in, whatever gateways do', async t => {
+  t.timeout(240_000);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, {minLength: 10, maxLength: 120}),
+      fc.record({
+        requests: fc.integer({min: 1, max: 400}),
+        tokens: fc.integer({min: 900, max: 60_000}),
+        parallel: fc.integer({min: 1, max: 60}),
+      }),
+      (steps, limits) => runAll(steps, limits, (what, holds) => t.true(holds, what)),
+    ),
+    {numRuns: 200},
+  );
+});
