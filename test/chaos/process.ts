@@ -1,7 +1,8 @@
 /**
 Process: one that is started again whenever it ends, as a kubelet would.
 
-In: a program, its environment. Out: `kill`, which is SIGKILL and not a request; how it ended of itself; the end of what it wrote.
+In: a program, its environment. Out: `kill`, which is SIGKILL and not a request; `signal` for freezes; `end`, which is SIGTERM; how
+it ended of itself; the end of what it wrote.
 */
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
@@ -12,11 +13,15 @@ export type KeptProcess = Readonly<{
   listening(): Promise<void>;
   /** kill -9; resolves when it is dead. The next one is on its way by then. */
   kill(): Promise<void>;
+  /** To the process that runs now: SIGSTOP, SIGCONT, a signal of its own. */
+  signal(name: NodeJS.Signals): void;
   send(message: object): void;
   /** How it ended without having been killed by us, each time: a signal's name or an exit code. */
   endings: readonly string[];
   output(): string;
   stop(): Promise<void>;
+  /** SIGTERM, and SIGKILL when it takes too long; it is not started again. */
+  end(waitMs?: number): Promise<void>;
 }>;
 
 const againMs = 200;
@@ -26,12 +31,14 @@ export const keepProcess = ({
   name,
   program,
   args = [],
+  nodeArguments = [],
   environment = {},
   onMessage = () => {},
 }: {
   name: string;
   program: URL;
   args?: readonly string[];
+  nodeArguments?: readonly string[];
   environment?: Readonly<Record<string, string>>;
   onMessage?: (message: unknown) => void;
 }): KeptProcess => {
@@ -46,7 +53,7 @@ export const keepProcess = ({
   let ended: Promise<unknown>;
 
   const start = () => {
-    const started = spawn(process.execPath, [program.pathname, ...args], {
+    const started = spawn(process.execPath, [...nodeArguments, program.pathname, ...args], {
       // Only what is named: a run must not hang on somebody's environment.
       env: {PATH: process.env.PATH, NODE_ENV: 'production', ...environment},
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -96,6 +103,9 @@ export const keepProcess = ({
       child.kill('SIGKILL');
       await end;
     },
+    signal(signal) {
+      child.kill(signal);
+    },
     send(message) {
       if (child.connected) {
         child.send(message);
@@ -107,6 +117,16 @@ export const keepProcess = ({
       if (child.exitCode === null && child.signalCode === null) {
         child.kill('SIGKILL');
         await ended;
+      }
+    },
+    async end(waitMs = 15_000) {
+      stopped = true;
+      clearTimeout(timer);
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGTERM');
+        const hard = setTimeout(() => child.kill('SIGKILL'), waitMs);
+        await ended;
+        clearTimeout(hard);
       }
     },
   };

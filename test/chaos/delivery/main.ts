@@ -5,8 +5,8 @@ In: options. Out: a table for each run, or one line of JSON with --json; exit co
 and duplicates were delivered, 2 for a wrong option. Progress goes to stderr.
 */
 import {parseArgs} from 'node:util';
-import {environmentName} from '../helpers/database.ts';
-import {startTestDatabase} from '../runner/database.ts';
+import {environmentName} from '../../helpers/database.ts';
+import {startTestDatabase} from '../../runner/database.ts';
 import {kinds} from './log.ts';
 import {jsonOf, judge, tableOf} from './report.ts';
 import {type Break, type Figures, type RunOptions, runDelivery} from './run.ts';

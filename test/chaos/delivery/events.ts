@@ -4,7 +4,7 @@ Events: the events of a run, made from their numbers alone, so that one that is 
 In: a number. Out: the event. A deadly one has the sink kill itself between its commit and its answer, when it comes for the
 first time: without that a run would be left to luck whether anything is delivered twice.
 */
-import type {Event} from '../../events/event.ts';
+import type {Event} from '../../../events/event.ts';
 
 export type Task = Readonly<{number: number; deadly: boolean}>;
 

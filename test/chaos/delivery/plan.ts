@@ -4,23 +4,12 @@ Plan: who is killed when, drawn from a seed.
 In: a seed, victims, how many kills and restarts of the broker are asked. Out: acts without end: those that are asked, the
 restarts spread over them, then kills for as long as anybody wants them. The same seed gives the same acts.
 */
+import {type Range, randomFrom} from '../random.ts';
+
 export type Act = Readonly<
   | {kind: 'kill'; afterMs: number; victim: string}
   | {kind: 'restart'; afterMs: number; awayMs: number}
 >;
-
-export type Range = readonly [min: number, max: number];
-
-/** Mulberry32: from 0 to 1. */
-export const randomFrom = (seed: number) => {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-};
 
 export function* planOf({
   seed,

@@ -5,12 +5,12 @@ In: events at `POST /`, alone or in batches; DATABASE_URL, PORT, SINK_TOKEN, SIN
 delivery ends it with SIGKILL when its effect is committed and its answer is not sent.
 `no-once`: it does not look whether it has seen an event. `ack-first`: it answers before its effect is committed.
 */
-import {databaseUrl, oneOf, port, readConfig, secret} from '../../events/config.ts';
-import {createPool} from '../../events/database.ts';
-import type {Event} from '../../events/event.ts';
-import {runMain} from '../../events/listen.ts';
-import {serve} from '../../events/serve.ts';
-import {createLogger} from '../../events/telemetry.ts';
+import {databaseUrl, oneOf, port, readConfig, secret} from '../../../events/config.ts';
+import {createPool} from '../../../events/database.ts';
+import type {Event} from '../../../events/event.ts';
+import {runMain} from '../../../events/listen.ts';
+import {serve} from '../../../events/serve.ts';
+import {createLogger} from '../../../events/telemetry.ts';
 import {countDeliveries, effectsIn, isFirstDelivery} from './effects.ts';
 import type {Task} from './events.ts';
 

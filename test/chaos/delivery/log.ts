@@ -10,12 +10,12 @@ it writes while an fsync is slow, and an acknowledged event dies with it.
 import {setTimeout as wait} from 'node:timers/promises';
 import {Redis} from 'ioredis';
 import {Kafka, logLevel} from 'kafkajs';
-import type {Broker} from '../../events/brokers/broker.ts';
-import {createKafkaBroker} from '../../events/brokers/kafka/broker.ts';
-import {createRedisBroker} from '../../events/brokers/redis/broker.ts';
-import {redisAt} from '../../events/redis.ts';
-import {startKafkaServer} from '../runner/kafka.ts';
-import {startRedisServer} from '../runner/redis.ts';
+import type {Broker} from '../../../events/brokers/broker.ts';
+import {createKafkaBroker} from '../../../events/brokers/kafka/broker.ts';
+import {createRedisBroker} from '../../../events/brokers/redis/broker.ts';
+import {redisAt} from '../../../events/redis.ts';
+import {startKafkaServer} from '../../runner/kafka.ts';
+import {startRedisServer} from '../../runner/redis.ts';
 
 export const kinds = ['redis', 'kafka'] as const;
 export type Kind = (typeof kinds)[number];

@@ -4,9 +4,9 @@ Effects: what the sink does with an event, in PostgreSQL, and what can be read o
 In: events. Out: a line for each effect and a sum for each organisation, with nothing of their own that would hold a second one
 back: only the inbox does. Deliveries are counted outside of any transaction, so that those count too that came to nothing.
 */
-import {type Queryable, type Transaction, transactionOn} from '../../events/database.ts';
-import type {Event} from '../../events/event.ts';
-import {onceInTransaction} from '../../events/once.ts';
+import {type Queryable, type Transaction, transactionOn} from '../../../events/database.ts';
+import type {Event} from '../../../events/event.ts';
+import {onceInTransaction} from '../../../events/once.ts';
 
 const consumer = 'chaos';
 

@@ -5,7 +5,7 @@ In: what to publish, as JSON in its one argument; from its parent `{upTo}`. Out:
 that fails may have happened all the same: then the log has its events twice, with the same ids.
 */
 import {setTimeout as wait} from 'node:timers/promises';
-import {type Publication, publicationOf} from '../../events/brokers/broker.ts';
+import {type Publication, publicationOf} from '../../../events/brokers/broker.ts';
 import {eventAt} from './events.ts';
 import {declared, type Kind, openBroker, topic} from './log.ts';
 

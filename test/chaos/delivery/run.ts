@@ -6,12 +6,13 @@ that there is always something on its way to be lost; the last twentieth only wh
 */
 import {randomBytes} from 'node:crypto';
 import {setTimeout as wait} from 'node:timers/promises';
-import {createTestDatabase} from '../helpers/database.ts';
-import {freePort} from '../runner/server.ts';
+import {createTestDatabase} from '../../helpers/database.ts';
+import {freePort} from '../../runner/server.ts';
+import {type KeptProcess, keepProcess} from '../process.ts';
+import type {Range} from '../random.ts';
 import {type Books, createTables, readBooks} from './effects.ts';
 import {declared, group, type Kind, type Log, openBroker, startLog} from './log.ts';
-import {planOf, type Range} from './plan.ts';
-import {type KeptProcess, keepProcess} from './process.ts';
+import {planOf} from './plan.ts';
 import type {PublisherTask, PublisherTells} from './publisher.ts';
 
 export type Break = 'nothing' | 'no-once' | 'ack-first';
@@ -107,7 +108,7 @@ const startWorld = async (options: RunOptions, t: Teardown): Promise<World> => {
     return keep(
       keepProcess({
         name,
-        program: program('../../events/source/main.ts'),
+        program: program('../../../events/source/main.ts'),
         environment: {
           ...shared,
           ...log.sourceEnvironment(name),

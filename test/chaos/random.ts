@@ -1,0 +1,14 @@
+/** Random: numbers drawn from a seed, so that a storm can be had again. */
+
+export type Range = readonly [min: number, max: number];
+
+/** Mulberry32: from 0 to 1. */
+export const randomFrom = (seed: number) => {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+};
