@@ -49,9 +49,11 @@ test('the first block starts Sluice, and the second does what it says with what 
   t.is(commands.length, 4);
 });
 
-test('the last block is what CI runs', async t => {
+test('the third block is what CI runs, the fourth the storm that its tests run', async t => {
   t.is(blocks[2], 'npm test');
-  t.is(blocks.length, 3);
+  t.is(blocks[3], 'npm run chaos -- --seed 1');
+  t.regex(scripts.chaos ?? '', /test\/chaos\/budget\/main\.ts$/);
+  t.is(blocks.length, 4);
   t.regex(await readFile(`${root}/.ci/run`, 'utf8'), /^(?:exec )?npm test$/m);
 });
 
