@@ -27,7 +27,10 @@ export const eventsCommand = (program: Command, context: Context, environment: E
 
   withFormat(events.command('replay'))
     .description('lets a consumer group read the log again from a time on; harmless when repeated')
-    .requiredOption('--from <instant>', 'an RFC 3339 instant: before the backup, by as much as the group was behind then')
+    .requiredOption(
+      '--from <instant>',
+      'an RFC 3339 instant: before the backup, by as much as the group was behind then',
+    )
     .requiredOption('--group <name>', 'budget or usage: the group of its source')
     .option('--topic <name>', 'the topic of Kafka', 'sluice.usage')
     .option('--dry-run', 'only say what would be done')
