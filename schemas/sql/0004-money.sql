@@ -359,7 +359,7 @@ revoke all on function places_of(jsonb) from public;
 -- All lease work of one gateway tick, in one statement.
 -- In:  gateway, environment, time to live of a lease in ms, and work:
 --      {"returns":  [{"lease", "total"}]         the lease closes; total: everything it ever gave back; repeating it does nothing
---       "renewals": [lease, …]
+--       "renewals": [lease, …]                    open ones, and closed ones that still hold
 --       "grants":   [{"budget", "needed", "max", "after"?}]}
 --                  an open lease of the window is enlarged by a slice: a quarter of what is left for each gateway alive, at
 --                  least `needed`, otherwise at most `max`; after: in the window that follows this one
@@ -440,7 +440,8 @@ begin
     with renewed as (
       update leases l set expires_at = now() + ttl
       from windows w join budgets b on b.id = w.budget_id
-      where w.id = l.window_id and l.gateway_id = gateway and l.state = 'open'
+      where w.id = l.window_id and l.gateway_id = gateway
+        and (l.state = 'open' or l.state = 'closed' and l.granted > l.settled + l.returned)
         and l.id = any(array(select value::uuid from jsonb_array_elements_text(work -> 'renewals')))
       returning l.id as lease, l.granted, l.recalled_at is not null or b.paused_at is not null as recalled)
     select coalesce(jsonb_agg(to_jsonb(r)), '[]') into renewals from renewed r;

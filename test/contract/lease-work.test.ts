@@ -122,21 +122,26 @@ both('a paused budget grants nothing more, says so, and asks its leases back', a
 });
 
 both(
-  'a renewal lengthens the lives of own open leases only; a lease that is missing from the answer is void',
+  'a renewal lengthens the lives of own leases that are open or still hold; one that is missing from the answer is void',
   async (t, world) => {
     const one = world.gateway();
     const leases: string[] = [];
-    for (let index = 0; index < 3; index += 1) {
+    for (let index = 0; index < 4; index += 1) {
       leases.push((await one.grant(await world.budget(), 10)).lease as string);
     }
     const others = (await world.gateway().grant(await world.budget(), 10)).lease as string;
     await world.advance(59_000);
     await world.beginFence(leases[1] as string);
     await one.giveBack(leases[2] as string, 10);
-    t.deepEqual(await one.renew(...leases, others), [
-      {lease: leases[0], granted: 10, recalled: false},
-    ]);
+    await one.giveBack(leases[3] as string, 7);
+    const renewed = await one.renew(...leases, others);
+    t.deepEqual(
+      renewed.toSorted((a, b) => leases.indexOf(a.lease) - leases.indexOf(b.lease)),
+      [0, 3].map(index => ({lease: leases[index], granted: 10, recalled: false})),
+    );
     t.true((await world.lease(leases[0] as string)).lifeMs > 50_000);
+    t.like(await world.lease(leases[3] as string), {state: 'closed'});
+    t.true((await world.lease(leases[3] as string)).lifeMs > 50_000);
     t.true((await world.lease(others)).lifeMs <= 1_000);
   },
 );

@@ -200,6 +200,23 @@ test("the next window's money is asked for before this window ends, and used fro
   t.is((await taken(now)).holds[0]?.window, 'x');
 });
 
+test('a lease that has ended is renewed while it holds, so that nobody fences it', async t => {
+  const {book, works, pass} = setUp(t);
+  const found = await taken(book.acquire(demand(10)));
+  book.recall(['one']);
+  await eventually(() => assert.equal(book.state().leases, 0));
+  for (let round = 0; round < 4; round += 1) {
+    pass(25_000);
+    await book.tick();
+    t.deepEqual(works.at(-1)?.renewals, ['one']);
+    t.true(found.usable());
+  }
+  found.settle([10]);
+  pass(25_000);
+  await book.tick();
+  t.not(works.at(-1)?.renewals[0], 'one');
+});
+
 test('a result that is lost ends its lease, so that the store frees what nobody settles', async t => {
   const {book, says, returned} = setUp(t);
   const found = await taken(book.acquire(demand(10)));

@@ -77,6 +77,12 @@ export const isTaken = (outcome: Taken | Account): outcome is Taken => 'holds' i
 export const remainingOf = ({known, settledSince}: Account) =>
   known && Math.max(known.remaining - settledSince, 0);
 
+/** With less than so many slices to lease, what one gateway does not use is worth more to another. */
+const scarceSlices = 4;
+
+export const isScarce = ({known}: Account) =>
+  known !== undefined && known.available < scarceSlices * known.slice;
+
 /** The hold of a demand's prompt and of answers of so many tokens. */
 export const demandedHold = ({price, promptTokens, copies}: Demand, unit: Unit, tokens: number) =>
   holdOf(unit, price, {inputTokens: promptTokens, outputTokens: copies * tokens});
@@ -94,7 +100,7 @@ export const takenOf = (
     isCovered: (lease: Lease) => boolean;
     /** May the request be settled by policy by now? Then nobody knows what its holds still cover. */
     isOverdue: () => boolean;
-    onFreed: (lease: Lease) => void;
+    onFreed: (account: Account, lease: Lease) => void;
     onAbandoned: (account: Account, lease: Lease) => void;
   },
 ): Taken => {
@@ -129,7 +135,7 @@ export const takenOf = (
         lease.held -= amount;
         lease.settled += Math.min(cost, amount);
         account.settledSince += cost;
-        onFreed(lease);
+        onFreed(account, lease);
       }
     },
     abandon() {

@@ -10,6 +10,7 @@ import {
   type BudgetRef,
   type Demand,
   demandedHold,
+  isScarce,
   isTaken,
   type Part,
   remainingOf,
@@ -113,9 +114,9 @@ export const createAccounts = ({
 
   const handlers = {
     isCovered: (lease: Lease) => isAlive(lease, clocks(), lifeMs),
-    onFreed(lease: Lease) {
+    onFreed(account: Account, lease: Lease) {
       if (retired.has(lease.id)) {
-        returnWithin(gatherMs);
+        returnWithin(isScarce(account) ? 0 : gatherMs);
       }
       onFreed();
     },

@@ -14,6 +14,8 @@ type Grant = LeaseAnswer['grants'][number];
 
 /** What lacked is not asked for again before this, but when the budget changes. */
 export const askAgainMs = 250;
+/** While money is there, but held: it may come back with every request that ends. */
+const shortAgainMs = 100;
 
 export const applyAnswer = (
   accounts: Accounts,
@@ -65,6 +67,11 @@ const applyRenewals = (
     // Recalled: another gateway lacks what we do not use, or the budget is paused.
     return renewal !== undefined && !renewal.recalled;
   };
+  for (const lease of accounts.retired.values()) {
+    if (wanted.has(lease.id)) {
+      renew(lease);
+    }
+  }
   for (const account of accounts.all()) {
     if (account.lease && wanted.has(account.lease.id) && !renew(account.lease)) {
       accounts.retire(account);
@@ -122,7 +129,8 @@ const keep = (
   const askedMs = times.asked.monotonicMs;
   account.known = {remaining, available, slice, paused, askedMs};
   account.settledSince = 0;
-  account.notBeforeMs = available > 0 ? Number.NEGATIVE_INFINITY : askedMs + askAgainMs;
+  const againMs = remaining > 0 ? shortAgainMs : askAgainMs;
+  account.notBeforeMs = available > 0 ? Number.NEGATIVE_INFINITY : askedMs + againMs;
   if (account.lease && account.lease.id !== grant.lease) {
     accounts.retire(account);
   }

@@ -50,6 +50,8 @@ export const createMemoryLeaseWork = ({
   const recalled = new Set<string>();
 
   const isOpen = (lease: LeaseRow) => lease.state === 'open';
+  const isHolding = ({state, granted, settled, returned}: LeaseRow) =>
+    state === 'closed' && granted > settled + returned;
   const endsMs = (window: string) => bounds.get(window)?.endsMs ?? Number.POSITIVE_INFINITY;
   const openLeaseOf = (gateway: string, window: string) =>
     [...leases.values()].find(
@@ -82,7 +84,7 @@ export const createMemoryLeaseWork = ({
 
   const renew = (gateway: string, id: string): LeaseAnswer['renewals'] => {
     const lease = leases.get(id);
-    if (!lease || holders.get(id) !== gateway || !isOpen(lease)) {
+    if (!lease || holders.get(id) !== gateway || !(isOpen(lease) || isHolding(lease))) {
       return [];
     }
     lengthen(lease);

@@ -2,16 +2,16 @@
 Upkeep: what is to be asked of the store next: leases to return, to renew, money to ask for.
 
 In: the accounts, the times. Out: the work of one tick, or undefined when there is none. Returned is what is retired; a lease that nobody uses after half its life, or after a second while its budget is nearly all leased; everything when
-the process closes. Renewed is every lease that has used a third of its life, and with it those that soon will have.
+the process closes. Renewed is every lease that has used a third of its life, and with it those that soon will have; also one that
+is retired and still holds: its holder lives, and a fence would keep what its requests did not need until they are debited.
 */
 import type {Unit} from '../cost.ts';
-import type {Account} from './account.ts';
+import {type Account, isScarce} from './account.ts';
 import type {Accounts} from './accounts.ts';
 import {type Clocks, type Lease, returnable} from './lease.ts';
 import type {LeaseWork} from './lease-work.ts';
 
-/** A lease of a budget with less than so many slices to lease is worth more to others. */
-const scarceSlices = 4;
+/** While money is scarce. */
 const scarceIdleMs = 1_000;
 
 /** Of each in one statement; the rest comes with the next. It locks windows that others wait for. */
@@ -31,10 +31,10 @@ export const createUpkeep = ({
   sliceMax: Readonly<Record<Unit, number>>;
   random?: () => number;
 }) => {
-  const isUnused = ({lease, known, usedMs}: Account, now: Clocks) => {
-    const idleMs = now.monotonicMs - usedMs;
-    const isScarce = known && known.available < scarceSlices * known.slice;
-    return lease?.held === 0 && idleMs > (isScarce ? Math.min(scarceIdleMs, ttlMs / 2) : ttlMs / 2);
+  const isUnused = (account: Account, now: Clocks) => {
+    const idleMs = now.monotonicMs - account.usedMs;
+    const mostMs = isScarce(account) ? Math.min(scarceIdleMs, ttlMs / 2) : ttlMs / 2;
+    return account.lease?.held === 0 && idleMs > mostMs;
   };
 
   /** Looks at every account: once a second at most. */
@@ -73,9 +73,12 @@ export const createUpkeep = ({
 
   const renewals = (now: Clocks): string[] => {
     const ageOf = (lease: Lease) => now.monotonicMs - lease.since.monotonicMs;
-    const leases = [...accounts.all()].flatMap(({lease, next}) =>
-      [lease, next].filter(one => one !== undefined),
+    const holding = [...accounts.retired.values()].filter(
+      lease => lease.held > 0 && !lease.abandoned && !lease.void,
     );
+    const leases = [...accounts.all()]
+      .flatMap(({lease, next}) => [lease, next].filter(one => one !== undefined))
+      .concat(holding);
     const isAnyDue = leases.some(lease => ageOf(lease) > ttlMs / 3);
     return isAnyDue
       ? leases

@@ -301,6 +301,7 @@ test('each promise that is broken is named', t => {
     boundNanos: 0n,
     unleasedNanos: 0n,
     gateways: 4,
+    leases: 'none',
   };
   t.regex(
     complaints({refusals: {count: 1, spans: [span], starved: [], broken: [span]}}).join(),

@@ -200,8 +200,8 @@ const ofRefusals = ({refusals, struck}: Findings): string[] => {
   return some(
     'spans of false refusals, outside of one lease life after a kill',
     refusals.broken.map(
-      ({fromMs, toMs, refusals: count, freeNanos, boundNanos, unleasedNanos, gateways}) =>
-        `${count} in ${toMs - fromMs} ms, ${((fromMs - began) / 1_000).toFixed(1)} s after the first act, with $${dollars(freeNanos)} free ($${dollars(unleasedNanos)} of it leased to nobody), $${dollars(boundNanos)} allowed with ${gateways} gateways`,
+      ({fromMs, toMs, refusals: count, freeNanos, boundNanos, unleasedNanos, gateways, leases}) =>
+        `${count} in ${toMs - fromMs} ms, ${((fromMs - began) / 1_000).toFixed(1)} s after the first act, with $${dollars(freeNanos)} free ($${dollars(unleasedNanos)} of it leased to nobody), $${dollars(boundNanos)} allowed with ${gateways} gateways; leases: ${leases}`,
     ),
   );
 };

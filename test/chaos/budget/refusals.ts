@@ -20,6 +20,7 @@ export type Span = Readonly<{
   /** Of what was free, what no gateway had leased, as the database said. */
   unleasedNanos: bigint;
   gateways: number;
+  leases: string;
 }>;
 export type FalseRefusals = Readonly<{
   count: number;
@@ -134,6 +135,7 @@ export const falseRefusals = ({
               boundNanos: bound,
               unleasedNanos: unleased,
               gateways: seen?.gateways ?? gateways,
+              leases: seen?.leases ?? '',
             }
           : {};
         all[all.length - 1] = {...last, ...worst, toMs: atMs, refusals: last.refusals + 1};
@@ -146,6 +148,7 @@ export const falseRefusals = ({
           boundNanos: bound,
           unleasedNanos: unleased,
           gateways: seen?.gateways ?? gateways,
+          leases: seen?.leases ?? '',
           excuse,
         });
       }

@@ -16,6 +16,8 @@ export type Sample = Readonly<{
   leased: bigint;
   overage: bigint;
   gateways: number;
+  /** Where the leased money was: each state's leases, what they had, what of it was open; what the outbox held. */
+  leases: string;
 }>;
 
 const everyMs = 100;
@@ -26,7 +28,11 @@ const text = `
     select count(*) from (
       select id from gateways where seen_at > now() - make_interval(secs => $2)
       union
-      select gateway_id from leases where state <> 'fenced' and granted > settled + returned) g) as gateways
+      select gateway_id from leases where state <> 'fenced' and granted > settled + returned) g) as gateways, (
+    select coalesce(string_agg(format('%s %s: %s, %s open', count, state, has, open), '; '), 'none') from (
+      select state, count(*), round(sum(granted - settled - returned) / 1e9, 4) as has, round(sum(open) / 1e9, 4) as open
+      from leases l where l.window_id = w.id and granted > settled + returned group by state order by state) s)
+    || (select format('; outbox %s', count(*)) from outbox) as leases
   from windows w where w.budget_id = $1`;
 
 export const startWatch = (url: string, {budget, ttlMs}: {budget: string; ttlMs: number}) => {
@@ -57,6 +63,7 @@ export const startWatch = (url: string, {budget, ttlMs}: {budget: string; ttlMs:
             leased: BigInt(row.leased),
             overage: BigInt(row.overage),
             gateways: Number(row.gateways),
+            leases: row.leases,
           });
         }
         await wait(everyMs);
