@@ -60,7 +60,7 @@ export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
     } else if (usage) {
       byChoice.set(indexPattern.exec(event)?.[1] ?? '0', usage);
       chunks += 1;
-    } else if (!isFinal) {
+    } else if (!isFinal && !event.includes(noContent)) {
       chunks += 1;
     }
     if (isFinal) {
