@@ -61,8 +61,10 @@ const meter = () => {
         start = isObject(message.usage) ? message.usage : {};
         prompt = inputOf(start);
       } else if (isObject(event.usage)) {
-        // The last delta may leave out what the beginning has said.
-        const said = Object.entries(event.usage).filter(([, count]) => count !== null);
+        // The last delta may leave out what the beginning has said, or say 0 of it.
+        const said = Object.entries(event.usage).filter(
+          ([name, count]) => count !== null && (count !== 0 || name === 'output_tokens'),
+        );
         usage = readMessagesUsage({...start, ...Object.fromEntries(said)}) ?? usage;
       }
     },
