@@ -69,6 +69,33 @@ for (const name of generating) {
     });
   }
 
+  test(`${name}: a limit of requests refuses in its form, and tells the limits`, async t => {
+    const gateway = await startGateway(t, {principal: {rates: {key: {requests: 1}}}});
+    const [first, second] = [
+      await gateway.post(path, requestOf[name](4)),
+      await gateway.post(path, requestOf[name](4)),
+    ];
+    t.is(first.status, 200);
+    t.is(first.headers.get('x-ratelimit-limit-requests'), '1');
+    t.is(second.status, 429);
+    t.true(Number(second.headers.get('retry-after')) > 0);
+    const body = (await second.json()) as {error: {type: string}};
+    t.regex(messageOf(t, name, body), /requests a minute/);
+    t.is(body.error.type, name === 'messages' ? 'rate_limit_error' : 'requests');
+    await gateway.settled();
+  });
+
+  test(`${name}: under a limit of tokens what was not used comes back, and the maximum counts`, async t => {
+    const gateway = await startGateway(t, {principal: {rates: {key: {tokens: 2_000}}}});
+    const large = await gateway.post(path, requestOf[name](3_000));
+    t.is(large.status, 429, await large.text());
+    const small = await gateway.post(path, requestOf[name](4));
+    t.is(small.status, 200);
+    const left = Number(small.headers.get('x-ratelimit-remaining-tokens'));
+    t.true(left > 1_800 && left < 2_000, String(left));
+    await gateway.settled();
+  });
+
   test(`${name}: a request without a key is 401 in its form`, async t => {
     const gateway = await startGateway(t);
     const response = await fetch(gateway.url + path, {method: 'POST', body: '{}'});
