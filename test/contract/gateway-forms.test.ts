@@ -218,3 +218,28 @@ test('a stream that ends without its last event is charged by the deltas', async
   t.is(result?.outputTokens, 7);
   t.true(result?.estimated);
 });
+
+const missing: readonly [number, string, number][] = [
+  [404, '{"detail":"Not Found"}', 404],
+  [405, '{"detail":"Method Not Allowed"}', 404],
+  [501, '{"error":{"message":"The model does not support Messages API"}}', 404],
+  [404, '{"error":{"message":"The model does not exist","code":404}}', 502],
+];
+for (const [status, body, told] of missing) {
+  test(`a model server that answers ${status} ${body} is told as ${told}, and ${told === 404 ? 'not ' : ''}suspected`, async t => {
+    const {url} = await createHttpTestServer(t, (_request, response) => {
+      response.writeHead(status, {'content-type': 'application/json'});
+      response.end(body);
+    });
+    const gateway = await startGateway(t, {endpoint: url});
+    const response = await gateway.post('/v1/messages', requestOf.messages(4));
+    t.is(response.status, told);
+    const [result] = await gateway.settled();
+    t.is(result?.outcome, told === 404 ? 'refused_upstream' : 'upstream_error');
+    t.is(result?.costNanos, 0);
+    t.is(
+      gateway.told.flat().some(each => /endpoint\.suspected/.test(JSON.stringify(each))),
+      told !== 404,
+    );
+  });
+}
