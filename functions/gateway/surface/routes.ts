@@ -23,7 +23,7 @@ export type Route = Readonly<
   | {path: string; method: 'GET'; shows: 'models' | 'model'}
 >;
 
-/** A path that ends in `/` takes one more segment. */
+/** A path that ends in `/` takes whatever follows it. */
 export const routes: readonly Route[] = [
   ...Object.values(forms).map(form => ({path: form.path, method: 'POST', form}) as const),
   {path: '/v1/models', method: 'GET', shows: 'models'},
