@@ -85,7 +85,7 @@ const optional: Readonly<Record<string, Check>> = {
   project: uuid,
   key: uuid,
   cachedInputTokens: tokens,
-  operation: oneOf('chat.completions', 'completions', 'embeddings'),
+  operation: oneOf('chat.completions', 'completions', 'embeddings', 'responses', 'messages'),
   streamed: ['true or false', value => typeof value === 'boolean'],
   status: whole(100, 599),
   latencyMs: milliseconds,

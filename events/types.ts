@@ -165,7 +165,7 @@ export type InferenceCorrected = {
    * The URL of the endpoint that served it; empty when none was reached.
    */
   endpoint: string;
-  operation: 'chat.completions' | 'completions' | 'embeddings';
+  operation: 'chat.completions' | 'completions' | 'embeddings' | 'responses' | 'messages';
   streamed: boolean;
   /**
    * The version of the model's price.
@@ -267,7 +267,7 @@ export type InferenceFinished = {
    * The URL of the endpoint that served it; empty when none was reached.
    */
   endpoint: string;
-  operation: 'chat.completions' | 'completions' | 'embeddings';
+  operation: 'chat.completions' | 'completions' | 'embeddings' | 'responses' | 'messages';
   streamed: boolean;
   /**
    * The version of the model's price.
@@ -391,7 +391,7 @@ export type InferenceStarted = {
    * The URL of the endpoint that served it; empty when none was reached.
    */
   endpoint: string;
-  operation: 'chat.completions' | 'completions' | 'embeddings';
+  operation: 'chat.completions' | 'completions' | 'embeddings' | 'responses' | 'messages';
   streamed: boolean;
   /**
    * The version of the model's price.
@@ -478,7 +478,7 @@ export type InferenceUnsettled = {
    * The URL of the endpoint that served it; empty when none was reached.
    */
   endpoint: string;
-  operation: 'chat.completions' | 'completions' | 'embeddings';
+  operation: 'chat.completions' | 'completions' | 'embeddings' | 'responses' | 'messages';
   streamed: boolean;
   /**
    * The version of the model's price.
@@ -708,7 +708,7 @@ export type UsageRecorded = {
   /**
    * `chat.completions` unless said.
    */
-  operation?: 'chat.completions' | 'completions' | 'embeddings';
+  operation?: 'chat.completions' | 'completions' | 'embeddings' | 'responses' | 'messages';
   /**
    * false unless said.
    */

@@ -90,7 +90,7 @@ const request = {
   modelId: isUuid,
   environment: oneOf('development', 'staging', 'production'),
   endpoint: text(0, 2048),
-  operation: oneOf('chat.completions', 'completions', 'embeddings'),
+  operation: oneOf('chat.completions', 'completions', 'embeddings', 'responses', 'messages'),
   streamed: boolean,
   priceVersion: whole(1, 2 ** 31 - 1),
   startedAt: instant,

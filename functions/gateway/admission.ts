@@ -11,9 +11,6 @@ import type {BudgetRef, Demand} from '../budget/leases/account.ts';
 import type {ModelEntry} from '../registry/catalogue.ts';
 import {type Bounds, type Operation, promptBounds} from './operation.ts';
 
-/** What OpenAI's completions endpoint generates when the client names no maximum. */
-const completionsDefault = 16;
-
 export type Admission = Readonly<{
   demand: Demand;
   bounds: Bounds;
@@ -68,7 +65,7 @@ const maxTokensOf = (operation: Operation, model: ModelEntry, promptTokens: numb
     return {maxTokens: Math.min(operation.maxTokens, contextLength), lacksRoom: false};
   }
   const byDefault = Math.max(
-    operation.name === 'completions' ? completionsDefault : model.defaultMaxTokens,
+    operation.form.defaultMaxTokens ?? model.defaultMaxTokens,
     operation.minTokens,
   );
   // One prompt's share: several prompts have their own context each.
@@ -94,11 +91,13 @@ export const bodyChanges = ({
   maxTokens: number;
   underBudget: boolean;
 }): Record<string, string> => {
-  const changes: Record<string, string> = {};
+  const changes: Record<string, string> = {...operation.fixed};
   if (endpoint.upstreamModel !== operation.model) {
     changes.model = JSON.stringify(endpoint.upstreamModel);
   }
-  if (operation.stream && (endpoint.usage === 'every-chunk' || endpoint.usage === 'last-chunk')) {
+  const {maxima, asksForUsage} = operation.form;
+  const reports = endpoint.usage === 'every-chunk' || endpoint.usage === 'last-chunk';
+  if (operation.stream && asksForUsage && reports) {
     changes.stream_options = JSON.stringify({
       ...operation.streamOptions,
       include_usage: true,
@@ -109,14 +108,13 @@ export const bodyChanges = ({
     operation.maxTokens === undefined ||
     maxTokens < Math.min(operation.maxTokens, model.contextLength ?? 0);
   if (underBudget && operation.copies > 0 && isShorter) {
-    const named = operation.members.filter(
-      ({key}) => key === 'max_tokens' || key === 'max_completion_tokens',
-    );
+    const named = operation.members.filter(({key}) => maxima.includes(key));
     for (const {key} of named) {
       changes[key] = String(maxTokens);
     }
-    if (named.length === 0) {
-      changes.max_tokens = String(maxTokens);
+    const [first] = maxima;
+    if (named.length === 0 && first !== undefined) {
+      changes[first] = String(maxTokens);
     }
   }
   return changes;

@@ -9,7 +9,8 @@ export const setAnswerHeaders = (
   response: Pick<ClientResponse, 'setHeader'>,
   leaseBook: LeaseBook,
   taken: Taken,
-  changes: Readonly<Record<string, string>>,
+  /** What was put in for a maximum. */
+  maxTokens: string | undefined,
 ) => {
   const left: Partial<Record<string, number>> = {};
   for (const {budget, unit} of taken.holds) {
@@ -24,7 +25,6 @@ export const setAnswerHeaders = (
   if (left.tokens !== undefined) {
     response.setHeader('x-sluice-budget-remaining-tokens', String(left.tokens));
   }
-  const maxTokens = changes.max_tokens ?? changes.max_completion_tokens;
   if (maxTokens !== undefined) {
     response.setHeader('x-sluice-max-tokens', maxTokens);
   }

@@ -6,8 +6,8 @@ up to a bound; a stream until its first event is. What is no answer throws, befo
 */
 import {SluiceError} from '../../events/errors.ts';
 import type {Tokens} from '../budget/cost.ts';
-import {createStreamMeter, type MeterOptions} from './stream-meter.ts';
-import {estimate, readUsage} from './usage.ts';
+import type {Form, Meter} from './surface/form.ts';
+import {estimate} from './usage.ts';
 
 export type Charge = Readonly<{tokens: Tokens; estimated: boolean}>;
 
@@ -24,8 +24,7 @@ export type Answer = Readonly<{
 const garbage = (what: string) =>
   new SluiceError('upstream_error', `the model server's answer is not ${what}`);
 
-export const createStreamAnswer = (promptBytes: number, options: MeterOptions): Answer => {
-  const meter = createStreamMeter(options);
+export const createStreamAnswer = (promptBytes: number, meter: Meter): Answer => {
   let head: Buffer | undefined = Buffer.alloc(0);
   return {
     contentType: 'text/event-stream; charset=utf-8',
@@ -55,9 +54,8 @@ export const createStreamAnswer = (promptBytes: number, options: MeterOptions): 
       if (reported) {
         return {tokens: reported, estimated: false};
       }
-      return meter.chunks() > 0
-        ? {tokens: estimate(promptBytes, meter.chunks()), estimated: true}
-        : undefined;
+      const counted = meter.counted(promptBytes);
+      return counted && {tokens: counted, estimated: true};
     },
   };
 };
@@ -65,7 +63,10 @@ export const createStreamAnswer = (promptBytes: number, options: MeterOptions): 
 const wholeBytesMax = 8 * 1024 * 1024;
 const tailBytes = 64 * 1024;
 
-export const createWholeAnswer = (promptBytes: number): Answer => {
+export const createWholeAnswer = (
+  promptBytes: number,
+  form: Pick<Form, 'usage' | 'written'>,
+): Answer => {
   let held: Buffer[] | undefined = [];
   let size = 0;
   let tail: Buffer = Buffer.alloc(0);
@@ -108,10 +109,13 @@ export const createWholeAnswer = (promptBytes: number): Answer => {
       if (!parsed && held) {
         return undefined;
       }
-      const usage = readUsage(parsed ? parsed.usage : usageIn(tail));
+      const usage = form.usage(parsed ? parsed.usage : usageIn(tail));
       return usage
         ? {tokens: usage, estimated: false}
-        : {tokens: estimate(promptBytes, parsed ? writtenTokens(parsed) : 0), estimated: true};
+        : {
+            tokens: estimate(promptBytes, parsed ? tokensIn(form.written(parsed)) : 0),
+            estimated: true,
+          };
     },
   };
 };
@@ -128,17 +132,7 @@ const usageIn = (bytes: Buffer): unknown => {
 };
 
 /** Without a report: the bytes of the answer ÷ 4. */
-const writtenTokens = ({choices}: Record<string, unknown>): number => {
-  if (!Array.isArray(choices)) {
-    return 0;
-  }
-  const text = choices.map(choice => {
-    const {message, text: plain} = (choice ?? {}) as {
-      message?: {content?: unknown};
-      text?: unknown;
-    };
-    const written = message?.content ?? plain;
-    return typeof written === 'string' ? written : '';
-  });
-  return Math.ceil(Buffer.byteLength(text.join('')) / 4);
+const tokensIn = (texts: readonly unknown[]): number => {
+  const bytes = texts.map(text => (typeof text === 'string' ? Buffer.byteLength(text) : 0));
+  return Math.ceil(bytes.reduce((sum, each) => sum + each, 0) / 4);
 };

@@ -5,11 +5,12 @@ In: its facts, its holds, the body for the model server, the client's response. 
 whatever way it ends: `finish` and `leave` are the only ends, and one of them works once. The intent is on its way while the
 model works; its acknowledgement is waited for before the first byte goes to the client.
 */
-import {SluiceError, toOpenAiError} from '../../events/errors.ts';
+import {SluiceError} from '../../events/errors.ts';
 import type {ClientResponse, Exchange, ExchangeParts} from './admitted.ts';
 import type {Charge} from './answer.ts';
 import {byPolicy, nothing, settle} from './ending.ts';
 import {intentOf, type Outcome} from './facts.ts';
+import type {Operation} from './operation.ts';
 import {relayOf, type State} from './relay.ts';
 import {sendError} from './respond.ts';
 import type {Left} from './upstream.ts';
@@ -39,7 +40,7 @@ export const createExchanges = (parts: ExchangeParts) =>
     const tellClient = (error: SluiceError | undefined) => {
       if (error) {
         state.flush();
-        endWithError(response, error, state.sent, operation.stream);
+        endWithError(response, error, state.sent, operation);
       }
     };
     const settleWith = (
@@ -139,7 +140,7 @@ export const createExchanges = (parts: ExchangeParts) =>
     const sent = parts.upstream.send(
       {
         base: facts.endpoint.url,
-        path: `/v1/${operation.name.replace('.', '/')}`,
+        path: operation.form.path,
         headers: exchange.headers,
         body: exchange.body,
       },
@@ -151,13 +152,13 @@ const endWithError = (
   response: ClientResponse,
   error: SluiceError,
   sent: boolean,
-  stream: boolean,
+  {stream, form: {errors}}: Operation,
 ) => {
   if (!sent) {
-    sendError(response, error);
+    sendError(response, error, errors);
   } else if (stream && !response.destroyed) {
-    // Headers are gone, so the error is an event; the missing [DONE] tells those who do not read it.
-    response.end(`data: ${JSON.stringify(toOpenAiError(error))}\n\n`);
+    // Headers are gone, so the error is an event.
+    response.end(errors.event(error));
   } else {
     response.destroy();
   }

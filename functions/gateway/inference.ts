@@ -90,7 +90,8 @@ const run = async (parts: InferenceParts, running: Running): Promise<void> => {
     underBudget: taken.holds.length > 0 || parts.requestLimits.limitTokens(principal, model),
   });
   const startedAt = new Date();
-  setAnswerHeaders(response, parts.leaseBook, taken, changes);
+  const named = operation.form.maxima.find(name => changes[name] !== undefined);
+  setAnswerHeaders(response, parts.leaseBook, taken, named && changes[named]);
   parts.runExchange({
     facts: {
       request: arrival.id,
@@ -150,24 +151,18 @@ const hold = async (parts: InferenceParts, running: Running, endpoint: EndpointE
   }
 };
 
-const operationNames = {
-  'chat.completions': 'chat',
-  completions: 'text_completion',
-  embeddings: 'embeddings',
-} as const;
-
 /** Named and described as OpenTelemetry's conventions for generative AI say. */
 const startSpan = (
   tracing: Tracing,
   {request, principal, id, arrivedMs}: Arrival,
-  {name, model}: Operation,
+  {form: {convention}, model}: Operation,
 ) => {
   const received = textHeader(request, 'traceparent');
-  const span = tracing.start(`${operationNames[name]} ${model}`, {
+  const span = tracing.start(`${convention} ${model}`, {
     ...(received === undefined ? {} : {received}),
     startedMs: Date.now() - (performance.now() - arrivedMs),
     attributes: {
-      'gen_ai.operation.name': operationNames[name],
+      'gen_ai.operation.name': convention,
       'gen_ai.request.model': model,
       'sluice.request': id,
       'sluice.org': principal.org,
@@ -215,22 +210,13 @@ const countIfNeeded = async (
   if (!admission.wantsCount || !endpoint.tokenize || operation.prompts.length > 1) {
     return admission;
   }
-  const {
-    messages,
-    tools,
-    prompt,
-    chat_template_kwargs: templateArguments,
-  } = JSON.parse(operation.body.toString('utf8'));
-  const counted = await upstream.countTokens(
-    endpoint.url,
-    messages
-      ? {
-          model: endpoint.upstreamModel,
-          messages,
-          ...(tools ? {tools} : {}),
-          ...(templateArguments ? {chat_template_kwargs: templateArguments} : {}),
-        }
-      : {model: endpoint.upstreamModel, prompt},
-  );
+  const request = operation.form.toCount(JSON.parse(operation.body.toString('utf8')));
+  if (!request) {
+    return admission;
+  }
+  const counted = await upstream.countTokens(endpoint.url, {
+    model: endpoint.upstreamModel,
+    ...request,
+  });
   return counted === undefined ? admission : admit(operation, model, principal.budgets, counted);
 };

@@ -119,12 +119,10 @@ export const relayOf = (
       if (status !== 200) {
         state.refusal = {status, parts: [], size: 0};
       } else if (operation.stream && !/json/.test(String(headers['content-type'] ?? ''))) {
-        state.answer = createStreamAnswer(facts.promptBytes, {
-          keepFinal: operation.streamOptions?.include_usage === true,
-          keepEvery: operation.streamOptions?.continuous_usage_stats === true,
-        });
+        const meter = operation.form.meter(operation.streamOptions);
+        state.answer = createStreamAnswer(facts.promptBytes, meter);
       } else {
-        state.answer = createWholeAnswer(facts.promptBytes);
+        state.answer = createWholeAnswer(facts.promptBytes, operation.form);
       }
       if (!state.acknowledged && !state.onLeft) {
         controller.pause();

@@ -1,6 +1,8 @@
-/** Respond: errors as OpenAI's clients expect them, and JSON. */
-import {type SluiceError, toOpenAiError} from '../../events/errors.ts';
+/** Respond: errors as the clients of a route expect them, and JSON. */
+import type {SluiceError} from '../../events/errors.ts';
 import type {ClientResponse} from './admitted.ts';
+import {openAiErrors} from './surface/errors.ts';
+import type {ErrorForm} from './surface/form.ts';
 
 type Receiver = Pick<ClientResponse, 'headersSent' | 'destroyed' | 'writeHead' | 'end'>;
 
@@ -22,8 +24,12 @@ export const sendJson = (
   response.end(body);
 };
 
-export const sendError = (response: Receiver, error: SluiceError) =>
-  sendJson(response, error.status, toOpenAiError(error), {
+export const sendError = (
+  response: Receiver,
+  error: SluiceError,
+  errors: ErrorForm = openAiErrors,
+) =>
+  sendJson(response, error.status, errors.body(error), {
     ...(error.retryAfterSeconds === undefined
       ? {}
       : {'retry-after': String(error.retryAfterSeconds)}),

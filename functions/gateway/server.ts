@@ -1,7 +1,7 @@
 /**
 Server: the front of the gateway. Plain `node:http`, because express costs this path more than it gives it.
 
-In: a request. Out: an answer; every refusal an OpenAI error object with the request's id. No input of a client is a 500.
+In: a request. Out: an answer; every refusal an error object of the route's API, with the request's id. No input of a client is a 500.
 */
 import {createServer, type IncomingMessage, type ServerResponse} from 'node:http';
 import {asSluiceError, SluiceError, toOpenAiError} from '../../events/errors.ts';
@@ -18,8 +18,9 @@ import {withDeadline} from './deadline.ts';
 import type {Health} from './degradation-watch.ts';
 import {type createInference, newRequestId} from './inference.ts';
 import {listModels, showModel} from './list-models.ts';
-import type {OperationName} from './operation.ts';
 import {sendError, sendJson} from './respond.ts';
+import {anthropicErrors} from './surface/errors.ts';
+import {errorsAt, findRoute} from './surface/routes.ts';
 
 export type ServerParts = Readonly<{
   principals: Principals;
@@ -35,12 +36,6 @@ export type ServerParts = Readonly<{
   /** Why nothing more may begin; undefined while it may. */
   refusal: () => string | undefined;
 }>;
-
-const operations: Readonly<Record<string, OperationName>> = {
-  '/v1/chat/completions': 'chat.completions',
-  '/v1/completions': 'completions',
-  '/v1/embeddings': 'embeddings',
-};
 
 export const createGatewayServer = (parts: ServerParts) => {
   const {limits, metrics, logger} = parts;
@@ -73,7 +68,7 @@ export const createGatewayServer = (parts: ServerParts) => {
       if (error.code === 'internal') {
         logger.error({err: error.cause, request: id}, error.message);
       }
-      sendError(response, error);
+      sendError(response, error, errorsAt(pathOf(request)));
       logger.info(
         {
           request: id,
@@ -141,14 +136,13 @@ const handle = async (parts: ServerParts, incoming: Incoming): Promise<void> => 
   if (!path.startsWith('/v1/')) {
     return handleOwn(parts, path, response);
   }
-  const operation = Object.hasOwn(operations, path) ? operations[path] : undefined;
-  const method = operation ? 'POST' : 'GET';
-  if (!operation && path !== '/v1/models' && !path.startsWith('/v1/models/')) {
+  const route = findRoute(path);
+  if (!route) {
     throw new SluiceError('not_found', 'there is no such route');
   }
-  if (request.method !== method) {
-    response.setHeader('allow', method);
-    throw new SluiceError('method_not_allowed', `this route takes ${method}`);
+  if (request.method !== route.method) {
+    response.setHeader('allow', route.method);
+    throw new SluiceError('method_not_allowed', `this route takes ${route.method}`);
   }
   if (isCrowded) {
     throw new SluiceError('too_many_requests', 'too many requests are open', {
@@ -156,26 +150,34 @@ const handle = async (parts: ServerParts, incoming: Incoming): Promise<void> => 
     });
   }
   // Before the key: who cannot be served does not wait until it is known who asks.
-  const refusal = operation && parts.refusal();
+  const refusal = route.method === 'POST' ? parts.refusal() : undefined;
   if (refusal !== undefined) {
     throw new SluiceError('unavailable', refusal, {retryAfterSeconds: 5});
   }
-  const principal = await authenticate(parts, request);
-  if (operation) {
-    return parts.infer(operation, {request, response, principal, id, arrivedMs, caller});
+  const principal = await authenticate(parts, keyOf(request, path));
+  if (route.method === 'POST') {
+    const {name} = route.form;
+    return parts.infer(name, {request, response, principal, id, arrivedMs, caller});
   }
-  if (path === '/v1/models') {
-    return sendJson(response, 200, listModels(parts.catalogue.list(), principal));
+  const models = parts.catalogue.list();
+  if (route.shows === 'models') {
+    return sendJson(response, 200, listModels(models, principal));
   }
-  const model = showModel(
-    parts.catalogue.list(),
-    principal,
-    decode(path.slice('/v1/models/'.length)),
-  );
+  const model = showModel(models, principal, decode(path.slice(route.path.length)));
   if (!model) {
     throw new SluiceError('model_not_found', 'there is no model of this name in this environment');
   }
   sendJson(response, 200, model);
+};
+
+/** Anthropic's clients send the key in a header of its own. */
+const keyOf = ({headers}: IncomingMessage, path: string): string | undefined => {
+  const own = headers['x-api-key'];
+  return headers.authorization === undefined &&
+    typeof own === 'string' &&
+    errorsAt(path) === anthropicErrors
+    ? own
+    : bearerOf(headers.authorization);
 };
 
 const decode = (text: string) => {
@@ -191,12 +193,12 @@ const lookupMs = 2_000;
 
 const authenticate = (
   parts: ServerParts,
-  request: IncomingMessage,
+  key: string | undefined,
 ): Principal | Promise<Principal> => {
   if (parts.staleSinceMs() > parts.limits.staleMaxMs) {
     throw new SluiceError('unavailable', 'revocations cannot be read', {retryAfterSeconds: 1});
   }
-  const verdict = parts.principals.verify(bearerOf(request.headers.authorization));
+  const verdict = parts.principals.verify(key);
   if (!(verdict instanceof Promise)) {
     return principalOf(verdict);
   }

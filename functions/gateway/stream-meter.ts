@@ -3,14 +3,14 @@ Stream meter: reads the usage out of a streamed answer as it passes, and takes o
 
 In: the bytes of a server-sent event stream, cut anywhere. Out: the bytes for the client; the last usage report of every
 choice, or the number of content chunks where none was made. An event is parsed only as far as its usage, because parsing
-every chunk of every stream costs more than all the rest of the gateway. Bytes are looked at as Latin-1 text, a character
-each: that is what a search is quick on, and it goes back to the same bytes whatever they mean.
+every chunk of every stream costs more than all the rest of the gateway.
 
 A report in every chunk is about its own choice (and prompt); only the last chunk, without choices, sums up all of them.
 */
 import type {Tokens} from '../budget/cost.ts';
+import {createEventReader} from './event-reader.ts';
 import {skipValue} from './members.ts';
-import {readUsage} from './usage.ts';
+import {estimate, readUsage} from './usage.ts';
 
 const usageKey = '"usage"';
 const noChoices = /"choices"\s*:\s*\[\s*\]/;
@@ -18,7 +18,6 @@ const indexPattern = /"index"\s*:\s*(\d{1,4})/;
 /** The chunk that names the role, or ends a choice, has no token in it. */
 const noContent = '"content":""';
 const done = '[DONE]';
-const empty = Buffer.alloc(0);
 
 /** The longest event that is looked into; a longer one passes as it is. */
 const eventBytesMax = 1024 * 1024;
@@ -31,7 +30,6 @@ export type MeterOptions = Readonly<{
 }>;
 
 export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
-  let rest = '';
   let chunks = 0;
   let events = 0;
   let finished = false;
@@ -62,7 +60,7 @@ export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
     } else if (usage) {
       byChoice.set(indexPattern.exec(event)?.[1] ?? '0', usage);
       chunks += 1;
-    } else if (!isFinal) {
+    } else if (!isFinal && !event.includes(noContent)) {
       chunks += 1;
     }
     if (isFinal) {
@@ -71,38 +69,18 @@ export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
     return keepEvery || colon < 0 ? event : cut(event, at, end, keepFinal);
   };
 
+  const reader = createEventReader(pass, eventBytesMax);
+
   return {
-    /** Passes bytes on; what is no whole event yet waits for the rest. */
-    push(bytes: Buffer): Buffer {
-      const all = rest + bytes.toString('latin1');
-      let out = '';
-      let from = 0;
-      for (;;) {
-        const end = endOfEvent(all, from);
-        if (end < 0) {
-          break;
-        }
-        out += pass(all.slice(from, end));
-        from = end;
-      }
-      rest = all.slice(from);
-      if (rest.length > eventBytesMax) {
-        out += rest;
-        rest = '';
-      }
-      return out === '' ? empty : Buffer.from(out, 'latin1');
-    },
-    /** What is left when the upstream ended. */
-    flush(): Buffer {
-      const left = rest;
-      rest = '';
-      return left === '' ? empty : Buffer.from(pass(left), 'latin1');
-    },
+    push: reader.push,
+    flush: reader.flush,
     /** The last report there was; undefined when there was none. */
     reported(): Tokens | undefined {
       return total ?? (byChoice.size === 0 ? undefined : sum(byChoice.values()));
     },
     chunks: () => chunks,
+    counted: (promptBytes: number): Tokens | undefined =>
+      chunks > 0 ? estimate(promptBytes, chunks) : undefined,
     /** Whether anything came that is an event stream at all. */
     events: () => events,
     finished: () => finished,
@@ -110,24 +88,6 @@ export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
 };
 
 export type StreamMeter = ReturnType<typeof createStreamMeter>;
-
-/** Behind the blank line that ends an event: LF LF or CR LF CR LF. */
-const endOfEvent = (text: string, from: number): number => {
-  let at = from;
-  for (;;) {
-    at = text.indexOf('\n', at);
-    if (at < 0) {
-      return -1;
-    }
-    if (text[at + 1] === '\n') {
-      return at + 2;
-    }
-    if (text[at + 1] === '\r' && text[at + 2] === '\n') {
-      return at + 3;
-    }
-    at += 1;
-  }
-};
 
 /** The value behind a colon: what usage it is, and where it ends. */
 const readValue = (event: string, from: number) => {

@@ -189,6 +189,11 @@ export const upstreamRefusal = (status: number, body: Buffer): SluiceError => {
       messageOf(body) ?? 'the model server refused the request',
     );
   }
+  // A route it has not: nothing is wrong with it. That it has not the model is an error object, and its fault.
+  const hasNoRoute = (status === 404 || status === 405) && messageOf(body) === undefined;
+  if (hasNoRoute || status === 501) {
+    return new SluiceError('not_found', 'the model server of this model does not serve this route');
+  }
   if (status === 429 || status === 503) {
     return new SluiceError('unavailable', 'the model server is busy or starting', {
       retryAfterSeconds: 1,

@@ -17,17 +17,23 @@ export const readUsage = (value: unknown): Tokens | undefined => {
   }
   const {
     prompt_tokens: input,
-    completion_tokens: output = 0,
+    completion_tokens: output,
     prompt_tokens_details: details,
   } = value as Record<string, unknown>;
-  const cached = (details as {cached_tokens?: unknown} | null | undefined)?.cached_tokens ?? 0;
-  if (!isCount(input) || !isCount(output ?? 0) || !isCount(cached)) {
+  const cached = (details as {cached_tokens?: unknown} | null | undefined)?.cached_tokens;
+  return tokensOf(input, cached, output);
+};
+
+/** Undefined where a count is none. */
+export const tokensOf = (input: unknown, cached: unknown, output: unknown): Tokens | undefined => {
+  const given = {input, cached: cached ?? 0, output: output ?? 0};
+  if (!isCount(given.input) || !isCount(given.cached) || !isCount(given.output)) {
     return undefined;
   }
   return {
-    inputTokens: input,
-    cachedInputTokens: Math.min(cached, input),
-    outputTokens: (output as number | null) ?? 0,
+    inputTokens: given.input,
+    cachedInputTokens: Math.min(given.cached, given.input),
+    outputTokens: given.output,
   };
 };
 

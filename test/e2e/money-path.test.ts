@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import Anthropic from '@anthropic-ai/sdk';
 import test from 'ava';
 import OpenAI, {type APIError} from 'openai';
 import {parseUsd} from '../../events/money.ts';
@@ -15,6 +16,14 @@ import {startSluice} from '../helpers/sluice.ts';
 const messages = [{role: 'user' as const, content: 'Say something.'}];
 const clientOf = (url: string, apiKey: string) =>
   new OpenAI({baseURL: `${url}/v1`, apiKey, maxRetries: 0});
+
+/** The usage of a response and of a message, each by its own client. */
+const askOtherwise = async (client: OpenAI, baseURL: string, apiKey: string, model: string) => {
+  const anthropic = new Anthropic({baseURL, apiKey, maxRetries: 0});
+  const response = await client.responses.create({model, input: 'Say something.'});
+  const message = await anthropic.messages.stream({model, messages, max_tokens: 9}).finalMessage();
+  return [response.usage as OpenAI.Responses.ResponseUsage, message.usage];
+};
 
 /** What ledger, usage records, rollup and budget say of one organisation. */
 const accountsOf = async (admin: Admin, tenant: {org: string; budget: string}) => {
@@ -78,6 +87,9 @@ test('an unmodified OpenAI client is served, metered, charged and reported, to t
   seen.push(embeddings.usage);
   const completion = await client.completions.create({model: sluice.model, prompt: 'Once'});
   seen.push(completion.usage as OpenAI.CompletionUsage);
+  for (const usage of await askOtherwise(client, sluice.url, tenant.apiKey, sluice.model)) {
+    seen.push({prompt_tokens: usage.input_tokens, completion_tokens: usage.output_tokens});
+  }
 
   await t.throwsAsync(clientOf(sluice.url, `${tenant.apiKey.slice(0, -4)}AAAA`).models.list(), {
     instanceOf: OpenAI.AuthenticationError,
@@ -88,8 +100,8 @@ test('an unmodified OpenAI client is served, metered, charged and reported, to t
 
   const books = await eventually(async () => {
     const found = await accountsOf(admin, tenant);
-    assert.equal(found.rows.length, 4);
-    assert.equal(found.requests, 4);
+    assert.equal(found.rows.length, 6);
+    assert.equal(found.requests, 6);
     assert.equal(found.spent, found.ledger);
     return found;
   });

@@ -10,6 +10,8 @@ import {
 const contextLength = 100_000;
 const bytes = (text: string) => Buffer.byteLength(text);
 
+import {forms} from '../../functions/gateway/surface/routes.ts';
+
 const read = (name: OperationName, body: object | string) =>
   readOperation(name, Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)));
 const boundOf = (name: OperationName, body: object | string, tokensPerByteMax = 1) =>
@@ -433,16 +435,22 @@ test('whatever bytes come, the answer is an operation or a refusal', t => {
           'stream',
           'tools',
           'stream_options',
+          'system',
+          'instructions',
+          'max_output_tokens',
+          'store',
         ),
         fc.jsonValue(),
       )
       .map(fields =>
-        Buffer.from(JSON.stringify({...chat(user('a')), prompt: 'a', input: 'a', ...fields})),
+        Buffer.from(
+          JSON.stringify({...chat(user('a')), prompt: 'a', input: 'a', max_tokens: 5, ...fields}),
+        ),
       ),
   );
   fc.assert(
     fc.property(
-      fc.constantFrom<OperationName[]>('chat.completions', 'completions', 'embeddings'),
+      fc.constantFrom(...(Object.keys(forms) as OperationName[])),
       body,
       (name, given) => {
         try {

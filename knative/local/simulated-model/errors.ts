@@ -28,3 +28,7 @@ export const tooLarge = (limitBytes: number) =>
 
 export const errorBody = ({status, type, message, parameter}: RequestError) =>
   JSON.stringify({error: {message, type, param: parameter, code: status}});
+
+/** As on `/v1/messages`, where vLLM keeps its own names of types. */
+export const anthropicErrorBody = ({type, message}: RequestError) =>
+  JSON.stringify({type: 'error', error: {type, message}});

@@ -4,16 +4,18 @@ Routes: which path takes which body.
 In: a POST's path, parsed body, model and settings. Out: an Answer that is ready to start, or a RequestError. Nothing is
 counted or sent before a request has been understood.
 */
+import {choicesScript} from './choices.ts';
 import {prepareEmbeddings} from './embeddings.ts';
-import type {Answer, ServedModel} from './exchange.ts';
-import type {Body} from './fields.ts';
+import type {Prepare, ServedModel} from './exchange.ts';
 import {generate, sendWhole} from './generate.ts';
+import {prepareMessages} from './messages.ts';
 import {plan} from './plan.ts';
 import {readMessages, readPrompts} from './prompt.ts';
-import type {Settings} from './settings.ts';
+import {prepareResponses} from './responses.ts';
 import {chatWire, completionWire} from './wire.ts';
 
-export type Prepare = (body: Body, model: ServedModel, settings: Settings) => Answer;
+const chatScript = choicesScript(chatWire);
+const completionScript = choicesScript(completionWire);
 
 /** vLLM's own default for the older endpoint; a chat may fill the context. */
 const completionTokensDefault = 16;
@@ -22,13 +24,13 @@ const nothingToStop = () => {};
 
 const prepareChat: Prepare = (body, model, settings) => {
   const planned = plan(body, [readMessages(body)], model, settings);
-  return exchange => generate(planned, chatWire, exchange);
+  return exchange => generate(planned, chatScript, exchange);
 };
 
 const prepareCompletion: Prepare = (body, model, settings) => {
   const rules = {...settings, maxTokensFallback: completionTokensDefault};
   const planned = plan(body, readPrompts(body, 'prompt'), model, rules);
-  return exchange => generate(planned, completionWire, exchange);
+  return exchange => generate(planned, completionScript, exchange);
 };
 
 const prepareTokenize: Prepare = (body, model) => {
@@ -49,6 +51,8 @@ export const posts: ReadonlyMap<string, Prepare> = new Map([
   ['/v1/chat/completions', prepareChat],
   ['/v1/completions', prepareCompletion],
   ['/v1/embeddings', prepareEmbeddings],
+  ['/v1/responses', prepareResponses],
+  ['/v1/messages', prepareMessages],
   ['/tokenize', prepareTokenize],
 ]);
 

@@ -6,16 +6,16 @@ In: options. Out: a running server with its counters, the requests it kept, a wa
 import {createServer, type IncomingMessage, type ServerResponse} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import {parseBody, readBody} from './body.ts';
-import {badRequest, errorBody, RequestError, unknownModel} from './errors.ts';
-import type {Answer, Exchange, ServedModel} from './exchange.ts';
+import {anthropicErrorBody, badRequest, errorBody, RequestError, unknownModel} from './errors.ts';
+import type {Answer, Exchange, Prepare, ServedModel} from './exchange.ts';
 import {type Faults, parseFaults, replaceAnswer} from './faults.ts';
 import type {Body} from './fields.ts';
 import {type Counters, createMetrics, type RequestCounters} from './metrics.ts';
 import type {Model} from './plan.ts';
 import {sendJson, sendText} from './reply.ts';
-import {modelList, type Prepare, posts} from './routes.ts';
+import {modelList, posts} from './routes.ts';
 import {defaultSettings, mergeSettings, type Settings} from './settings.ts';
-import {usageWriter} from './usage.ts';
+import {usageCounter, usageWriter} from './usage.ts';
 
 export const defaultModels: readonly Model[] = [
   {name: 'simulated-chat', maxModelLength: 8_192},
@@ -130,13 +130,15 @@ const respond = (
   const body = parseBody(bytes);
   const model = modelOf(body, state.models);
   const answer = prepare(body, model, settings);
+  const counts = usageCounter(faults, settings.cachedPromptShare);
   const exchange = {
     id: state.nextId(),
     created: Math.floor(state.now() / 1_000),
     model,
     settings: state.settings,
     faults,
-    usage: usageWriter(faults, settings.cachedPromptShare),
+    usage: usageWriter(counts, settings.cachedPromptShare),
+    counts,
     life: state.metrics.begin(model.name, textOf(request.headers['x-request-id'])),
     response,
   };
@@ -156,7 +158,8 @@ const handlePost = (
       respond(state, route, request, response, body);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      sendJson(response, errorBody(error), error.status);
+      const write = route.path === '/v1/messages' ? anthropicErrorBody : errorBody;
+      sendJson(response, write(error), error.status);
     }
   });
 

@@ -35,7 +35,13 @@ export const defaultSettings: Settings = {
   cachedPromptShare: 0,
   faults: [],
   faultsByHeader: false,
-  faultPaths: ['/v1/chat/completions', '/v1/completions', '/v1/embeddings'],
+  faultPaths: [
+    '/v1/chat/completions',
+    '/v1/completions',
+    '/v1/embeddings',
+    '/v1/responses',
+    '/v1/messages',
+  ],
   faultAfterTokens: 3,
   slowHeadersMs: 1_000,
 };
