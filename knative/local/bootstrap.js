@@ -8,6 +8,7 @@ import {spawn} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -198,6 +199,12 @@ const main = async () => {
   }
   if (isInstalled()) {
     return;
+  }
+  if (lstatSync(join(root, 'node_modules'), {throwIfNoEntry: false})?.isSymbolicLink()) {
+    // npm empties what it installs into, and what a link leads to belongs to somebody else.
+    throw new Complaint(
+      'node_modules is a link and does not fit package-lock.json: install where it leads to, or remove the link',
+    );
   }
   await takeLock();
   try {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
-import {chmod, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile} from 'node:fs/promises';
+import {chmod, cp, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile} from 'node:fs/promises';
 import {hostname, tmpdir} from 'node:os';
 import {delimiter, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -51,6 +51,17 @@ const createProject = async (t: ExecutionContext, npm = workingNpm) => {
     (await readFile(join(folder, 'npm-runs'), 'utf8').catch(() => '')).split('\n').filter(Boolean);
   return {folder, start, run: () => start().ended, runs};
 };
+
+test('a node_modules that is a link is never emptied for the sake of another lock', async t => {
+  const {folder, run, runs} = await createProject(t);
+  const elsewhere = await mkdtemp(join(tmpdir(), 'sluice-elsewhere-'));
+  t.teardown(() => rm(elsewhere, {recursive: true, force: true}));
+  await symlink(elsewhere, join(folder, 'node_modules'));
+  const {code, output} = await run();
+  t.is(code, 1);
+  t.regex(output, /node_modules is a link/);
+  t.deepEqual(await runs(), []);
+});
 
 test('what is missing is installed, once', async t => {
   const {run, runs} = await createProject(t);
