@@ -22,6 +22,8 @@ export type Life = {
 
 export type History = Readonly<{
   lives: readonly Life[];
+  /** What late results added to, or took from, what policy had charged. */
+  corrections: readonly Readonly<{atMs: number; amount: bigint}>[];
   /** Fences at whose marker a request held money. */
   openFences: number;
   fences: number;
@@ -182,7 +184,10 @@ export const readHistory = (
   for (const event of log) {
     handlers[event.type]?.(event);
   }
-  return {lives: [...lives.values()], fences, openFences, overdrawn};
+  const corrections = ledger
+    .filter(({entry}) => entry === 'correction')
+    .map(entry => ({atMs: entry.settledMs, amount: chargeOf(entry, budget)}));
+  return {lives: [...lives.values()], corrections, fences, openFences, overdrawn};
 };
 
 const chargeOf = ({charges}: Entry, budget: string): bigint =>

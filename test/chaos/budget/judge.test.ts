@@ -173,6 +173,15 @@ test('a refusal is false when more is free than all gateways may hold in slices'
   );
 });
 
+test('what a late result added to the charge is not free', t => {
+  const history = historyOf([started(1, 1_000, 900), finished(1, 2_000, 900, 600)]);
+  const corrected = (atMs: number) => ({
+    history: {...history, corrections: [{atMs, amount: 350n}]},
+  });
+  t.is(refusalsAt(2_900, corrected(2_400)).count, 0);
+  t.is(refusalsAt(2_900, corrected(3_000)).count, 1);
+});
+
 test('within one lease life after a kill a false refusal is counted, and breaks nothing', t => {
   const {count, broken} = refusalsAt(2_600, {struck: [{atMs: 2_000, backMs: 2_200}]});
   t.is(count, 1);
@@ -240,7 +249,7 @@ const answered: Outcome = {
 
 const good: Findings = {
   ...{limit: 30n, budget, outcomes: [answered], books},
-  history: {lives: [], fences: 1, openFences: 1, overdrawn: []},
+  history: {lives: [], corrections: [], fences: 1, openFences: 1, overdrawn: []},
   refusals: {count: 0, spans: [], starved: [], broken: []},
   struck: [
     {what: 'kill -9 of a gateway', atMs: 0, backMs: 1, open: 1},

@@ -44,11 +44,17 @@ const waitedMs = 2_500;
 type Step = Readonly<{atMs: number; free: bigint; charged: bigint}>;
 
 /** Limit − charged − Σ open holds, and what was charged, after each change. */
-export const stepsOf = ({lives}: Pick<History, 'lives'>, limit: bigint): Step[] => {
-  const changes = lives.flatMap(({startMs, endMs, hold, cost}) => [
-    {atMs: startMs, free: -hold, charged: 0n},
-    {atMs: endMs, free: hold - cost, charged: cost},
-  ]);
+export const stepsOf = (
+  {lives, corrections}: Pick<History, 'lives' | 'corrections'>,
+  limit: bigint,
+): Step[] => {
+  const changes = [
+    ...lives.flatMap(({startMs, endMs, hold, cost}) => [
+      {atMs: startMs, free: -hold, charged: 0n},
+      {atMs: endMs, free: hold - cost, charged: cost},
+    ]),
+    ...corrections.map(({atMs, amount}) => ({atMs, free: -amount, charged: amount})),
+  ];
   changes.sort((one, other) => one.atMs - other.atMs);
   let free = limit;
   let charged = 0n;
@@ -86,7 +92,7 @@ export const falseRefusals = ({
   ttlMs,
 }: {
   refusals: readonly Refusal[];
-  history: Pick<History, 'lives'>;
+  history: Pick<History, 'lives' | 'corrections'>;
   samples: readonly Sample[];
   lags: readonly Lag[];
   struck: readonly Pick<Struck, 'atMs' | 'backMs'>[];
