@@ -30,6 +30,7 @@ import type {LimitStore} from './limits/store.ts';
 import type {LogState} from './logs.ts';
 import {createObserver, registerGauges} from './observe.ts';
 import {watchOutbox} from './outbox-watch.ts';
+import {createRefusals} from './refusals.ts';
 import {createRouter} from './route.ts';
 import {createGatewayServer} from './server.ts';
 import {createSuspicion} from './suspicion.ts';
@@ -110,6 +111,7 @@ export const createGateway = (parts: GatewayParts) => {
   const suspect = createSuspicion(parts);
   const idempotency = createGatewayIdempotency(parts);
   const requestLimits = createRequestLimits(parts);
+  const refusals = createRefusals(parts);
   let draining = false;
   const know = (): Known => ({
     kafka: logState().kafka,
@@ -152,6 +154,7 @@ export const createGateway = (parts: GatewayParts) => {
         runExchange(exchange);
       },
     }),
+    refusals,
     staleSinceMs: changes.staleSinceMs,
     refusal: degradation.refusal,
     health: () => degradation.health(draining),
@@ -178,6 +181,7 @@ export const createGateway = (parts: GatewayParts) => {
       }
       degradation.close();
       outbox.close();
+      await refusals.close();
       await idempotency.close();
       await requestLimits.close();
       await leaseBook.close();
