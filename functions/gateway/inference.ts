@@ -17,6 +17,7 @@ import {type Admission, admit, bodyChanges} from './admission.ts';
 import type {Caller, ClientResponse, Exchange} from './admitted.ts';
 import {setAnswerHeaders} from './answer-headers.ts';
 import {readBody} from './body.ts';
+import {requestAttributes} from './gen-ai.ts';
 import type {Idempotency} from './idempotency/idempotency.ts';
 import type {RequestLimits} from './limits/gateway.ts';
 import {splice} from './members.ts';
@@ -168,8 +169,7 @@ const startSpan = (
     ...(received === undefined ? {} : {received}),
     startedMs: Date.now() - (performance.now() - arrivedMs),
     attributes: {
-      'gen_ai.operation.name': convention,
-      'gen_ai.request.model': model,
+      ...requestAttributes(convention, model),
       'sluice.request': id,
       'sluice.org': principal.org,
     },
