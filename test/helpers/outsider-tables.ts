@@ -19,6 +19,8 @@ export type Change = Readonly<{
 const withoutColumns: Readonly<Record<string, string>> = {
   'public.models': 'health_at',
   'public.endpoints': 'health_at',
+  // A gateway tells that it is alive now and then, whoever asks it or not.
+  'public.gateways': 'seen_at',
 };
 
 /** The sink of dead letters takes any letter from anybody, so only the proved ones count; no other goes back into a log. */
