@@ -295,6 +295,11 @@ test.serial('with PostgreSQL alone: nothing of a prompt or an answer is anywhere
   await eventually(async () =>
     assert.match((await searchTelemetry(world, planted)).join(), /^line /),
   );
+  await fetch(`${world.collector.env.OTEL_EXPORTER_OTLP_ENDPOINT}/v1/traces`, {
+    method: 'POST',
+    body: JSON.stringify({prompt: `xx${planted}`}),
+  });
+  t.regex((await searchTelemetry(world, planted)).join(), /span \{"prompt"/);
   t.is(await sluice.stop(), 0);
 });
 
