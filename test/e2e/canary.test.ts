@@ -116,12 +116,23 @@ const askEverything = async ({canary, sluice, admin}: World) => {
   const {apiKey: key, org, budget} = await admin.createTenant('Everything');
   const {ask, send, answered} = createClient(sluice);
   const chat = prompts(canary);
+  const message = {
+    model: modelName,
+    max_tokens: 50,
+    system: canary,
+    messages: [{role: 'user', content: canary}],
+  };
+  const response = {model: modelName, instructions: canary, input: canary, max_output_tokens: 50};
   const operations = [
     {body: chat},
     {body: {...chat, stream: true}},
     {path: '/v1/completions', body: {model: modelName, prompt: canary, max_tokens: 50}},
     {path: '/v1/completions', body: {model: modelName, prompt: [canary, canary], stream: true}},
     {path: '/v1/embeddings', body: {model: modelName, input: canary}},
+    {path: '/v1/messages', body: message},
+    {path: '/v1/messages', body: {...message, stream: true}},
+    {path: '/v1/responses', body: response},
+    {path: '/v1/responses', body: {...response, stream: true}},
     {body: chat, headers: {'idempotency-key': 'one'}},
     {body: chat, headers: {'idempotency-key': 'one'}},
     {body: {...chat, seed: 2}, headers: {'idempotency-key': 'one'}},
@@ -132,17 +143,19 @@ const askEverything = async ({canary, sluice, admin}: World) => {
     statuses.push(await ask({...operation, key}));
   }
   // The second with its key may come so early that it is told the first one's answer.
-  const repeated = statuses.splice(6, 1)[0];
-  assert.ok(repeated === 409 || answered[6]?.request === answered[5]?.request, `${repeated}`);
-  assert.deepEqual(statuses, [200, 200, 200, 200, 200, 200, 422]);
+  const repeated = statuses.splice(10, 1)[0];
+  assert.ok(repeated === 409 || answered[10]?.request === answered[9]?.request, `${repeated}`);
+  assert.deepEqual(statuses, [...Array<number>(10).fill(200), 422]);
   // Prompt and answer did travel.
-  assert.ok(answered.slice(0, 6).every(({text}) => text.split(canary).length > 2));
+  assert.ok(answered.slice(0, 10).every(({text}) => text.split(canary).length > 2));
   const failed = await Promise.all(
     faults
       .filter(fault => fault !== 'hang-mid-stream')
       .flatMap(fault => [
         ask({key, body: {...chat, fault}}),
         ask({key, body: {...chat, fault, stream: true}}),
+        ask({key, path: '/v1/messages', body: {...message, fault}}),
+        ask({key, path: '/v1/responses', body: {...response, fault, stream: true}}),
       ]),
   );
   assert.ok(failed.includes(400) && failed.includes(502), failed.join());

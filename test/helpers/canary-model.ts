@@ -22,9 +22,16 @@ export const faults = [
 ] as const;
 type Fault = (typeof faults)[number];
 
-type Body = {model?: string; stream?: boolean; fault?: Fault; messages?: unknown; input?: unknown};
+type Body = {model?: string; stream?: boolean; fault?: Fault};
 
-const usage = {prompt_tokens: 9, completion_tokens: 3, total_tokens: 12};
+/** By the names of every form. */
+const usage = {
+  prompt_tokens: 9,
+  completion_tokens: 3,
+  total_tokens: 12,
+  input_tokens: 9,
+  output_tokens: 3,
+};
 
 const readText = async (request: IncomingMessage) => {
   const parts: Buffer[] = [];
@@ -84,16 +91,11 @@ const fail = (response: ServerResponse, fault: Fault | undefined, said: string):
   }
 };
 
-const answer = (
-  response: ServerResponse,
-  path: string,
-  {stream, fault, input}: Body,
-  said: string,
-) => {
+const answer = (response: ServerResponse, path: string, {stream, fault}: Body, said: string) => {
   if (fail(response, fault, said)) {
     return;
   }
-  if (input !== undefined) {
+  if (path === '/v1/embeddings') {
     sendJson(response, 200, {
       object: 'list',
       data: [{object: 'embedding', index: 0, embedding: [0.5]}],
@@ -106,7 +108,12 @@ const answer = (
     response.end(`${chunkOf('', {choices: [], usage})}data: [DONE]\n\n`);
   } else {
     const choice = {index: 0, message: {role: 'assistant', content: said}, text: said};
-    sendJson(response, 200, {id: path, choices: [{...choice, finish_reason: 'stop'}], usage});
+    sendJson(response, 200, {
+      id: path,
+      content: [{type: 'text', text: said}],
+      choices: [{...choice, finish_reason: 'stop'}],
+      usage,
+    });
   }
 };
 

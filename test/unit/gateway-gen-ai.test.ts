@@ -8,9 +8,12 @@ import {
   endingAttributes,
   requestAttributes,
 } from '../../functions/gateway/gen-ai.ts';
+import type {OperationName} from '../../functions/gateway/surface/form.ts';
+import {forms} from '../../functions/gateway/surface/routes.ts';
 
-const exchangeOf = (url: string, operation = 'chat.completions') =>
+const exchangeOf = (url: string, operation: OperationName = 'chat.completions') =>
   ({
+    operation: {form: forms[operation]},
     facts: {operation, model: {name: 'llama'}, endpoint: {url}},
     taken: {maxTokens: 64},
   }) as unknown as Exchange;
@@ -37,12 +40,19 @@ test('a span has host and port apart, the maximum that was asked for, and cached
   t.is(endingAttributes(exchangeOf('http://vllm'), ending)['server.port'], 80);
 });
 
-test('operations have the names of the conventions', t => {
-  const nameOf = (operation: 'chat.completions' | 'completions' | 'embeddings') =>
-    requestAttributes(operation, 'llama')['gen_ai.operation.name'];
+test('every form has a name of the conventions', t => {
   t.deepEqual(
-    [nameOf('chat.completions'), nameOf('completions'), nameOf('embeddings')],
-    ['chat', 'text_completion', 'embeddings'],
+    Object.entries(forms).map(([name, {convention}]) => [
+      name,
+      requestAttributes(convention, 'llama')['gen_ai.operation.name'],
+    ]),
+    [
+      ['chat.completions', 'chat'],
+      ['completions', 'text_completion'],
+      ['embeddings', 'embeddings'],
+      ['responses', 'chat'],
+      ['messages', 'chat'],
+    ],
   );
 });
 
