@@ -1,5 +1,5 @@
 /**
-Tracing: the spans of a request, from the gateway through the log to the ledger, where somebody collects them.
+Tracing: the spans of a request, from the gateway through the log to the ledger, and measurements, where somebody collects them.
 
 In: a name, the trace context that came. Out: a span, and the trace context to pass on. Without an OTLP endpoint nothing is
 recorded and trace context still travels: the OpenTelemetry SDK costs a good part of a second of start, so it is loaded only
@@ -16,7 +16,15 @@ export type Span = Readonly<{
   end(attributes?: Attributes, error?: string): void;
 }>;
 
+/** Adds a value. */
+export type Histogram = (value: number, attributes: Attributes) => void;
+
 export type Tracing = Readonly<{
+  /** Absent where nobody collects. Exported as the SDK says (OTEL_METRICS_EXPORTER, OTEL_METRIC_EXPORT_INTERVAL). */
+  histogram?(
+    name: string,
+    options: Readonly<{unit: string; description: string; boundaries: readonly number[]}>,
+  ): Histogram;
   /** `startedMs`: milliseconds since 1970, when it began before this call. */
   start(
     name: string,
@@ -52,6 +60,7 @@ export const startTracing = async ({
   const sdk = new NodeSDK({serviceName: `sluice-${name}`, instrumentations: []});
   sdk.start();
   const tracer = api.trace.getTracer('sluice');
+  const meter = api.metrics.getMeter('sluice');
 
   /** Every part of the context is checked and rewritten by `continueTrace`, so only what is one gets here. */
   const parentOf = (received: string | undefined) =>
@@ -65,6 +74,13 @@ export const startTracing = async ({
         });
 
   return {
+    histogram(metric, {boundaries, ...options}) {
+      const made = meter.createHistogram(metric, {
+        ...options,
+        advice: {explicitBucketBoundaries: [...boundaries]},
+      });
+      return (value, attributes) => made.record(value, attributes);
+    },
     start(spanName, {received, startedMs, attributes} = {}) {
       const options = {
         kind: api.SpanKind.SERVER,
@@ -81,6 +97,7 @@ export const startTracing = async ({
             span.setAttributes(more);
           }
           if (error !== undefined) {
+            span.setAttributes({'error.type': error});
             span.setStatus({code: api.SpanStatusCode.ERROR, message: error});
           }
           span.end();

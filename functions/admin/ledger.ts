@@ -19,7 +19,7 @@ type LedgerQuery = Readonly<{
 const amounts = ['hold', 'amount', 'covered', 'overage'] as const;
 type Charge = {unit: Unit} & Record<string, string | null> &
   Partial<Record<(typeof amounts)[number], string>>;
-type Row = {
+export type LedgerRow = {
   request: string;
   entry: string;
   org_id: string;
@@ -39,9 +39,12 @@ type Row = {
   charges: Charge[];
 };
 
+export const ledgerColumns = `
+  request, entry, org_id, project_id, key_id, model, environment, price_version, at, settled_at, input_tokens,
+  cached_input_tokens, output_tokens, cost_nanos, estimated, outcome, charges`;
+
 const text = `
-  select request, entry, org_id, project_id, key_id, model, environment, price_version, at, settled_at, input_tokens,
-         cached_input_tokens, output_tokens, cost_nanos, estimated, outcome, charges
+  select ${ledgerColumns}
   from ledger
   where org_id = $1 and ($2::date is null or (month = $2 and request = $3))
     and ($4::timestamptz is null or at >= $4) and ($5::timestamptz is null or at < $5)
@@ -53,12 +56,12 @@ export const ledgerRoutes = ({contract, tenancy}: Dependencies) =>
       const query = contract.query<LedgerQuery>('listLedger', request.query);
       const rows = await read(query);
       response.json({
-        data: rows.slice(0, query.limit).map(toView),
+        data: rows.slice(0, query.limit).map(toLedgerView),
         ...(rows.length > query.limit ? {truncated: true} : {}),
       });
     });
 
-    const read = async ({request, org, from, to, limit}: LedgerQuery): Promise<Row[]> => {
+    const read = async ({request, org, from, to, limit}: LedgerQuery): Promise<LedgerRow[]> => {
       const month = request === undefined ? undefined : monthOfRequest(request);
       const start = from === undefined ? undefined : toInstant(from, 'from');
       const end = to === undefined ? undefined : toInstant(to, 'to');
@@ -72,7 +75,9 @@ export const ledgerRoutes = ({contract, tenancy}: Dependencies) =>
         return [];
       }
       const values = [owner, month, request, start, end, limit + 1];
-      const {rows} = await tenancy.owning('org', owner, client => client.query<Row>(text, values));
+      const {rows} = await tenancy.owning('org', owner, client =>
+        client.query<LedgerRow>(text, values),
+      );
       return rows;
     };
   };
@@ -92,7 +97,7 @@ const monthOfRequest = (request: string): string => {
   return month;
 };
 
-const toView = (row: Row) => ({
+export const toLedgerView = (row: LedgerRow) => ({
   request: row.request,
   entry: row.entry,
   org: row.org_id,

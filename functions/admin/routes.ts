@@ -11,6 +11,7 @@ import {keyRoutes} from './keys.ts';
 import {ledgerRoutes} from './ledger.ts';
 import {orgRoutes} from './orgs.ts';
 import {projectRoutes} from './projects.ts';
+import {requestRoutes} from './requests.ts';
 import {createTenancy} from './tenancy.ts';
 import {topUpRoutes} from './top-ups.ts';
 
@@ -42,6 +43,7 @@ export const adminRoutes = ({
       budgetRoutes,
       topUpRoutes,
       ledgerRoutes,
+      requestRoutes,
     ]) {
       routes(dependencies)(router);
     }

@@ -4,7 +4,18 @@ import type {Metrics} from '../../events/metrics.ts';
 import type {Logger} from '../../events/telemetry.ts';
 import type {Outcome} from './debit.ts';
 
-export const observer = ({metrics, logger}: {metrics: Metrics; logger: Logger}) => {
+/** As those of the usage function's lag: what was away for a day is read a day late. */
+const lagBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86_400];
+
+export const observer = ({
+  metrics,
+  logger,
+  nowMs = Date.now,
+}: {
+  metrics: Metrics;
+  logger: Logger;
+  nowMs?: () => number;
+}) => {
   const debited = metrics.counter(
     'sluice_budget_events_total',
     'Events of batches that were committed, by type; repeated deliveries included.',
@@ -34,12 +45,22 @@ export const observer = ({metrics, logger}: {metrics: Metrics; logger: Logger}) 
     'Duration of a batch, from its arrival to its commit.',
   );
 
+  const lag = metrics.histogram(
+    'sluice_budget_lag_seconds',
+    'From the making of the oldest event of a batch to its commit.',
+    lagBuckets,
+  );
+
   return {
     outcome(outcome: Outcome, events: readonly Event[]) {
       const types = new Map<string, number>();
       for (const {type} of events) {
         const name = type.startsWith('dev.sluice.') ? type : 'other';
         types.set(name, (types.get(name) ?? 0) + 1);
+      }
+      const oldestMs = Math.min(...events.map(({time}) => Date.parse(time ?? '')).filter(Boolean));
+      if (Number.isFinite(oldestMs)) {
+        lag().observe(Math.max(0, nowMs() - oldestMs) / 1_000);
       }
       for (const [type, count] of types) {
         debited({type}).add(count);

@@ -57,5 +57,9 @@ export type ExchangeParts = Readonly<{
   limits: Pick<Limits, 'requestMs'>;
   logger: Logger;
   onEnd: (exchange: Exchange, ending: Ending, error: SluiceError | undefined) => void;
+  /** It goes out to the model server. */
+  onSent?: (exchange: Exchange) => void;
+  /** Its result is durable, or given up. */
+  onRecorded?: (exchange: Exchange) => void;
   onEndpointFailed: (exchange: Exchange, error: Error) => void;
 }>;

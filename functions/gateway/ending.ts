@@ -5,12 +5,12 @@ In: how it ended and what to charge. Out: one result on its way to the log; the 
 durable. Until then a reader of the log may not know of it.
 */
 import type {SluiceError} from '../../events/errors.ts';
-import type {Attributes} from '../../events/tracing.ts';
 import {costOf, type Tokens} from '../budget/cost.ts';
 import {amountsOf} from '../budget/leases/lease-book.ts';
 import type {Exchange, ExchangeParts} from './admitted.ts';
 import type {Charge} from './answer.ts';
 import {type Ending, type Outcome, resultOf} from './facts.ts';
+import {endingAttributes} from './gen-ai.ts';
 import {estimate} from './usage.ts';
 
 const none: Tokens = {inputTokens: 0, cachedInputTokens: 0, outputTokens: 0};
@@ -69,9 +69,13 @@ export const settle = (
   };
   // The hold goes back into the lease only when the result is durable: until then a reader of the log may not know of it.
   parts.results.add(resultOf(facts, ending)).then(
-    () => taken.settle(amounts),
+    () => {
+      taken.settle(amounts);
+      parts.onRecorded?.(exchange);
+    },
     cause => {
       taken.abandon();
+      parts.onRecorded?.(exchange);
       parts.logger.error(
         {err: cause, request: facts.request},
         'the result was not recorded; the reconciler settles it',
@@ -79,15 +83,6 @@ export const settle = (
     },
   );
   exchange.span.event('result');
-  exchange.span.end(attributesOf(exchange, ending), error?.code);
+  exchange.span.end(endingAttributes(exchange, ending), error?.code);
   parts.onEnd(exchange, ending, error);
 };
-
-/** OpenTelemetry's names for generative AI, and ours for what it has none for. */
-const attributesOf = ({facts}: Exchange, {outcome, tokens, costNanos}: Ending): Attributes => ({
-  'gen_ai.usage.input_tokens': tokens.inputTokens,
-  'gen_ai.usage.output_tokens': tokens.outputTokens,
-  'server.address': facts.endpoint.url,
-  'sluice.outcome': outcome,
-  'sluice.cost_nanos': costNanos,
-});

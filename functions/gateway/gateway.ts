@@ -21,6 +21,9 @@ import {isLogAway, type Known, staleMs} from './degradation.ts';
 import {watchDegradation} from './degradation-watch.ts';
 import {createExchanges} from './exchange.ts';
 import {createGather} from './gather.ts';
+import {registerGauges} from './gauges.ts';
+import {createMeasure} from './gen-ai.ts';
+import {countHolds} from './hold-count.ts';
 import type {ClaimStore} from './idempotency/claim.ts';
 import {createGatewayIdempotency} from './idempotency/gateway.ts';
 import type {Seal} from './idempotency/seal.ts';
@@ -28,8 +31,9 @@ import {createInference} from './inference.ts';
 import {createRequestLimits} from './limits/gateway.ts';
 import type {LimitStore} from './limits/store.ts';
 import type {LogState} from './logs.ts';
-import {createObserver, registerGauges} from './observe.ts';
+import {createObserver} from './observe.ts';
 import {watchOutbox} from './outbox-watch.ts';
+import {createRefusals} from './refusals.ts';
 import {createRouter} from './route.ts';
 import {createGatewayServer} from './server.ts';
 import {createSuspicion} from './suspicion.ts';
@@ -84,6 +88,17 @@ export const createGateway = (parts: GatewayParts) => {
     'sluice_log_append_seconds',
     'How long the log took to make a batch durable, by what was in it.',
   );
+  const lag = metrics.histogram(
+    'sluice_event_lag_seconds',
+    'How long the first event of a batch waited until the log had it, attempts that failed included, by what was in it.',
+  );
+  const onDurableOf = (kind: 'intents' | 'results') => {
+    const cells = {appended: appended({kind}), lag: lag({kind})};
+    return (seconds: number, lagSeconds: number) => {
+      cells.appended.observe(seconds);
+      cells.lag.observe(lagSeconds);
+    };
+  };
   const intents = createGather({
     log: {
       // Its client would wait in vain for both, one after the other.
@@ -96,7 +111,7 @@ export const createGateway = (parts: GatewayParts) => {
     persistent: false,
     appendMs: limits.appendMs,
     onError,
-    onDurable: appended({kind: 'intents'}).observe,
+    onDurable: onDurableOf('intents'),
   });
   const results = createGather({
     log: resultLog,
@@ -104,12 +119,16 @@ export const createGateway = (parts: GatewayParts) => {
     persistent: true,
     appendMs: limits.appendMs,
     onError,
-    onDurable: appended({kind: 'results'}).observe,
+    onDurable: onDurableOf('results'),
   });
   const observe = createObserver(parts);
+  const holds = countHolds();
+  const {tracing = noTracing} = parts;
+  const measure = createMeasure(tracing);
   const suspect = createSuspicion(parts);
   const idempotency = createGatewayIdempotency(parts);
   const requestLimits = createRequestLimits(parts);
+  const refusals = createRefusals(parts);
   let draining = false;
   const know = (): Known => ({
     kafka: logState().kafka,
@@ -131,34 +150,39 @@ export const createGateway = (parts: GatewayParts) => {
     onEnd(exchange, ending, error) {
       router.end(exchange.facts.endpoint.url);
       exchange.onEnd?.(ending);
-      observe(exchange, ending, error);
+      observe.end(exchange, ending, error);
+      measure?.(exchange, ending, error);
       if (ending.outcome === 'completed' && exchange.facts.endpoint.health === 'unhealthy') {
         suspect(exchange.facts, 'it answered although it is thought unhealthy');
       }
     },
+    onSent: observe.sent,
+    onRecorded: ({facts}) => holds.end(facts.holds),
     onEndpointFailed: ({facts}, error) => suspect(facts, error.message),
   });
   const server = createGatewayServer({
     ...parts,
     infer: createInference({
       ...parts,
-      tracing: parts.tracing ?? noTracing,
+      tracing,
       router,
       upstream,
       idempotency,
       requestLimits,
       runExchange(exchange) {
         router.begin(exchange.facts.endpoint.url);
+        holds.begin(exchange.facts.holds);
         runExchange(exchange);
       },
     }),
+    refusals,
     staleSinceMs: changes.staleSinceMs,
     refusal: degradation.refusal,
     health: () => degradation.health(draining),
     isDraining: () => draining,
   });
   const stopSweeping = startSweeping(parts);
-  registerGauges(metrics, {leaseBook, router, changes, results, outbox});
+  registerGauges(metrics, {leaseBook, router, changes, intents, results, outbox, holds});
 
   return {
     server,
@@ -178,6 +202,7 @@ export const createGateway = (parts: GatewayParts) => {
       }
       degradation.close();
       outbox.close();
+      await refusals.close();
       await idempotency.close();
       await requestLimits.close();
       await leaseBook.close();

@@ -11,7 +11,7 @@ import {limits} from '../../events/limits.ts';
 import type {EventLog} from '../../events/outbox.ts';
 import {withDeadline} from './deadline.ts';
 
-type Waiting = {event: Event; resolve: () => void; reject: (error: Error) => void};
+type Waiting = {event: Event; addedMs: number; resolve: () => void; reject: (error: Error) => void};
 
 export const createGather = ({
   log,
@@ -33,8 +33,8 @@ export const createGather = ({
   appendMs?: number;
   retryMs?: number;
   onError?: (error: Error) => void;
-  /** How long the log took for a batch. */
-  onDurable?: (seconds: number) => void;
+  /** How long the log took for a batch, and how long ago its first event was made. */
+  onDurable?: (seconds: number, lagSeconds: number) => void;
 }) => {
   const waiting: Waiting[] = [];
   let timer: NodeJS.Timeout | undefined;
@@ -68,7 +68,8 @@ export const createGather = ({
           appendMs,
           'the log did not acknowledge',
         );
-        onDurable((performance.now() - asked) / 1_000);
+        const now = performance.now();
+        onDurable((now - asked) / 1_000, (now - (batch[0]?.addedMs ?? now)) / 1_000);
         for (const {resolve} of batch) {
           resolve();
         }
@@ -96,7 +97,7 @@ export const createGather = ({
         );
       }
       return new Promise((resolve, reject) => {
-        waiting.push({event, resolve, reject});
+        waiting.push({event, addedMs: performance.now(), resolve, reject});
         schedule();
       });
     },

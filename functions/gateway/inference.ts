@@ -7,6 +7,7 @@ nothing is held before the holds, and from there on the exchange's finaliser own
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {asSluiceError, SluiceError} from '../../events/errors.ts';
 import type {Limits} from '../../events/limits.ts';
+import {traceIdOf} from '../../events/telemetry.ts';
 import type {Tracing} from '../../events/tracing.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {mayUseModel, type Principal} from '../auth/principal.ts';
@@ -16,10 +17,12 @@ import {type Admission, admit, bodyChanges} from './admission.ts';
 import type {Caller, ClientResponse, Exchange} from './admitted.ts';
 import {setAnswerHeaders} from './answer-headers.ts';
 import {readBody} from './body.ts';
+import {requestAttributes} from './gen-ai.ts';
 import type {Idempotency} from './idempotency/idempotency.ts';
 import type {RequestLimits} from './limits/gateway.ts';
 import {splice} from './members.ts';
 import {type Operation, type OperationName, readOperation} from './operation.ts';
+import type {Known} from './refusals.ts';
 import type {Router} from './route.ts';
 import {takeHolds} from './take-holds.ts';
 import type {Upstream} from './upstream.ts';
@@ -43,12 +46,15 @@ type Arrival = Readonly<{
   id: string;
   arrivedMs: number;
   caller: Caller;
+  known: Known;
 }>;
 
 export const createInference = (parts: InferenceParts) =>
   async function infer(name: OperationName, arrival: Arrival): Promise<void> {
     const operation = readOperation(name, await readBody(arrival.request, parts.limits.bodyBytes));
+    arrival.known.streamed = operation.stream;
     const model = findModel(parts.catalogue, arrival.principal, operation.model);
+    arrival.known.model = model;
     const header = arrival.request.headers['idempotency-key'];
     return header === undefined
       ? run(parts, {arrival, operation, model, response: arrival.response, onEnd: undefined})
@@ -77,6 +83,7 @@ const run = async (parts: InferenceParts, running: Running): Promise<void> => {
     });
   }
   const span = startSpan(parts.tracing, arrival, operation);
+  arrival.known.trace = traceIdOf(span.traceparent);
   const {admission, taken, entered} = await hold(parts, running, endpoint).catch(error => {
     span.end(undefined, asSluiceError(error).code);
     throw error;
@@ -162,8 +169,7 @@ const startSpan = (
     ...(received === undefined ? {} : {received}),
     startedMs: Date.now() - (performance.now() - arrivedMs),
     attributes: {
-      'gen_ai.operation.name': convention,
-      'gen_ai.request.model': model,
+      ...requestAttributes(convention, model),
       'sluice.request': id,
       'sluice.org': principal.org,
     },

@@ -1,22 +1,28 @@
 /**
 Observe: what operators see of the gateway: one log line a request, counters, histograms, gauges.
 
-In: exchanges that ended. Out: lines and cells; never a prompt, never an answer.
+In: exchanges that were sent and that ended. Out: lines and cells; never a prompt, never an answer.
 */
 import type {SluiceError} from '../../events/errors.ts';
 import type {Metrics} from '../../events/metrics.ts';
 import {type Logger, traceIdOf} from '../../events/telemetry.ts';
-import type {LeaseBook} from '../budget/leases/lease-book.ts';
 import type {Exchange} from './admitted.ts';
 import type {Ending, Outcome} from './facts.ts';
-import type {OutboxWatch} from './outbox-watch.ts';
+
+/** Admission takes parts of a millisecond; waits for a lease up to seconds. */
+const dispatchBuckets = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
 
 export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Logger}) => {
   const requests = metrics.counter(
     'sluice_requests_total',
     'Requests that went upstream, by model and outcome.',
   );
-  const tokens = metrics.counter('sluice_tokens_total', 'Tokens charged, by model and kind.');
+  const tokens = metrics.counter(
+    'sluice_tokens_total',
+    'Tokens charged, by model and kind; cached_input ones are among input.',
+  );
   const duration = metrics.histogram(
     'sluice_request_duration_seconds',
     'From arrival to end, by model.',
@@ -25,9 +31,20 @@ export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Log
     'sluice_time_to_first_token_seconds',
     'From arrival to the first byte of the answer, by model.',
   );
+  const dispatch = metrics.histogram(
+    'sluice_dispatch_seconds',
+    'From arrival until the request goes out to the model server, by model: key, body, limits, holds.',
+    dispatchBuckets,
+  );
+  const errors = metrics.counter(
+    'sluice_errors_total',
+    'Requests that went upstream and ended with an error, by code.',
+  );
   const cellsOf = (model: string) => ({
+    dispatch: dispatch({model}),
     outcomes: new Map<Outcome, ReturnType<typeof requests>>(),
     inputTokens: tokens({model, kind: 'input'}),
+    cachedInputTokens: tokens({model, kind: 'cached_input'}),
     outputTokens: tokens({model, kind: 'output'}),
     duration: duration({model}),
     firstToken: firstToken({model}),
@@ -35,12 +52,17 @@ export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Log
   /** By model: finding a cell by its labels costs more than adding to it. */
   const byModel = new Map<string, ReturnType<typeof cellsOf>>();
 
-  const count = (model: string, ending: Ending) => {
+  const cellsAt = (model: string) => {
     let cells = byModel.get(model);
     if (!cells) {
       cells = cellsOf(model);
       byModel.set(model, cells);
     }
+    return cells;
+  };
+
+  const count = (model: string, ending: Ending) => {
+    const cells = cellsAt(model);
     let outcome = cells.outcomes.get(ending.outcome);
     if (!outcome) {
       outcome = requests({model, outcome: ending.outcome});
@@ -48,6 +70,7 @@ export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Log
     }
     outcome.add();
     cells.inputTokens.add(ending.tokens.inputTokens);
+    cells.cachedInputTokens.add(ending.tokens.cachedInputTokens);
     cells.outputTokens.add(ending.tokens.outputTokens);
     cells.duration.observe(ending.latencyMs / 1_000);
     if (ending.timeToFirstTokenMs !== undefined) {
@@ -58,10 +81,13 @@ export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Log
   // Looking for what may be secret costs more than the line, and here every field is one that this file names.
   const lines = logger.child({}, {redact: []});
 
-  return (exchange: Exchange, ending: Ending, error: SluiceError | undefined) => {
+  const end = (exchange: Exchange, ending: Ending, error: SluiceError | undefined) => {
     const {facts} = exchange;
     const model = facts.model.name;
     count(model, ending);
+    if (error) {
+      errors({code: error.code}).add();
+    }
     lines.info({
       request: facts.request,
       org: facts.principal.org,
@@ -81,43 +107,12 @@ export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Log
       trace: traceIdOf(facts.traceparent),
     });
   };
-};
 
-/** Read when somebody asks for them. */
-export const registerGauges = (
-  metrics: Metrics,
-  {
-    leaseBook,
-    router,
-    changes,
-    results,
-    outbox,
-  }: {
-    leaseBook: LeaseBook;
-    router: {inFlight(): number};
-    changes: {staleSinceMs(): number};
-    results: {unacknowledged(): number};
-    outbox: Pick<OutboxWatch, 'backlog'>;
-  },
-) => {
-  const text = metrics.text;
-  const gauge = (name: string, help: string) => metrics.gauge(name, help)();
-  const open = gauge('sluice_open_requests', 'Requests upstream.');
-  const leases = gauge('sluice_leases', 'Leases that may grant.');
-  const waiting = gauge('sluice_lease_waiters', 'Requests that wait for a lease.');
-  const stale = gauge('sluice_changes_age_seconds', 'Since the changes were last read.');
-  const unsent = gauge('sluice_results_waiting', 'Results that the log has not acknowledged.');
-  const rows = gauge('sluice_outbox_rows', 'Events that wait in the outbox, as last looked at.');
-  const age = gauge('sluice_outbox_age_seconds', 'How long the oldest of them has waited.');
-  metrics.text = () => {
-    open.set(router.inFlight());
-    leases.set(leaseBook.state().leases);
-    waiting.set(leaseBook.state().waiting);
-    stale.set(changes.staleSinceMs() / 1_000);
-    unsent.set(results.unacknowledged());
-    const {rows: outboxRows, ageMs} = outbox.backlog();
-    rows.set(outboxRows);
-    age.set(ageMs / 1_000);
-    return text();
+  return {
+    end,
+    /** It goes out to the model server now. */
+    sent({facts, arrivedMs}: Exchange) {
+      cellsAt(facts.model.name).dispatch.observe((performance.now() - arrivedMs) / 1_000);
+    },
   };
 };

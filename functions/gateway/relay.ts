@@ -110,7 +110,9 @@ export const relayOf = (
       state.reached = true;
       if (state.ended) {
         controller.abort(new Error('the request ended before it was sent'));
+        return;
       }
+      parts.onSent?.(exchange);
     },
     onResponseStart(controller, status, headers) {
       if (status >= 100 && status < 200) {

@@ -4,7 +4,7 @@ Server: the front of the gateway. Plain `node:http`, because express costs this 
 In: a request. Out: an answer; every refusal an error object of the route's API, with the request's id. No input of a client is a 500.
 */
 import {createServer, type IncomingMessage, type ServerResponse} from 'node:http';
-import {asSluiceError, SluiceError, toOpenAiError} from '../../events/errors.ts';
+import {asSluiceError, SluiceError} from '../../events/errors.ts';
 import type {Limits} from '../../events/limits.ts';
 import type {Metrics} from '../../events/metrics.ts';
 import type {Logger} from '../../events/telemetry.ts';
@@ -14,10 +14,13 @@ import type {Principal} from '../auth/principal.ts';
 import type {Principals, Verdict} from '../auth/principals.ts';
 import type {Catalogue} from '../registry/catalogue.ts';
 import {type Caller, callerOf} from './admitted.ts';
+import {answerClientFault} from './client-fault.ts';
 import {withDeadline} from './deadline.ts';
 import type {Health} from './degradation-watch.ts';
 import {type createInference, newRequestId} from './inference.ts';
 import {listModels, showModel} from './list-models.ts';
+import {createRefusalLines} from './refusal-lines.ts';
+import type {Known, Refusals} from './refusals.ts';
 import {sendError, sendJson} from './respond.ts';
 import {anthropicErrors} from './surface/errors.ts';
 import {errorsAt, findRoute} from './surface/routes.ts';
@@ -26,6 +29,7 @@ export type ServerParts = Readonly<{
   principals: Principals;
   catalogue: Catalogue;
   infer: ReturnType<typeof createInference>;
+  refusals: Pick<Refusals, 'note'>;
   limits: Limits;
   logger: Logger;
   metrics: Metrics;
@@ -43,6 +47,7 @@ export const createGatewayServer = (parts: ServerParts) => {
     'sluice_denials_total',
     'Requests refused before they were sent upstream, by code.',
   );
+  const writeRefusal = createRefusalLines({logger});
   const server = createServer({
     maxHeaderSize: limits.headerBytes,
     requestTimeout: limits.clientBodyMs,
@@ -62,57 +67,39 @@ export const createGatewayServer = (parts: ServerParts) => {
     const caller = callerOf(request);
     response.setHeader('x-request-id', id);
     const isCrowded = open > limits.openRequests;
-    handle(parts, {request, response, id, arrivedMs, caller, isCrowded}).catch(thrown => {
+    const known: Known = {};
+    handle(parts, {request, response, id, arrivedMs, caller, known, isCrowded}).catch(thrown => {
       const error = asSluiceError(thrown);
+      const durationMs = Math.round(performance.now() - arrivedMs);
       denials({code: error.code}).add();
       if (error.code === 'internal') {
         logger.error({err: error.cause, request: id}, error.message);
       }
       sendError(response, error, errorsAt(pathOf(request)));
-      logger.info(
-        {
-          request: id,
-          path: pathOf(request),
-          status: error.status,
-          code: error.code,
-          durationMs: Math.round(performance.now() - arrivedMs),
-          ...caller,
-        },
-        'refused',
-      );
+      parts.refusals.note({request: id, known, error, durationMs});
+      writeRefusal({
+        request: id,
+        org: known.principal?.org,
+        model: known.model?.name,
+        path: pathOf(request).slice(0, 200),
+        status: error.status,
+        code: error.code,
+        durationMs,
+        ...caller,
+        trace: known.trace,
+      });
     });
   });
 
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) {
-      socket.destroy();
-      return;
+    const id = newRequestId();
+    const fault = answerClientFault(error, socket, id);
+    if (fault) {
+      denials({code: fault.code}).add();
+      writeRefusal({request: id, status: fault.status, code: fault.code});
     }
-    const fault = clientFault(error);
-    denials({code: fault.code}).add();
-    const body = JSON.stringify(toOpenAiError(fault));
-    socket.end(
-      `HTTP/1.1 ${fault.status} ${reasons[fault.status]}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    );
-    // Who does not close its half is not waited for.
-    setTimeout(() => socket.destroy(), 1_000).unref();
   });
   return server;
-};
-
-const reasons: Record<number, string> = {
-  400: 'Bad Request',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-};
-
-const clientFault = ({code}: NodeJS.ErrnoException): SluiceError => {
-  if (code === 'HPE_HEADER_OVERFLOW') {
-    return new SluiceError('headers_too_large', 'the request headers are over the limit');
-  }
-  return code === 'ERR_HTTP_REQUEST_TIMEOUT'
-    ? new SluiceError('request_timeout', 'the request did not arrive in time')
-    : new SluiceError('bad_request', 'this is not an HTTP request');
 };
 
 const pathOf = ({url = '/'}: IncomingMessage) => {
@@ -126,12 +113,14 @@ type Incoming = Readonly<{
   id: string;
   arrivedMs: number;
   caller: Caller;
+  /** For whoever asks why it was refused. */
+  known: Known;
   /** More requests are open, their bodies and waits for leases included, than this process takes. */
   isCrowded: boolean;
 }>;
 
 const handle = async (parts: ServerParts, incoming: Incoming): Promise<void> => {
-  const {request, response, id, arrivedMs, caller, isCrowded} = incoming;
+  const {request, response, id, arrivedMs, caller, known, isCrowded} = incoming;
   const path = pathOf(request);
   if (!path.startsWith('/v1/')) {
     return handleOwn(parts, path, response);
@@ -155,9 +144,11 @@ const handle = async (parts: ServerParts, incoming: Incoming): Promise<void> => 
     throw new SluiceError('unavailable', refusal, {retryAfterSeconds: 5});
   }
   const principal = await authenticate(parts, keyOf(request, path));
+  known.principal = principal;
   if (route.method === 'POST') {
     const {name} = route.form;
-    return parts.infer(name, {request, response, principal, id, arrivedMs, caller});
+    known.operation = name;
+    return parts.infer(name, {request, response, principal, id, arrivedMs, caller, known});
   }
   const models = parts.catalogue.list();
   if (route.shows === 'models') {

@@ -28,6 +28,8 @@ const routes: readonly Route[] = [
   ['listTopUps', ids => `/budgets/${ids.budget}/top-ups`],
   ['listLedger', ids => `/ledger?org=${ids.org}`],
   ['listLedger', ids => `/ledger?request=${ids.request}`],
+  ['explainRequest', ids => `/requests/${ids.request}`],
+  ['explainRequest', ids => `/requests/${ids.refused}?org=${ids.org}`],
   ['listDeadLetters', ids => `/dead-letters?org=${ids.org}`],
   ['getUsage', ids => `/usage?org=${ids.org}&groupBy=org,project,key,model&granularity=day`],
   ['getUsageRecord', ids => `/usage/records?org=${ids.org}&request=${ids.request}`],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'ava';
+import {createAdmin} from '../helpers/admin.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
 import {startSluice} from '../helpers/sluice.ts';
@@ -68,10 +69,53 @@ test('one trace follows a request through key, budget, model and ledger, in this
   t.is(steps[1], 'held');
   t.deepEqual(steps.slice(2).sort(), ['first byte', 'intent durable', 'result']);
   t.is(steps.at(-1), 'result');
-  const output = found.request.attributes.find(({key}) => key === 'gen_ai.usage.output_tokens');
-  t.is(Number(output?.value.intValue), 5);
+  const attributes = Object.fromEntries(
+    found.request.attributes.map(({key, value}) => [
+      key,
+      value.stringValue ?? Number(value.intValue),
+    ]),
+  );
+  t.like(attributes, {
+    'gen_ai.operation.name': 'chat',
+    'gen_ai.provider.name': 'sluice',
+    'gen_ai.request.model': sluice.model,
+    'gen_ai.request.max_tokens': 5,
+    'gen_ai.usage.output_tokens': 5,
+    'server.address': '127.0.0.1',
+    'sluice.request': response.headers.get('x-request-id'),
+    'sluice.outcome': 'completed',
+  });
+  t.true(Number(attributes['server.port']) > 0);
+  t.is(attributes['error.type'], undefined);
   for (const after of [found.debit, found.usage]) {
     t.true(BigInt(after.startTimeUnixNano) > BigInt(found.request.startTimeUnixNano));
   }
   t.false(JSON.stringify(spans).includes('canary-in-a-trace'));
+  // The ledger keeps the trace, and who asks for the request is told it.
+  const explained = await createAdmin(sluice).get<{trace: string; cost: {agrees: boolean}}>(
+    `/requests/${response.headers.get('x-request-id')}`,
+  );
+  t.is(explained.trace, trace);
+  t.true(explained.cost.agrees);
+
+  const refused = await fetch(`${sluice.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: {authorization: `Bearer ${sluice.apiKey}`},
+    body: JSON.stringify({
+      model: sluice.model,
+      max_tokens: 5,
+      messages: [{role: 'user', content: 'x'.repeat(60_000)}],
+    }),
+  });
+  t.is(refused.status, 400);
+  await eventually(() => {
+    const span = spans.find(({attributes: own}) =>
+      own.some(
+        ({key, value}) =>
+          key === 'sluice.request' && value.stringValue === refused.headers.get('x-request-id'),
+      ),
+    );
+    const error = span?.attributes.find(({key}) => key === 'error.type');
+    assert.equal(error?.value.stringValue, 'bad_request');
+  });
 });

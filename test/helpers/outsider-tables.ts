@@ -19,10 +19,18 @@ export type Change = Readonly<{
 const withoutColumns: Readonly<Record<string, string>> = {
   'public.models': 'health_at',
   'public.endpoints': 'health_at',
+  // A gateway tells that it is alive now and then, whoever asks it or not.
+  'public.gateways': 'seen_at',
 };
 
-/** The sink of dead letters takes any letter from anybody, so only the proved ones count; no other goes back into a log. */
-const onlyRows: Readonly<Record<string, string>> = {'public.dead_letters': 'where proved'};
+/**
+The sink of dead letters takes any letter from anybody, so only the proved ones count; no other goes back into a log. That a key was
+refused is remembered whoever holds it, and nothing is reckoned from it.
+*/
+const onlyRows: Readonly<Record<string, string>> = {
+  'public.dead_letters': 'where proved',
+  'public.refusals': 'where false',
+};
 
 /** A partition's rows are those of its table. The queues and the outbox are dumped too: nothing waits in them by then. */
 const tableNames = `

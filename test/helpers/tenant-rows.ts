@@ -17,10 +17,12 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
     topUp: uuidv7(),
     lease: uuidv7(),
     request: uuidv7(),
+    openRequest: uuidv7(),
+    refused: uuidv7(),
+    model: uuidv7(),
     deadLetter: uuidv7(),
     secondDeadLetter: uuidv7(),
   };
-  const model = uuidv7();
   const insert = (table: string, row: object) =>
     client.query(
       `insert into ${table} (${Object.keys(row)
@@ -74,7 +76,7 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
     expires_at: now,
   });
   await insert('requests', {
-    id: uuidv7(),
+    id: ids.openRequest,
     org_id: ids.org,
     deadline: now,
     intent: '{}',
@@ -87,7 +89,7 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
     entry: 'result',
     ...tenant,
     ...used,
-    model_id: model,
+    model_id: ids.model,
     price_version: 1,
     at: now,
     ...tokens,
@@ -127,6 +129,19 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
       reason: 'a test',
     });
   }
+  await insert('refusals', {
+    request: ids.refused,
+    ...tenant,
+    gateway_id: 'one',
+    ...used,
+    operation: 'chat.completions',
+    streamed: false,
+    status: 402,
+    code: 'insufficient_quota',
+    reason: `budget ${ids.budget} is spent for this period`,
+    duration_ms: 3,
+    at: now,
+  });
   await client.query(
     `insert into idempotency_claims (id, org_id, project_id, hash, fence, expires_at)
      values (sha256($1::uuid::text::bytea), $1, $2, sha256(''), $1, now() + interval '1 day')`,
@@ -138,7 +153,7 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
     request: ids.request,
     ...tenant,
     ...used,
-    model_id: model,
+    model_id: ids.model,
     endpoint,
     operation: 'chat',
     streamed: false,

@@ -9,6 +9,7 @@ import {type Client, createClient} from './client.ts';
 import type {Context} from './context.ts';
 import {deadLetterCommand} from './deadletter.ts';
 import {eventsCommand} from './events.ts';
+import {explainCommand} from './explain.ts';
 import {exitCodes, exitCodesText, Failure} from './failure.ts';
 import {ledgerCommand} from './ledger.ts';
 import {limitCommand} from './limit.ts';
@@ -73,6 +74,7 @@ ${exitCodesText}`,
   usageExportCommand(usage, context);
   usageVerifyCommand(usage, context);
   ledgerCommand(program, context);
+  explainCommand(program, context);
   budgetCommand(program, context);
   modelCommand(program, context);
   limitCommand(program, context);

@@ -233,10 +233,17 @@ export const createAccounts = ({
     returnsAsked() {
       returnsDueMs = Number.POSITIVE_INFINITY;
     },
-    state: () => ({
-      leases: [...accounts.values()].filter(({lease}) => lease).length,
-      retired: retired.size,
-    }),
+    state() {
+      let leases = 0;
+      const free = {usd: 0, tokens: 0, gpu_ms: 0};
+      for (const {lease, unit} of accounts.values()) {
+        if (lease) {
+          leases += 1;
+          free[unit] += freeOf(lease);
+        }
+      }
+      return {leases, retired: retired.size, free};
+    },
   };
 };
 
