@@ -53,10 +53,10 @@ export const breaks = {
   'result-not-awaited': [
     {
       file: 'functions/gateway/ending.ts',
-      find: '  parts.results.add(resultOf(facts, ending)).then(\n    () => taken.settle(amounts),',
+      find: '  parts.results.add(resultOf(facts, ending)).then(\n    () => {\n      taken.settle(amounts);',
       replace: `  taken.settle(amounts);
   new Promise(resolve => setTimeout(resolve, 250)).then(() => parts.results.add(resultOf(facts, ending))).then(
-    () => {},`,
+    () => {`,
     },
   ],
   /** Costs are reckoned in dollars, as floating point, and cut. */
