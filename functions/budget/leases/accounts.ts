@@ -212,7 +212,7 @@ export const createAccounts = ({
         }
       }
     },
-    /** Limits, prices of time, pauses may be others now: nothing is taken before the store was asked again. */
+    /** Limits and pauses may be others now: nothing is taken before the store was asked again. */
     change(budgets: readonly string[] | 'all', now: Clocks) {
       for (const id of budgets === 'all' ? accounts.keys() : budgets) {
         const account = accounts.get(id);

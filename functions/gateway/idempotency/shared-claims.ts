@@ -6,7 +6,9 @@ that reaches another process runs a second time, and nothing is kept to be repla
 in `/healthz`. After a failure no request waits for the store: it is asked every second by itself, and claims are shared again when
 it answers.
 */
+
 import type {Logger} from '../../../events/telemetry.ts';
+import {withDeadline} from '../deadline.ts';
 import type {Asked, ClaimStore, Found} from './claim.ts';
 import {createMemoryClaims} from './store-memory.ts';
 
@@ -132,14 +134,5 @@ export const createSharedClaims = ({
   };
 };
 
-const bounded = async <Result>(ms: number, work: Promise<Result>): Promise<Result> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-};
+const bounded = <Result>(ms: number, work: Promise<Result>): Promise<Result> =>
+  withDeadline(work, ms, 'no answer');

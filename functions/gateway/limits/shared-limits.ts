@@ -6,7 +6,9 @@ In: the store, how many gateways there are. Out: answers, always. A share is the
 be left. After a failure no request waits for the store: it is asked every second by itself, and limits are shared again when it
 answers; what was taken meanwhile is taken out of them first.
 */
+
 import type {Logger} from '../../../events/telemetry.ts';
+import {withDeadline} from '../deadline.ts';
 import {type Answer, type Ask, minuteMs} from './bucket.ts';
 import {createMemory, createMemoryLimits, type LimitStore} from './store.ts';
 
@@ -186,14 +188,5 @@ export const createSharedLimits = ({
   };
 };
 
-const bounded = async <Result>(ms: number, work: Promise<Result>): Promise<Result> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-};
+const bounded = <Result>(ms: number, work: Promise<Result>): Promise<Result> =>
+  withDeadline(work, ms, 'no answer');
