@@ -36,7 +36,7 @@ import {createPostgresClaims} from './idempotency/store-postgres.ts';
 import {createRedisClaims} from './idempotency/store-redis.ts';
 import {countGateways} from './limits/gateways.ts';
 import {createRedisLimits} from './limits/store-redis.ts';
-import {createLogs} from './logs.ts';
+import {createLogs} from './log/logs.ts';
 
 await runMain(async () => {
   const settings = readConfig(process.env, {

@@ -9,7 +9,7 @@ import {createKafkaProducer} from '../../events/kafka/producer.ts';
 import type {Outgoing} from '../../events/kafka/send-buffer.ts';
 import {createMetrics} from '../../events/metrics.ts';
 import {createMemoryLog} from '../../events/outbox.ts';
-import {createLogs} from '../../functions/gateway/logs.ts';
+import {createLogs} from '../../functions/gateway/log/logs.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {startKafka, testKafka} from '../helpers/kafka.ts';
 

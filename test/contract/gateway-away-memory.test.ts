@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'ava';
 import type {Event} from '../../events/event.ts';
-import {stateNames} from '../../functions/gateway/degradation.ts';
+import {stateNames} from '../../functions/gateway/observe/degradation.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {startGateway} from '../helpers/gateway.ts';
 import {chat} from '../helpers/simulated-model.ts';

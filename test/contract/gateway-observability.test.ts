@@ -7,7 +7,7 @@ import {asTenant} from '../../events/database.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {createMetrics} from '../../events/metrics.ts';
 import {uuidv7} from '../../events/uuid.ts';
-import {createRefusals} from '../../functions/gateway/refusals.ts';
+import {createRefusals} from '../../functions/gateway/observe/refusals.ts';
 import {createTestDatabase} from '../helpers/database.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {type GatewayOptions, startGateway} from '../helpers/gateway.ts';

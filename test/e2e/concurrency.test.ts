@@ -3,7 +3,7 @@ import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import anyTest, {type TestFn} from 'ava';
 import {formatUsd} from '../../events/money.ts';
-import {messageBytes, perItemTokens} from '../../functions/gateway/message-bytes.ts';
+import {messageBytes, perItemTokens} from '../../functions/gateway/admission/message-bytes.ts';
 import {type Admin, createAdmin} from '../helpers/admin.ts';
 import {type Books, readBooks, wholeBooks} from '../helpers/books.ts';
 import {eventually} from '../helpers/eventually.ts';

@@ -2,8 +2,8 @@ import test, {type ExecutionContext} from 'ava';
 import fc from 'fast-check';
 import {SluiceError} from '../../events/errors.ts';
 import {holdOf} from '../../functions/budget/cost.ts';
-import {admit, bodyChanges} from '../../functions/gateway/admission.ts';
-import {type OperationName, readOperation} from '../../functions/gateway/operation.ts';
+import {admit, bodyChanges} from '../../functions/gateway/admission/admission.ts';
+import {type OperationName, readOperation} from '../../functions/gateway/admission/operation.ts';
 import type {EndpointEntry, ModelEntry} from '../../functions/registry/catalogue.ts';
 
 const endpoint: EndpointEntry = {

@@ -4,12 +4,12 @@ import test from 'ava';
 import {limits} from '../../events/limits.ts';
 import {createMetrics} from '../../events/metrics.ts';
 import {createMemoryLog} from '../../events/outbox.ts';
-import {type Known, stateNames} from '../../functions/gateway/degradation.ts';
-import {watchDegradation} from '../../functions/gateway/degradation-watch.ts';
 import {createSharedClaims} from '../../functions/gateway/idempotency/shared-claims.ts';
 import {createMemoryClaims} from '../../functions/gateway/idempotency/store-memory.ts';
-import {createLogs} from '../../functions/gateway/logs.ts';
-import {watchOutbox} from '../../functions/gateway/outbox-watch.ts';
+import {createLogs} from '../../functions/gateway/log/logs.ts';
+import {watchOutbox} from '../../functions/gateway/log/outbox-watch.ts';
+import {type Known, stateNames} from '../../functions/gateway/observe/degradation.ts';
+import {watchDegradation} from '../../functions/gateway/observe/degradation-watch.ts';
 import {eventually} from '../helpers/eventually.ts';
 
 type Outbox = {rows: number; ageMs: number};

@@ -8,7 +8,7 @@ import {
   type StateName,
   stateNames,
   statesOf,
-} from '../../functions/gateway/degradation.ts';
+} from '../../functions/gateway/observe/degradation.ts';
 
 const well: Known = {
   kafka: 'there',

@@ -1,7 +1,7 @@
 import test, {type ExecutionContext} from 'ava';
 import fc from 'fast-check';
 import {SluiceError} from '../../events/errors.ts';
-import {promptBounds, readOperation} from '../../functions/gateway/operation.ts';
+import {promptBounds, readOperation} from '../../functions/gateway/admission/operation.ts';
 
 type Name = 'responses' | 'messages';
 const contextLength = 100_000;

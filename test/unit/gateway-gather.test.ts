@@ -3,7 +3,7 @@ import {stat} from 'node:fs/promises';
 import test from 'ava';
 import {SluiceError} from '../../events/errors.ts';
 import type {Event} from '../../events/event.ts';
-import {createGather} from '../../functions/gateway/gather.ts';
+import {createGather} from '../../functions/gateway/log/gather.ts';
 import {eventually} from '../helpers/eventually.ts';
 
 const make = (id: number): Event => ({

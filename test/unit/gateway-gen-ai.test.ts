@@ -1,13 +1,13 @@
 import test from 'ava';
 import {SluiceError} from '../../events/errors.ts';
 import {type Attributes, noTracing} from '../../events/tracing.ts';
-import type {Exchange} from '../../functions/gateway/admitted.ts';
-import type {Ending} from '../../functions/gateway/facts.ts';
+import type {Exchange} from '../../functions/gateway/exchange/admitted.ts';
+import type {Ending} from '../../functions/gateway/exchange/facts.ts';
 import {
   createMeasure,
   endingAttributes,
   requestAttributes,
-} from '../../functions/gateway/gen-ai.ts';
+} from '../../functions/gateway/observe/gen-ai.ts';
 import type {OperationName} from '../../functions/gateway/surface/form.ts';
 import {forms} from '../../functions/gateway/surface/routes.ts';
 

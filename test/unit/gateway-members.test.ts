@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import {membersOf, splice} from '../../functions/gateway/members.ts';
+import {membersOf, splice} from '../../functions/gateway/admission/members.ts';
 
 const spliced = (body: string, set: Record<string, string>) => {
   const bytes = Buffer.from(body);

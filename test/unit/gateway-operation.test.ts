@@ -5,7 +5,7 @@ import {
   type OperationName,
   promptBounds,
   readOperation,
-} from '../../functions/gateway/operation.ts';
+} from '../../functions/gateway/admission/operation.ts';
 
 const contextLength = 100_000;
 const bytes = (text: string) => Buffer.byteLength(text);

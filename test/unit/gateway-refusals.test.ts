@@ -3,8 +3,8 @@ import test from 'ava';
 import {SluiceError} from '../../events/errors.ts';
 import {createMetrics} from '../../events/metrics.ts';
 import type {Principal} from '../../functions/auth/principal.ts';
-import {createRefusalLines} from '../../functions/gateway/refusal-lines.ts';
-import {createRefusals} from '../../functions/gateway/refusals.ts';
+import {createRefusalLines} from '../../functions/gateway/observe/refusal-lines.ts';
+import {createRefusals} from '../../functions/gateway/observe/refusals.ts';
 import {eventually} from '../helpers/eventually.ts';
 
 const error = new SluiceError('insufficient_quota', 'budget one is spent for this period');

@@ -1,6 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
-import {createStreamMeter} from '../../functions/gateway/stream-meter.ts';
+import {createStreamMeter} from '../../functions/gateway/exchange/stream-meter.ts';
 
 const chunk = (content: string, usage?: object | null, index = 0) =>
   `data: ${JSON.stringify({id: 'x', choices: [{index, delta: {content}}], ...(usage === undefined ? {} : {usage})})}\n\n`;

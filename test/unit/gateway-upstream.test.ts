@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {createServer, type Socket} from 'node:net';
 import test, {type ExecutionContext} from 'ava';
 import type {Dispatcher} from 'undici';
-import {createUpstream, type Left} from '../../functions/gateway/upstream.ts';
+import {createUpstream, type Left} from '../../functions/gateway/exchange/upstream.ts';
 import {eventually} from '../helpers/eventually.ts';
 
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;

@@ -9,7 +9,7 @@ client that came first sets the pace, as without a key; another that falls behin
 */
 import {EventEmitter} from 'node:events';
 import type {ServerResponse} from 'node:http';
-import type {ClientResponse} from '../admitted.ts';
+import type {ClientResponse} from '../exchange/admitted.ts';
 
 export type Space = Readonly<{take(bytes: number): boolean; give(bytes: number): void}>;
 

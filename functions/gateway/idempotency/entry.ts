@@ -5,7 +5,7 @@ In: the request that runs, one that asks for the same. Out: the same bytes for b
 */
 import type {ServerResponse} from 'node:http';
 import type {Principal} from '../../auth/principal.ts';
-import type {Caller} from '../admitted.ts';
+import type {Caller} from '../exchange/admitted.ts';
 import type {Broadcast} from './broadcast.ts';
 
 export type Asking = Readonly<{

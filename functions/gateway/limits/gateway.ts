@@ -8,7 +8,7 @@ import type {Metrics} from '../../../events/metrics.ts';
 import type {Logger} from '../../../events/telemetry.ts';
 import type {Principal} from '../../auth/principal.ts';
 import type {ModelEntry} from '../../registry/catalogue.ts';
-import type {ClientResponse} from '../admitted.ts';
+import type {ClientResponse} from '../exchange/admitted.ts';
 import {setLimitHeaders} from './headers.ts';
 import {type Limit, limitsOfModel, limitsOfPrincipal, usesOf} from './limit.ts';
 import {createLimitBook, type Entered, type Refused} from './limit-book.ts';

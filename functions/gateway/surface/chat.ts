@@ -3,9 +3,9 @@ Chat: `/v1/chat/completions`.
 
 In: messages and tools. Out: their bytes, 16 more for each; usage as OpenAI reports it, in every chunk where it can be had.
 */
-import {messageBytes, perItemTokens} from '../message-bytes.ts';
-import {createStreamMeter} from '../stream-meter.ts';
-import {readUsage} from '../usage.ts';
+import {messageBytes, perItemTokens} from '../admission/message-bytes.ts';
+import {createStreamMeter} from '../exchange/stream-meter.ts';
+import {readUsage} from '../exchange/usage.ts';
 import {openAiErrors} from './errors.ts';
 import {bad, countTools, type Fields, readObjects} from './fields.ts';
 import type {Form, Meter} from './form.ts';

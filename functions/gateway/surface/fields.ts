@@ -5,7 +5,7 @@ In: the bytes or one member of the parsed body. Out: its value, or a SluiceError
 */
 import {isUtf8} from 'node:buffer';
 import {SluiceError, whereInJson} from '../../../events/errors.ts';
-import type {Member} from '../members.ts';
+import type {Member} from '../admission/members.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 

@@ -6,8 +6,8 @@ the stream's beginning (prompt) and its last delta (answer), else the deltas tha
 cached: a prompt is all three counts together.
 */
 import type {Tokens} from '../../budget/cost.ts';
-import {type MessageRules, messageBytes, perItemTokens} from '../message-bytes.ts';
-import {estimate, tokensOf} from '../usage.ts';
+import {type MessageRules, messageBytes, perItemTokens} from '../admission/message-bytes.ts';
+import {estimate, tokensOf} from '../exchange/usage.ts';
 import {anthropicErrors} from './errors.ts';
 import {bad, countTools, type Fields, isObject, readObjects} from './fields.ts';
 import type {Form} from './form.ts';

@@ -3,8 +3,8 @@ Prompts: `/v1/completions` and `/v1/embeddings`, whose prompts are texts or toke
 
 In: `prompt` or `input`. Out: the bytes of each text, or the number of its ids; every prompt has a context of its own.
 */
-import {perItemTokens} from '../message-bytes.ts';
-import {readUsage} from '../usage.ts';
+import {perItemTokens} from '../admission/message-bytes.ts';
+import {readUsage} from '../exchange/usage.ts';
 import {openAiMeter} from './chat.ts';
 import {openAiErrors} from './errors.ts';
 import {bad, type Fields} from './fields.ts';

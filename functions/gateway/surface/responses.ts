@@ -5,8 +5,8 @@ In: input as a text or items, instructions, function tools. Out: their bytes, 16
 stream, else the deltas that passed. What needs an answer of before, or a tool that runs at the server, has no bound and is refused.
 */
 import type {Tokens} from '../../budget/cost.ts';
-import {type MessageRules, messageBytes, perItemTokens} from '../message-bytes.ts';
-import {estimate, tokensOf} from '../usage.ts';
+import {type MessageRules, messageBytes, perItemTokens} from '../admission/message-bytes.ts';
+import {estimate, tokensOf} from '../exchange/usage.ts';
 import {responsesErrors} from './errors.ts';
 import {bad, countTools, type Fields, isObject, readBoolean, readObjects} from './fields.ts';
 import type {Form} from './form.ts';

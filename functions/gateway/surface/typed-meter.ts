@@ -6,7 +6,7 @@ Out: the same bytes, event by event; the reports; else the number of pieces. Onl
 parsed whole: tools and metadata that a client sent come back in them, and may have members of the same name.
 */
 import type {Tokens} from '../../budget/cost.ts';
-import {createEventReader} from '../event-reader.ts';
+import {createEventReader} from '../exchange/event-reader.ts';
 import {type Fields, isObject} from './fields.ts';
 import type {Meter} from './form.ts';
 

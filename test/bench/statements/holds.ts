@@ -13,7 +13,7 @@ import {createPrincipalLoader} from '../../../functions/auth/load-principal.ts';
 import {createPrincipals} from '../../../functions/auth/principals.ts';
 import {createLeaseBook} from '../../../functions/budget/leases/lease-book.ts';
 import {besideChanges, createLeaseWork} from '../../../functions/budget/leases/lease-work.ts';
-import {startSweeping} from '../../../functions/gateway/sweep.ts';
+import {startSweeping} from '../../../functions/gateway/log/sweep.ts';
 import {createDraw} from './draw.ts';
 import type {Count, Plan} from './load.ts';
 

@@ -52,7 +52,7 @@ export const breaks = {
   /** What a request did not need goes back into its lease a quarter of a second before anybody can read its result. */
   'result-not-awaited': [
     {
-      file: 'functions/gateway/ending.ts',
+      file: 'functions/gateway/exchange/ending.ts',
       find: '  parts.results.add(resultOf(facts, ending)).then(\n    () => {\n      taken.settle(amounts);',
       replace: `  taken.settle(amounts);
   new Promise(resolve => setTimeout(resolve, 250)).then(() => parts.results.add(resultOf(facts, ending))).then(

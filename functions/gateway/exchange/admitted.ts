@@ -1,0 +1,65 @@
+/**
+Admitted: a request that was let in, and what its exchange works with. The words of the files around it.
+*/
+import type {IncomingMessage} from 'node:http';
+import type {SluiceError} from '../../../events/errors.ts';
+import type {Limits} from '../../../events/limits.ts';
+import type {Logger} from '../../../events/telemetry.ts';
+import type {Span} from '../../../events/tracing.ts';
+import type {Taken} from '../../budget/leases/account.ts';
+import type {Operation} from '../admission/operation.ts';
+import type {Gather} from '../log/gather.ts';
+import type {Ending, Facts} from './facts.ts';
+import type {Upstream} from './upstream.ts';
+
+/** Who is at the other end of the connection, for the log. Read on arrival: a socket that is gone tells no address. */
+export type Caller = Readonly<{client: string | undefined; userAgent: string | undefined}>;
+
+export const callerOf = ({socket, headers}: IncomingMessage): Caller => ({
+  client: socket.remoteAddress,
+  userAgent: headers['user-agent']?.slice(0, 200),
+});
+
+/** Where an answer goes: the response to one client, or a broadcast to several. */
+export type ClientResponse = {
+  readonly destroyed: boolean;
+  readonly headersSent: boolean;
+  readonly writableFinished: boolean;
+  once(event: 'close' | 'drain', listener: () => void): unknown;
+  setHeader(name: string, value: string): unknown;
+  writeHead(status: number, headers: Record<string, string | number>): unknown;
+  write(bytes: Buffer): boolean;
+  end(content?: Buffer | string): unknown;
+  destroy(): unknown;
+};
+
+export type Exchange = Readonly<{
+  facts: Facts;
+  operation: Operation;
+  taken: Taken;
+  /** The most the request was admitted for, for the policy `hold`. */
+  bounds: Readonly<{promptTokens: number}>;
+  body: Buffer;
+  response: ClientResponse;
+  /** Monotonic ms of the request's arrival. */
+  arrivedMs: number;
+  headers: Record<string, string>;
+  span: Span;
+  caller: Caller;
+  /** Who else waits for the end: the claim of an Idempotency-Key. */
+  onEnd?: ((ending: Ending) => void) | undefined;
+}>;
+
+export type ExchangeParts = Readonly<{
+  upstream: Upstream;
+  intents: Gather;
+  results: Gather;
+  limits: Pick<Limits, 'requestMs'>;
+  logger: Logger;
+  onEnd: (exchange: Exchange, ending: Ending, error: SluiceError | undefined) => void;
+  /** It goes out to the model server. */
+  onSent?: (exchange: Exchange) => void;
+  /** Its result is durable, or given up. */
+  onRecorded?: (exchange: Exchange) => void;
+  onEndpointFailed: (exchange: Exchange, error: Error) => void;
+}>;

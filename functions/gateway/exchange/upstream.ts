@@ -1,0 +1,218 @@
+/**
+Upstream: one call to a model server, on kept-alive connections, with the waits of `limits.ts` as bounds.
+
+In: a call, a handler of what comes of it. Out: the handler's events, and a way to leave a call that nobody waits for: the
+server is told at once, and what it had already sent is still read, because its usage report is in it.
+undici's dispatch is used bare: its fetch costs four times the processor time of this a call.
+*/
+import {type Dispatcher, Pool} from 'undici';
+import {SluiceError} from '../../../events/errors.ts';
+import {limits as defaults, type Limits} from '../../../events/limits.ts';
+import {Connection, type Place} from './connection.ts';
+
+export type UpstreamCall = Readonly<{
+  /** The endpoint's base; a trailing `/v1` is understood. */
+  base: string;
+  /** From `/v1` on. */
+  path: string;
+  headers: Record<string, string>;
+  body: Buffer;
+}>;
+
+/** No model makes so much of one answer within `leaveMs`: it was waiting in buffers, for a client that did not read. */
+const restBytesMin = 1024 * 1024;
+
+/** A call that nobody waits for any more. */
+export type Left = Readonly<{
+  /** Its handler was told of its end. */
+  end(): void;
+}>;
+
+/** A call that was sent. */
+export type Sent = Readonly<{
+  /** Tells the server that nobody waits, as a connection that closes does; its handler is still told of the end. */
+  leave(controller: Dispatcher.DispatchController): Left;
+}>;
+
+export const createUpstream = ({
+  limits = defaults,
+  leaveMs = 1_000,
+}: {
+  limits?: Pick<Limits, 'firstByteMs' | 'idleUpstreamMs'>;
+  /** A server that has not closed its half by then is cut off, unless it is still writing out a rest. */
+  leaveMs?: number;
+} = {}) => {
+  const pools = new Map<string, Pool>();
+  /** By an endpoint's base: reading a URL costs as much as the rest of a dispatch of ours. */
+  const places = new Map<string, {pool: Pool; prefix: string}>();
+  const leaving = new Set<Left>();
+  const onIdle: (() => void)[] = [];
+
+  const poolOf = (origin: string) => {
+    let pool = pools.get(origin);
+    if (!pool) {
+      pool = new Pool(origin, {
+        pipelining: 1,
+        connect: {timeout: 5_000},
+        headersTimeout: limits.firstByteMs,
+        bodyTimeout: limits.idleUpstreamMs,
+        keepAliveTimeout: 30_000,
+        factory: (base, options) => new Connection(base, options),
+      });
+      pools.set(origin, pool);
+    }
+    return pool;
+  };
+
+  const placeOf = (base: string) => {
+    let place = places.get(base);
+    if (!place) {
+      const url = new URL(base);
+      const prefix = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
+      place = {pool: poolOf(url.origin), prefix};
+      places.set(base, place);
+    }
+    return place;
+  };
+
+  const leave = (place: Place, controller: Dispatcher.DispatchController): Left => {
+    const socket = place.connection?.closeHalf();
+    const cutOff = () => controller.abort(new Error('nobody waits for the answer'));
+    let bytes = socket?.bytesRead ?? 0;
+    const timer = setInterval(() => {
+      const read = (socket?.bytesRead ?? 0) - bytes;
+      bytes += read;
+      if (read < restBytesMin) {
+        cutOff();
+      }
+    }, leaveMs);
+    const left: Left = {
+      end() {
+        clearInterval(timer);
+        // A server that finished just then keeps the connection; nothing can be asked on it any more.
+        socket?.destroy();
+        if (leaving.delete(left) && leaving.size === 0) {
+          for (const tell of onIdle.splice(0)) {
+            tell();
+          }
+        }
+      },
+    };
+    leaving.add(left);
+    if (socket) {
+      controller.resume();
+    } else {
+      cutOff();
+    }
+    return left;
+  };
+
+  return {
+    send({base, path, headers, body}: UpstreamCall, handler: Dispatcher.DispatchHandler): Sent {
+      const {pool, prefix} = placeOf(base);
+      const place: Place = {connection: undefined};
+      const options = {method: 'POST' as const, path: prefix + path, headers, body, place};
+      pool.dispatch(options, handler);
+      return {leave: controller => leave(place, controller)};
+    },
+    /** Until every call that was left has ended. */
+    idle: (): Promise<void> =>
+      leaving.size === 0 ? Promise.resolve() : new Promise(resolve => onIdle.push(resolve)),
+    /** A small call that is waited for: counting a prompt's tokens. Undefined when the server cannot. */
+    async countTokens(
+      base: string,
+      request: unknown,
+      timeoutMs = 5_000,
+    ): Promise<number | undefined> {
+      const {pool, prefix} = placeOf(base);
+      try {
+        const {statusCode, body} = await pool.request({
+          method: 'POST',
+          path: `${prefix}/tokenize`,
+          headers: {'content-type': 'application/json'},
+          body: JSON.stringify(request),
+          // Of the whole call: a server that sends a byte now and then would hold its request for ever.
+          signal: AbortSignal.timeout(timeoutMs),
+        });
+        const answer = (await body.json()) as {count?: unknown};
+        return statusCode === 200 &&
+          Number.isSafeInteger(answer.count) &&
+          (answer.count as number) >= 0
+          ? (answer.count as number)
+          : undefined;
+      } catch {
+        return undefined;
+      }
+    },
+    async close() {
+      await Promise.all([...pools.values()].map(pool => pool.destroy()));
+    },
+  };
+};
+
+export type Upstream = ReturnType<typeof createUpstream>;
+
+/** Whether the model server can have done any work: a connection that was never made cost nothing. */
+export const reachedModel = (error: Error) => {
+  const code = (error as {code?: string}).code ?? '';
+  return ![
+    'ECONNREFUSED',
+    'ENOTFOUND',
+    'EAI_AGAIN',
+    'EHOSTUNREACH',
+    'ENETUNREACH',
+    'UND_ERR_CONNECT_TIMEOUT',
+  ].includes(code);
+};
+
+/** What a failed call is to the client. Reasons of the network stay in the log. */
+export const upstreamFault = (error: Error): SluiceError => {
+  if (error instanceof SluiceError) {
+    return error;
+  }
+  const code = (error as {code?: string}).code ?? '';
+  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
+    return new SluiceError('upstream_timeout', 'the model server did not answer in time', {
+      cause: error,
+    });
+  }
+  return reachedModel(error)
+    ? new SluiceError('upstream_error', 'the model server broke the connection', {cause: error})
+    : new SluiceError('upstream_error', 'the model server could not be reached', {cause: error});
+};
+
+/** What an error answer of a model server is to the client: its 400 is about the request, anything else is behind us. */
+export const upstreamRefusal = (status: number, body: Buffer): SluiceError => {
+  if (status === 400 || status === 413 || status === 422) {
+    return new SluiceError(
+      'bad_request',
+      messageOf(body) ?? 'the model server refused the request',
+    );
+  }
+  // A route it has not: nothing is wrong with it. That it has not the model is an error object, and its fault.
+  const hasNoRoute = (status === 404 || status === 405) && messageOf(body) === undefined;
+  if (hasNoRoute || status === 501) {
+    return new SluiceError('not_found', 'the model server of this model does not serve this route');
+  }
+  if (status === 429 || status === 503) {
+    return new SluiceError('unavailable', 'the model server is busy or starting', {
+      retryAfterSeconds: 1,
+    });
+  }
+  return status === 504
+    ? new SluiceError('upstream_timeout', 'the model server did not answer in time')
+    : new SluiceError('upstream_error', `the model server answered ${status}`);
+};
+
+const messageOf = (body: Buffer): string | undefined => {
+  try {
+    const value = JSON.parse(body.toString('utf8')) as {
+      error?: {message?: unknown};
+      message?: unknown;
+    };
+    const message = value.error?.message ?? value.message;
+    return typeof message === 'string' ? message.slice(0, 1_000) : undefined;
+  } catch {
+    return undefined;
+  }
+};
