@@ -28,6 +28,8 @@ export type Subscription = Readonly<{
   topic: string;
   /** Queues ask when an event is published, logs when it is read. Absent: every event. */
   wants?: ((event: Event) => boolean) | undefined;
+  /** A shortcut: `wants` takes events of no other type, which a log sees before it has read an event. Absent: ask `wants`. */
+  types?: ReadonlySet<string> | undefined;
   /** Where a subscription begins that was never declared before. `start` is for logs that keep what was read. */
   from?: 'now' | 'start' | undefined;
 }>;

@@ -95,6 +95,7 @@ await runMain(async () => {
         name: reading.group,
         topic,
         from: 'start',
+        types,
         wants: types && (event => types.has(event.type)),
       },
       target: targetAt({url: settings.sink, post}),

@@ -161,7 +161,7 @@ export const createKafkaBroker = ({
     };
 
   const start = (subscription: Subscription, consumer: Consumer) => {
-    const {name, topic, wants} = subscription;
+    const {name, topic} = subscription;
     const {groupId, topic: kafkaTopic} = groupFor(subscription);
     const idOf = (partition: number, offset: number) => `${kafkaTopic}/${partition}/${offset}`;
     const letterOf = (partition: number, {offset, json, reason}: BadRecord): DeadLetter => ({
@@ -176,7 +176,7 @@ export const createKafkaBroker = ({
       windowMax,
       windowBytes,
       onError,
-      take: record => takeRecord(record, wants),
+      take: record => takeRecord(record, subscription),
       messageOf: (partition: number, {offset, attempt, json, event}: Entry) => ({
         id: idOf(partition, offset),
         subscription: name,

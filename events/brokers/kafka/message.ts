@@ -20,8 +20,15 @@ export type Taken =
   | Readonly<{kind: 'unwanted'}>
   | Readonly<{kind: 'bad'; reason: string; json: string}>;
 
-export const takeRecord = (record: RawRecord, wants: Subscription['wants']): Taken => {
+export const takeRecord = (
+  record: RawRecord,
+  {wants, types}: Pick<Subscription, 'wants' | 'types'>,
+): Taken => {
   try {
+    const type = types && typeAtStart(record.value);
+    if (type !== undefined && types?.has(type) === false) {
+      return {kind: 'unwanted'};
+    }
     const event = readKafkaRecord(record);
     if (wants && !wants(event)) {
       return {kind: 'unwanted'};
@@ -32,6 +39,14 @@ export const takeRecord = (record: RawRecord, wants: Subscription['wants']): Tak
     return {kind: 'bad', reason: (error as Error).message, json: keep(record)};
   }
 };
+
+/** Members whose values are texts without escapes, and behind them the type. */
+const untilType = /^\{(?:"[a-z]+":"[^"\\]*",)*?"type":"([^"\\]*)"/;
+const lookedAtBytes = 512;
+
+/** The type of an event of our own making, without reading all of it; undefined where it is not told so early or so plainly. */
+const typeAtStart = (value: Buffer | null): string | undefined =>
+  value === null ? undefined : untilType.exec(value.toString('latin1', 0, lookedAtBytes))?.[1];
 
 /** Bytes as base64, since nobody knows what they are. */
 const keep = ({key, value, headers = {}}: RawRecord) =>

@@ -1,28 +1,45 @@
 /**
 Chain: source and function as processes of their own, wired as knative/budget.yaml and knative/usage.yaml wire them.
 
-In: which function, a topic, Kafka, a database. Out: the two processes, how many events the function has committed, their end.
+In: which function, a topic, Kafka, a database. Out: the two processes, how many requests the function has committed, their end.
 */
 import {randomBytes} from 'node:crypto';
+import {readFileSync} from 'node:fs';
+import {parseAllDocuments} from 'yaml';
 import {type Child, startChild} from '../child.ts';
 import type {FunctionName} from './worker.ts';
 
 export type Chain = Readonly<{
   function: Child;
   source: Child;
-  /** Events of committed batches, by the function's own page of metrics. */
+  /** Requests whose events were in committed batches, by the function's own page of metrics. */
   committed(): Promise<number>;
   stop(): Promise<void>;
 }>;
 
-/** What counts the events of committed batches, whatever became of them. */
-const countedBy: Readonly<Record<FunctionName, RegExp>> = {
-  budget: /^sluice_budget_events_total\{.*\} (\d+)$/gm,
-  usage: /^sluice_usage_events_total\{.*\} (\d+)$/gm,
+/** What counts the events of committed batches, whatever became of them, and how many of a request a source sends. */
+const countedBy: Readonly<Record<FunctionName, {pattern: RegExp; perRequest: number}>> = {
+  budget: {pattern: /^sluice_budget_events_total\{.*\} (\d+)$/gm, perRequest: 2},
+  usage: {pattern: /^sluice_usage_events_total\{.*\} (\d+)$/gm, perRequest: 1},
 };
 
-/** As in the manifests. */
-const isOrdered: Readonly<Record<FunctionName, boolean>> = {budget: true, usage: false};
+type Container = Readonly<{env: readonly {name: string; value?: string}[]}>;
+type Manifest = Readonly<{
+  kind: string;
+  spec: {template: {spec: {containers: readonly Container[]}}};
+}>;
+
+/** What is written out in a manifest; what comes from a Secret is the bench's own. */
+const environmentOf = (of: FunctionName, kind: 'Service' | 'ContainerSource') => {
+  const documents = parseAllDocuments(readFileSync(`knative/${of}.yaml`, 'utf8'));
+  const manifest = documents
+    .map(document => document.toJS() as Manifest)
+    .find(one => one.kind === kind);
+  const env = manifest?.spec.template.spec.containers[0]?.env ?? [];
+  return Object.fromEntries(
+    env.flatMap(({name, value}) => (value === undefined ? [] : [[name, value]])),
+  );
+};
 
 export const startChain = async ({
   of,
@@ -51,21 +68,20 @@ export const startChain = async ({
   const common = {PORT: '0', DATABASE_URL: databaseUrl, SOURCE_TOKEN: token};
   const handler = await startChild({
     program: `functions/${of}/main.ts`,
-    environment: {...common, ADMIN_KEY: token, K_SERVICE: of},
+    environment: {...environmentOf(of, 'Service'), ...common, ADMIN_KEY: token, K_SERVICE: of},
     nodeArguments,
     output: log,
   });
   const source = await startChild({
     program: 'events/source/main.ts',
     environment: {
+      ...environmentOf(of, 'ContainerSource'),
       ...common,
       K_SINK: handler.url,
       SOURCE_KIND: 'kafka',
       SOURCE_TOPIC: topic,
       SOURCE_GROUP: group,
       SOURCE_CONSUMER: of,
-      SOURCE_BATCH_MAX: '500',
-      SOURCE_ORDERED: String(isOrdered[of]),
       KAFKA_BROKERS: brokers.join(','),
     },
     nodeArguments,
@@ -79,7 +95,9 @@ export const startChain = async ({
     source,
     async committed() {
       const page = await (await fetch(`${handler.url}/metrics`)).text();
-      return [...page.matchAll(countedBy[of])].reduce((sum, [, count]) => sum + Number(count), 0);
+      const {pattern, perRequest} = countedBy[of];
+      const events = [...page.matchAll(pattern)].reduce((sum, [, count]) => sum + Number(count), 0);
+      return events / perRequest;
     },
     async stop() {
       await source.stop();

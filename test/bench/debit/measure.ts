@@ -98,7 +98,7 @@ const measureChain = async (
     profile,
   });
   const look = async () => ({
-    events: await chain.committed(),
+    requests: await chain.committed(),
     at: performance.now(),
     cpuMs: {
       function: cpuMsOf(chain.function.pid),
@@ -107,23 +107,23 @@ const measureChain = async (
       kafka: cpuMsOf(kafka.pid()),
     } as Record<string, number>,
   });
-  const until = async (events: number) => {
+  const until = async (requests: number) => {
     const giveUpAt = performance.now() + drainMaxMs;
     for (;;) {
       const now = await look();
-      if (now.events >= events) {
+      if (now.requests >= requests) {
         return now;
       }
       if (performance.now() > giveUpAt) {
-        throw new Error(`${of} has committed ${now.events} of ${events} events`);
+        throw new Error(`${of} has committed ${now.requests} of ${requests} requests`);
       }
       await wait(pollMs);
     }
   };
   try {
-    const begin = await until(warm * 2);
-    const end = await until((warm + requests) * 2);
-    const done = (end.events - begin.events) / 2;
+    const begin = await until(warm);
+    const end = await until(warm + requests);
+    const done = end.requests - begin.requests;
     const cpuMs = Object.fromEntries(
       Object.entries(end.cpuMs).map(([name, ms]) => [name, ms - (begin.cpuMs[name] as number)]),
     );

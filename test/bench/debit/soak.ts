@@ -59,7 +59,7 @@ export const soak = async (
       chains.set(of, await startChain(options));
     }
     const committed = async () =>
-      Math.min(...(await Promise.all([...chains.values()].map(chain => chain.committed()))));
+      2 * Math.min(...(await Promise.all([...chains.values()].map(chain => chain.committed()))));
     const sample = (events: number) => {
       const residentMib = Object.fromEntries(
         [...chains].flatMap(([of, chain]) => [

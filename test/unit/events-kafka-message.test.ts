@@ -1,0 +1,51 @@
+/** What a record is to a subscription: wanted, unwanted before it is read, or no event. */
+import test from 'ava';
+import {type RawRecord, takeRecord} from '../../events/brokers/kafka/message.ts';
+import {recordOf, toJson} from '../../events/codec.ts';
+import {type Event, makeEvent} from '../../events/event.ts';
+
+const wanted = 'dev.sluice.inference.finished.v1';
+const types = new Set([wanted]);
+const filter = {types, wants: (event: Event) => types.has(event.type)};
+
+const recordWith = (json: string): RawRecord => {
+  const {value, headers} = recordOf(json, null);
+  return {offset: '1', key: null, value: Buffer.from(value), headers};
+};
+const eventOf = (type: string, data: unknown = {a: 1}) =>
+  makeEvent({type, from: 'test', id: '1', time: new Date(0), data});
+
+test('an event of a type that is named is taken, byte for byte', t => {
+  const json = toJson(eventOf(wanted));
+  const taken = takeRecord(recordWith(json), filter);
+  t.is(taken.kind, 'event');
+  t.is(taken.kind === 'event' && taken.json, json);
+});
+
+test('an event of another type is passed over, and not read for it', t => {
+  const json = toJson(eventOf('dev.sluice.inference.started.v1'));
+  t.is(takeRecord(recordWith(json), filter).kind, 'unwanted');
+  // Cut off behind its type: whoever read it would say that it is no event.
+  t.is(takeRecord(recordWith(json.slice(0, json.indexOf('"time"'))), filter).kind, 'unwanted');
+});
+
+for (const [title, json] of [
+  ['behind an object', `{"data":{"type":"${wanted}"},"type":"other"`],
+  ['with an escape before it', `{"id":"\\"","type":"other"`],
+  ['very late', `{"id":"${'x'.repeat(1_000)}","type":"other"`],
+] as const) {
+  test(`a type that stands ${title} is found by reading the event`, t => {
+    const rest = `${json},"specversion":"1.0","source":"/test"${json.includes('"id"') ? '' : ',"id":"1"'}}`;
+    t.is(takeRecord(recordWith(rest), filter).kind, 'unwanted');
+    const other = takeRecord(
+      recordWith(rest.replace('"type":"other"', `"type":"${wanted}"`)),
+      filter,
+    );
+    t.is(other.kind, 'event');
+  });
+}
+
+test('what is no event is bad when its type is not told', t => {
+  t.is(takeRecord(recordWith('{"specversion":'), filter).kind, 'bad');
+  t.is(takeRecord(recordWith(`{"type":"${wanted}"`), filter).kind, 'bad');
+});
