@@ -52,11 +52,14 @@ export const enterAll = async (
 export const createIdealBucket = (capacity: number) => {
   let level = capacity;
   let atMs = 0;
+  const levelAt = (nowMs: number) =>
+    Math.min(level + ((nowMs - atMs) * capacity) / 60_000, capacity);
   return {
     spend(amount: number, nowMs: number) {
-      level = Math.min(level + ((nowMs - atMs) * capacity) / 60_000, capacity) - amount;
+      level = levelAt(nowMs) - amount;
       atMs = nowMs;
       return level;
     },
+    isFull: (nowMs: number) => levelAt(nowMs) === capacity,
   };
 };

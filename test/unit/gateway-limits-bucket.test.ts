@@ -8,6 +8,7 @@ const ask = (more: Partial<Ask> = {}): Ask => ({
   kind: 'minute',
   capacity: 60,
   kept: 0,
+  released: 0,
   given: 0,
   needed: 0,
   least: 0,
@@ -41,7 +42,35 @@ test('what others hold is not refilled: they may spend it all in one moment', t 
   const bucket = newBucket(ask(), 0);
   exchangeOne(bucket, ask({needed: 20, least: 20}), at(0, 'b'));
   t.is(exchangeOne(bucket, ask(), at(1_999)).level, 40);
-  t.is(exchangeOne(bucket, ask(), at(2_000)).level, 40.001, 'its permits have lapsed');
+  t.is(exchangeOne(bucket, ask(), at(2_001)).level, 40.001, 'its permits lapsed a moment ago');
+});
+
+test('what is spent in the moment before it is told made no room for the time before', t => {
+  const capacity = 7_852;
+  const bucket = newBucket(ask({capacity, level: capacity}), 0);
+  exchangeOne(bucket, ask({capacity, needed: 490, least: 490}), at(0));
+  // 323 of 490 are spent at 23 ms: until then the bucket was full, and what would have flowed in is lost.
+  const told = exchangeOne(bucket, ask({capacity, kept: 167}), at(23));
+  t.is(told.level, capacity - 490);
+  t.is(
+    exchangeOne(bucket, ask({capacity, kept: 167}), at(24)).level,
+    told.level + capacity / 60_000,
+  );
+});
+
+test('what is given up was not spent, and goes back into a bucket that is full without it', t => {
+  const bucket = newBucket(ask(), 0);
+  exchangeOne(bucket, ask({needed: 20, least: 20}), at(0));
+  t.is(exchangeOne(bucket, ask({kept: 5, released: 10}), at(1_000)).level, 50);
+  t.is(exchangeOne(bucket, ask({released: 99}), at(1_000)).level, 55, 'no more than was held');
+});
+
+test('what lapsed may have been spent at the end of its life: only the time since then refills its room', t => {
+  const bucket = newBucket(ask(), 0);
+  exchangeOne(bucket, ask({needed: 20, least: 20}), at(0, 'b'));
+  exchangeOne(bucket, ask({needed: 10, least: 10}), at(500, 'c'));
+  // Full at 30 until the second lapsed at 2.5 s.
+  t.is(exchangeOne(bucket, ask(), at(4_500)).level, 32);
 });
 
 test('permits that have lapsed are not kept, whatever their holder says', t => {
@@ -61,6 +90,7 @@ test('a share that is smaller than a request lets one in when it is full, and ow
   const bucket = newBucket(ask({level: 60}), 0);
   const large = ask({needed: 100, least: 100, mayOwe: true});
   t.is(exchangeOne(bucket, large, at(0)).granted, 100);
+  t.is(exchangeOne(bucket, ask(), at(0)).level, -40, 'spent');
   t.is(exchangeOne(bucket, large, at(90_000)).granted, 0);
   t.is(exchangeOne(bucket, large, at(100_000)).granted, 100);
   t.is(exchangeOne(newBucket(ask(), 0), {...large, mayOwe: false}, at(0)).granted, 0);
@@ -128,7 +158,7 @@ test('whatever gateways do, in no span of time is more admitted than by one buck
             const asked = ask({
               capacity,
               kept,
-              given: mine.permits - kept,
+              released: mine.permits - kept,
               needed,
               least: Math.min(needed, 1),
               max,

@@ -14,6 +14,7 @@ const asking = (more: Partial<Ask> = {}): Ask => ({
   kind: 'minute',
   capacity: 60,
   kept: 0,
+  released: 0,
   given: 0,
   needed: 0,
   least: 0,
@@ -100,6 +101,19 @@ test('what was taken while the store was away is taken out of it when it is back
   // 50 less 12, and 4 are refilled.
   t.is((await one({}))?.level, 42);
   t.is((await one({}))?.level, 42, 'once');
+});
+
+test('what was given up again while the store was away is not taken out of it', async t => {
+  const {one, shared, state, clock} = open(t);
+  t.is((await one({needed: 10, least: 1}))?.level, 50);
+  state.broken = 'fails';
+  t.is((await one({needed: 12, least: 1, level: 50}))?.granted, 12);
+  t.is((await one({kept: 2, released: 10, level: 50}))?.kept, 2);
+  state.broken = false;
+  await eventually(() => assert.equal(shared.isAway(), false));
+  clock.ms += 4_000;
+  // 50 less 2, and 4 are refilled.
+  t.is((await one({}))?.level, 52);
 });
 
 test('what runs at once is told to the store when it is back, whatever it then adds up to', async t => {

@@ -4,7 +4,9 @@ same to Redis, and one suite holds both to it.
 
 A limit a minute is a token bucket: full at the beginning, refilled all the time, `capacity` in a minute. Gateways hold permits taken
 out of it, so it fills up to `capacity` less what they hold, never over that: whoever spends a permit spends it as if the bucket
-had been asked in that instant. In any span of time t no more is admitted than `capacity + capacity × t / 60 s`.
+had been asked in that instant. They hold what they were last known to hold until they say what is left, or lapse: what they spent in
+between may have been spent at the very end, and made no room before. In any span of time t no more is admitted than
+`capacity + capacity × t / 60 s`.
 
 A limit at once has no level: free is what nobody holds. A holder that is not heard of loses its share at the end of its life.
 */
@@ -17,7 +19,9 @@ export type Ask = Readonly<{
   capacity: number;
   /** Of what was granted before: still unused; at once: in use, or soon to be. */
   kept: number;
-  /** Back into the bucket; below nought: was taken while the store was away. */
+  /** Of what was granted before: unused, and given up. What is neither was spent. */
+  released: number;
+  /** What requests that ended give back beyond what is held; below nought: they used more, or it was taken while the store was away. */
   given: number;
   /** What waiting requests lack together, and the one of them that lacks least. */
   needed: number;
@@ -60,6 +64,23 @@ export const newBucket = ({level, capacity}: Ask, nowMs: number): Bucket => ({
   held: new Map(),
 });
 
+/** Of a limit a minute, what the time since the last exchange has refilled; what lapsed in it made room at the end of its life only. */
+const refill = (
+  bucket: Bucket,
+  {capacity}: Ask,
+  {held, lapsed, lapsedMs, nowMs}: {held: number; lapsed: number; lapsedMs: number; nowMs: number},
+) => {
+  const {atMs} = bucket;
+  const endMs = Math.max(nowMs, atMs);
+  // Several lapsed: until the last of them did.
+  const untilMs = Math.min(Math.max(lapsedMs, atMs), endMs);
+  const before = bucket.level + ((untilMs - atMs) * capacity) / minuteMs;
+  const after =
+    Math.min(before, capacity - held - lapsed) + ((endMs - untilMs) * capacity) / minuteMs;
+  bucket.level = Math.min(after, capacity - held);
+  bucket.atMs = endMs;
+};
+
 export const exchangeOne = (
   bucket: Bucket,
   ask: Ask,
@@ -71,9 +92,13 @@ export const exchangeOne = (
   }: {gateway: string; gateways: number; nowMs: number; lifeMs: number},
 ): Answer => {
   let others = 0;
+  let lapsed = 0;
+  let lapsedMs = bucket.atMs;
   for (const [holder, {amount, untilMs}] of bucket.held) {
     if (untilMs <= nowMs) {
       bucket.held.delete(holder);
+      lapsed += amount;
+      lapsedMs = Math.max(lapsedMs, untilMs);
     } else if (holder !== gateway) {
       others += amount;
     }
@@ -85,11 +110,11 @@ export const exchangeOne = (
   if (ask.kind === 'parallel') {
     bucket.level = room;
   } else {
-    const refilled = (Math.max(nowMs - bucket.atMs, 0) * ask.capacity) / minuteMs;
     // Two minutes' worth is the most that anybody waits for; what is owed is not forgiven.
     const least = Math.min(bucket.level, -ask.capacity);
-    bucket.level = Math.max(Math.min(bucket.level + refilled + ask.given, room), least);
-    bucket.atMs = Math.max(nowMs, bucket.atMs);
+    refill(bucket, ask, {held: others + mine, lapsed, lapsedMs, nowMs});
+    const back = Math.min(ask.released, mine - kept) + ask.given;
+    bucket.level = Math.max(Math.min(bucket.level + back, room), least);
   }
   const owes = ask.mayOwe && ask.least > ask.capacity && bucket.level >= room;
   const granted = owes ? ask.least : grantOf(ask, bucket.level, gateways);

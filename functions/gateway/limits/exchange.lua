@@ -4,8 +4,9 @@
 -- KEYS[2…] a hash a limit: `level` and `at` of a limit a minute; a field for every gateway that holds some: `amount:until`
 -- ARGV[1]  the gateway's id                    ARGV[5]  life of what is held of a limit at once, ms
 -- ARGV[2]  now, ms; empty: by Redis's clock    ARGV[6]  life of a gateway, ms
--- ARGV[3]  how many gateways there are         then eight for every limit, in the order of KEYS:
--- ARGV[4]  life of permits, ms                 kind (m or p), capacity, kept, given, needed, least, max, level
+-- ARGV[3]  how many gateways there are         then nine for every limit, in the order of KEYS:
+-- ARGV[4]  life of permits, ms                 kind (m or p), capacity, kept, released, given, needed, least, max,
+--                                              level
 -- Result   gateways alive; then for every limit kept, granted, and what is left in thousandths
 
 local gateway, gateways = ARGV[1], tonumber(ARGV[3])
@@ -27,13 +28,13 @@ redis.call('PEXPIRE', KEYS[1], 2 * tonumber(ARGV[6]))
 local result = {redis.call('ZCARD', KEYS[1])}
 
 for index = 2, #KEYS do
-  local key, first = KEYS[index], 7 + (index - 2) * 8
+  local key, first = KEYS[index], 7 + (index - 2) * 9
   local kind, capacity = ARGV[first], tonumber(ARGV[first + 1])
-  local kept, given = tonumber(ARGV[first + 2]), tonumber(ARGV[first + 3])
-  local needed, least = tonumber(ARGV[first + 4]), tonumber(ARGV[first + 5])
-  local max, known = tonumber(ARGV[first + 6]), tonumber(ARGV[first + 7])
+  local kept, released, given = tonumber(ARGV[first + 2]), tonumber(ARGV[first + 3]), tonumber(ARGV[first + 4])
+  local needed, least = tonumber(ARGV[first + 5]), tonumber(ARGV[first + 6])
+  local max, known = tonumber(ARGV[first + 7]), tonumber(ARGV[first + 8])
 
-  local level, at, mine, others = nil, now, 0, 0
+  local level, at, mine, others, lapsed, lapsedAt = nil, now, 0, 0, 0, 0
   local over = {}
   local fields = redis.call('HGETALL', key)
   for field = 1, #fields, 2 do
@@ -45,7 +46,9 @@ for index = 2, #KEYS do
     else
       local colon = string.find(value, ':', 1, true)
       local amount = tonumber(string.sub(value, 1, colon - 1))
-      if tonumber(string.sub(value, colon + 1)) <= now then
+      local untilAt = tonumber(string.sub(value, colon + 1))
+      if untilAt <= now then
+        lapsed, lapsedAt = lapsed + amount, math.max(lapsedAt, untilAt)
         if name ~= gateway then over[#over + 1] = name end
       elseif name == gateway then
         mine = amount
@@ -61,9 +64,13 @@ for index = 2, #KEYS do
   if kind == 'p' then
     level = room
   else
-    local refilled = math.max(now - at, 0) * capacity / 60000
     level = level or math.min(known, capacity)
-    level = math.max(math.min(level + refilled + given, room), math.min(level, -capacity))
+    local owed = math.min(level, -capacity)
+    local held, ends = others + mine, math.max(now, at)
+    local middle = math.min(math.max(lapsedAt, at), ends)
+    level = math.min(level + (middle - at) * capacity / 60000, capacity - held - lapsed)
+    level = math.min(level + (ends - middle) * capacity / 60000, capacity - held)
+    level = math.max(math.min(level + math.min(released, mine - kept) + given, room), owed)
   end
 
   local whole, granted = math.floor(level), 0

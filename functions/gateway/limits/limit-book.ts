@@ -10,8 +10,8 @@ import {
   freeOf,
   giveBack,
   isIdle,
-  isLow,
   isShort,
+  isSpent,
   newAccount,
   remainingOf,
   take,
@@ -60,7 +60,7 @@ export const createLimitBook = ({
   onError?: (error: Error) => void;
 }) => {
   const accounts = new Map<string, Account>();
-  /** Those that will lack soon. */
+  /** Those that spent most of what they held, and will lack soon. */
   const low = new Set<Account>();
   let ticking: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -117,7 +117,7 @@ export const createLimitBook = ({
     for (const {limit, amount} of uses) {
       const account = accountOf(limit, now);
       take(account, amount, now);
-      if (isLow(account, now)) {
+      if (isSpent(account)) {
         low.add(account);
         schedule();
       }

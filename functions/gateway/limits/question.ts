@@ -4,7 +4,7 @@ Question: what an account says to the store, and what the answer makes of it. Pu
 In: an account, what waiting requests want of it, the time. Out: the next question, or that there is none. Once a second an account is
 looked at: what it keeps is what the next two seconds may need by what the last one used, and the rest goes back.
 */
-import {type Account, freeOf, isLow, isParallel, levelOf, waitMsOf} from './account.ts';
+import {type Account, freeOf, isLow, isParallel, isSpent, levelOf, waitMsOf} from './account.ts';
 import type {Answer, Ask} from './bucket.ts';
 import type {Lives} from './store.ts';
 
@@ -18,15 +18,15 @@ const askAgainMs = {min: 5, max: 100};
 
 const sliceMax = ({limit}: Account) => Math.max(Math.floor(limit.capacity / 10), 1);
 const isDue = (account: Account, nowMs: number, {slotMs}: Lives): boolean => {
-  const {permits, inUse, given, givenMs, lookedMs, levelMs} = account;
+  const {permits, inUse, given, givenMs, lookedMs, levelMs, stock} = account;
   if (isParallel(account)) {
     const isIdle = permits > Math.max(inUse, account.peak) && nowMs - lookedMs >= lookEveryMs;
     return isIdle || (permits + inUse > 0 && nowMs - levelMs >= slotMs / 3);
   }
   return (
     (given !== 0 && nowMs - givenMs >= gatherMs) ||
-    (permits > 0 && nowMs - lookedMs >= lookEveryMs) ||
-    isLow(account, nowMs)
+    (stock > 0 && nowMs - lookedMs >= lookEveryMs) ||
+    isSpent(account)
   );
 };
 
@@ -58,7 +58,7 @@ export const askOf = (
     isLooking: nowMs - account.lookedMs >= lookEveryMs,
     isLow: isLow(account, nowMs),
   };
-  const {kept, given, max} = isParallel(account)
+  const {kept, released, given, max} = isParallel(account)
     ? keepSlots(account, circumstances)
     : keepPermits(account, circumstances);
   if (circumstances.isLooking) {
@@ -71,6 +71,7 @@ export const askOf = (
     kind: limit.unit === 'parallel' ? 'parallel' : 'minute',
     capacity: limit.capacity,
     kept,
+    released,
     given,
     needed: lacks ? Math.max(want.sum - free, 0) : 0,
     least: lacks ? Math.max(want.least - free, 0) : 0,
@@ -85,7 +86,7 @@ type Circumstances = Readonly<{
   isLooking: boolean;
   isLow: boolean;
 }>;
-type Keeping = Pick<Ask, 'kept' | 'given' | 'max'>;
+type Keeping = Pick<Ask, 'kept' | 'released' | 'given' | 'max'>;
 
 const keepSlots = (account: Account, {lacks, lapsed, isLooking}: Circumstances): Keeping => {
   const {inUse, peak, permits} = account;
@@ -93,7 +94,7 @@ const keepSlots = (account: Account, {lacks, lapsed, isLooking}: Circumstances):
   const kept = lapsed || permits < inUse ? inUse : permits;
   account.permits = isLooking ? Math.max(inUse, Math.min(peak, kept)) : kept;
   account.peak = isLooking ? inUse : peak;
-  return {kept: account.permits, given: 0, max: lacks ? sliceMax(account) : 0};
+  return {kept: account.permits, released: 0, given: 0, max: lacks ? sliceMax(account) : 0};
 };
 
 /** Looked at once a second: what is kept is what the next two may need by what the last one did. */
@@ -104,14 +105,17 @@ const keepPermits = (
   const permits = lapsed ? 0 : account.permits;
   const likely = 2 * account.spent;
   const kept = isLooking ? Math.min(permits, likely) : permits;
-  const given = account.given + permits - kept;
+  const {given} = account;
+  const released = permits - kept;
   account.permits = kept;
+  // Until it has answered it may count no more than that.
+  account.stock = kept;
   account.given = 0;
   account.spent = isLooking ? 0 : account.spent;
   if (isLooking) {
-    return {kept, given, max: Math.min(Math.max(likely - kept, 0), sliceMax(account))};
+    return {kept, released, given, max: Math.min(Math.max(likely - kept, 0), sliceMax(account))};
   }
-  return {kept, given, max: lacks || isLow ? sliceMax(account) : 0};
+  return {kept, released, given, max: lacks || isLow ? sliceMax(account) : 0};
 };
 
 export const applyAnswer = (
@@ -121,7 +125,7 @@ export const applyAnswer = (
   {askedMs, nowMs, lives}: {askedMs: number; nowMs: number; lives: Lives},
 ) => {
   account.permits = Math.min(account.permits, answer.kept) + answer.granted;
-  account.stock = account.permits;
+  account.stock = answer.kept + answer.granted;
   // Of the time before it was asked: the store counts from later.
   account.untilMs = askedMs + (isParallel(account) ? lives.slotMs : lives.permitMs);
   account.level = answer.level;
@@ -150,9 +154,11 @@ export const closingAskOf = (account: Account, nowMs: number): Ask | undefined =
     level: levelOf(account, nowMs),
   };
   if (isParallel(account)) {
-    return permits === 0 ? undefined : {...common, kind: 'parallel', kept: inUse, given: 0};
+    return permits === 0
+      ? undefined
+      : {...common, kind: 'parallel', kept: inUse, released: 0, given: 0};
   }
-  return permits + given === 0
+  return permits === 0 && given === 0
     ? undefined
-    : {...common, kind: 'minute', kept: 0, given: permits + given};
+    : {...common, kind: 'minute', kept: 0, released: permits, given};
 };

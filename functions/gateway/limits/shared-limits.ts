@@ -73,6 +73,7 @@ export const createSharedLimits = ({
       kind: 'minute',
       capacity: debt.capacity,
       kept: 0,
+      released: 0,
       given: -Math.ceil(owedOf(debt)),
       needed: 0,
       least: 0,
@@ -137,9 +138,13 @@ export const createSharedLimits = ({
     return answers;
   };
 
-  const note = ({limit, kind, capacity, given, level}: Ask, granted: number, share: number) => {
+  const note = (
+    {limit, kind, capacity, released, given, level}: Ask,
+    granted: number,
+    share: number,
+  ) => {
     const before = debts.get(limit);
-    const amount = Math.max((before ? owedOf(before) : 0) + granted - given, 0);
+    const amount = Math.max((before ? owedOf(before) : 0) + granted - released - given, 0);
     if (kind === 'minute' && (before || amount > 0)) {
       const now = nowMs();
       const known = before ?? {level, levelMs: now};
@@ -174,7 +179,7 @@ export const createSharedLimits = ({
         logger.warn({err: error}, 'limits are per process: their store is away');
         askLater();
         // The store may have heard it: what was given back may be there, what is owed is owed.
-        return exchangeOwn(asks.map(ask => ({...ask, given: Math.min(ask.given, 0)})));
+        return exchangeOwn(asks.map(ask => ({...ask, released: 0, given: Math.min(ask.given, 0)})));
       }
     },
     isAway: () => store !== undefined && away,

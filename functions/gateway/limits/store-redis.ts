@@ -94,6 +94,7 @@ const valuesOf = (ask: Ask) => [
   ask.kind === 'minute' ? 'm' : 'p',
   ask.capacity,
   ask.kept,
+  ask.released,
   ask.given,
   ask.needed,
   ask.least,
