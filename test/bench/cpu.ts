@@ -1,8 +1,8 @@
 /**
-CPU: user and system time of a process, and of PostgreSQL, which is many processes.
+CPU: user and system time of a process and of all that it started; and the memory that a process has.
 
-In: process ids. Out: milliseconds since they started, read from `/proc` in the kernel's ticks of 10 ms. A PostgreSQL backend
-that ended is in its postmaster's account of ended children, so nothing is lost between two readings.
+In: process ids. Out: milliseconds since they started, read from `/proc` in the kernel's ticks of 10 ms; bytes. A process that
+ended is in its parent's account of ended children, so nothing is lost between two readings.
 */
 import {readdirSync, readFileSync} from 'node:fs';
 
@@ -22,26 +22,39 @@ const fieldsOf = (pid: number | string): string[] | undefined => {
 const sum = (fields: readonly string[], from: number, to: number) =>
   fields.slice(from, to).reduce((total, ticks) => total + Number(ticks), 0) * tickMs;
 
+const gone = (pid: number) =>
+  new Error(`process ${pid} has no /proc/${pid}: it ended, or this system is no Linux`);
+
 export const cpuMsOf = (pid: number): number => {
   const fields = fieldsOf(pid);
   if (!fields) {
-    throw new Error(
-      `process ${pid} has no /proc/${pid}/stat: it ended, or this system is no Linux`,
-    );
+    throw gone(pid);
   }
   return sum(fields, 11, 13);
 };
 
-export const childrenOf = (pid: number): number[] =>
-  readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name) && Number(fieldsOf(name)?.[1]) === pid)
-    .map(Number);
-
-/** A process, its living children and its ended ones. */
+/** A process, all that descends from it and lives, and what has ended and was waited for. */
 export const familyCpuMsOf = (pid: number): number => {
-  let total = sum(fieldsOf(pid) ?? [], 11, 15);
-  for (const child of childrenOf(pid)) {
-    total += sum(fieldsOf(child) ?? [], 11, 13);
+  const all = new Map(
+    readdirSync('/proc').flatMap(name => {
+      const fields = /^\d+$/.test(name) ? fieldsOf(name) : undefined;
+      return fields ? [[Number(name), fields] as const] : [];
+    }),
+  );
+  if (!all.has(pid)) {
+    throw gone(pid);
   }
-  return total;
+  const cpuOf = (one: number): number => {
+    const children = [...all].filter(([, fields]) => Number(fields[1]) === one);
+    return children.reduce(
+      (total, [child]) => total + cpuOf(child),
+      sum(all.get(one) as string[], 11, 15),
+    );
+  };
+  return cpuOf(pid);
+};
+
+export const residentBytesOf = (pid: number): number => {
+  const text = readFileSync(`/proc/${pid}/status`, 'latin1');
+  return Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1] ?? Number.NaN) * 1_024;
 };

@@ -1,62 +1,30 @@
 /**
-Gateway: what the gateway costs beside a bare proxy, measured side by side in one run.
+Gateway: what the gateway costs beside a bare proxy and its peers, measured side by side in one run.
 
 In: options. Out: a table with each figure's budget, or one JSON with --json, and whether every budget is met.
 */
-import {availableParallelism} from 'node:os';
-import {parseArgs} from 'node:util';
+import {availableParallelism, loadavg} from 'node:os';
+import {rounded} from './figures.ts';
 import {type Finding, judge, type Round} from './judge.ts';
 import {measure} from './measure.ts';
+import {type Options, readOptions} from './options.ts';
 import {reportOf} from './report.ts';
-import {type Row, rowsAt} from './rows.ts';
+import type {Row} from './rows.ts';
+import type {StreamsFinding} from './streams/judge.ts';
+import {measureStreams} from './streams/measure.ts';
 import {startWorld, type World} from './world.ts';
 
-export const usage =
-  'npm run bench gateway -- [--rounds 5] [--seconds 5] [--rate 1000] [--row NAME]… [--profile FOLDER] [--json]';
+export {usage} from './options.ts';
+
+type Say = (line: string) => void;
 
 /** The first round's warm-up also lets every function on the path be compiled. */
 const warmMs = {first: 4_000, later: 1_000};
 
-const readOptions = (args: readonly string[]) => {
-  const {values} = parseArgs({
-    args: [...args],
-    options: {
-      rounds: {type: 'string', default: '5'},
-      seconds: {type: 'string', default: '5'},
-      rate: {type: 'string', default: '1000'},
-      row: {type: 'string', multiple: true},
-      profile: {type: 'string'},
-      json: {type: 'boolean', default: false},
-    },
-  });
-  const number = (name: 'rounds' | 'seconds' | 'rate', max: number) => {
-    const value = Number(values[name]);
-    if (!Number.isInteger(value) || value < 1 || value > max) {
-      throw new TypeError(`--${name} is a whole number from 1 to ${max}, got "${values[name]}"`);
-    }
-    return value;
-  };
-  const rate = number('rate', 10_000);
-  const all = rowsAt(rate);
-  const unknown = (values.row ?? []).filter(name => !all.some(row => row.name === name));
-  if (unknown.length > 0) {
-    throw new TypeError(
-      `rows are ${all.map(({name}) => name).join(', ')}; got "${unknown.join(', ')}"`,
-    );
-  }
-  return {
-    rounds: number('rounds', 100),
-    seconds: number('seconds', 600),
-    rows: all.filter(({name}) => values.row === undefined || values.row.includes(name)),
-    profile: values.profile,
-    json: values.json,
-  };
-};
-
 const measureRow = async (
   world: World,
   row: Row,
-  {rounds, seconds, say}: {rounds: number; seconds: number; say: (line: string) => void},
+  {rounds, seconds, say}: {rounds: number; seconds: number; say: Say},
 ) => {
   const results: Round[] = [];
   for (let index = 0; index < rounds; index++) {
@@ -79,37 +47,72 @@ const measureRow = async (
   return results;
 };
 
-/** Resolves with whether every budget is met. */
-export const run = async (
-  args: readonly string[],
-  {say, interrupted}: {say: (line: string) => void; interrupted: Promise<never>},
-): Promise<boolean> => {
-  const options = readOptions(args);
-  const world = await startWorld({profileFolder: options.profile});
-  const findings: Finding[] = [];
-  const measureRows = async () => {
-    for (const row of options.rows) {
-      findings.push(...judge(row, await measureRow(world, row, {...options, say})));
-    }
-  };
+const within = async <Result>(
+  options: Parameters<typeof startWorld>[0],
+  interrupted: Promise<never>,
+  work: (world: World) => Promise<Result>,
+): Promise<Result> => {
+  const world = await startWorld(options);
   try {
-    await Promise.race([measureRows(), interrupted]);
+    return await Promise.race([work(world), interrupted]);
   } finally {
     await world.stop();
   }
-  const hasNginx = findings.some(({baseline}) => baseline.name === 'nginx');
-  const skipped = hasNginx ? [] : ['bare against nginx: nginx not installed, row skipped'];
+};
+
+const measureRows = async (world: World, {rows, ...options}: Options & {say: Say}) => {
+  const findings: Finding[] = [];
+  for (const row of rows) {
+    findings.push(...judge(row, await measureRow(world, row, options)));
+  }
+  const {requests} = await world.stores.traces();
+  if (requests === 0) {
+    throw new Error('no trace arrived, and tracing is part of what is measured');
+  }
+  return findings;
+};
+
+/** The comparisons of a row that came to nothing, since what it is compared with is not there. */
+const skippedOf = (row: Row, findings: readonly Finding[]) =>
+  row.comparisons
+    .filter(
+      ({baseline}) =>
+        !findings.some(finding => finding.row === row.name && finding.baseline.name === baseline),
+    )
+    .map(({baseline}) => `${row.name} against ${baseline}: not installed, skipped`);
+
+/** Resolves with whether every budget is met. */
+export const run = async (
+  args: readonly string[],
+  {say, interrupted}: {say: Say; interrupted: Promise<never>},
+): Promise<boolean> => {
+  const options = readOptions(args);
+  const {rows, open, nodeArguments, rounds, seconds} = options;
+  const findings: (Finding | StreamsFinding)[] = [];
+  const skipped: string[] = [];
+  if (rows.length > 0) {
+    const found = await within({rows, nodeArguments, say}, interrupted, world =>
+      measureRows(world, {...options, say}),
+    );
+    findings.push(...found);
+    skipped.push(...rows.flatMap(row => skippedOf(row, found)));
+  }
+  if (open) {
+    // In a world of its own: what other rows left in the heap is not its memory.
+    const streamed = {rows: [{model: 'slow', targets: ['gateway']}], nodeArguments, say} as const;
+    findings.push(
+      await within(streamed, interrupted, world => measureStreams(world, {...open, say})),
+    );
+  }
+  const machine = {
+    node: process.version,
+    cores: availableParallelism(),
+    load: rounded(loadavg()[0] as number, 1),
+  };
   console.log(
     options.json
-      ? JSON.stringify({
-          node: process.version,
-          cores: availableParallelism(),
-          rounds: options.rounds,
-          seconds: options.seconds,
-          findings,
-          skipped,
-        })
-      : reportOf(findings, skipped),
+      ? JSON.stringify({...machine, rounds, seconds, findings, skipped})
+      : reportOf(machine, findings, skipped),
   );
   return findings.every(({met}) => met);
 };

@@ -1,12 +1,13 @@
 /**
-Judge: what the rounds of a row came to, against its budget. Pure.
+Judge: what the rounds of a row came to, against its budgets. Pure.
 
-In: a row, its rounds. Out: findings, one a figure: bare's, the gateway's, their ratio, met or not. A ratio is that of the
+In: a row, its rounds. Out: findings, one a figure: the baseline's, the subject's, their ratio, met or not. A ratio is that of the
 medians of the rounds; the lowest and highest ratio of a single round tell how far to believe it.
 */
 import {median, rounded} from './figures.ts';
 import type {Sample} from './measure.ts';
-import {bareToNginxMax, type Row} from './rows.ts';
+import type {Comparison, Row} from './rows.ts';
+import type {StoreName} from './stores.ts';
 import type {TargetName} from './world.ts';
 
 /** The samples of a round, by target. */
@@ -22,66 +23,61 @@ export type Finding = Readonly<{
   ratioOfRounds: readonly [lowest: number, highest: number];
   budget: number;
   met: boolean;
-  /** CPU of PostgreSQL in the subject's rounds; never part of the ratio. */
-  postgres?: number;
+  /** CPU of what the gateway leans on, in its rounds; never part of the ratio. */
+  stores?: Readonly<Record<StoreName, number>>;
   perSecond: Readonly<Record<string, number>>;
   loadShare: number;
   remarks: readonly string[];
 }>;
 
-type Figure = Readonly<{
-  row: Row;
-  label: string;
-  unit: string;
-  rounds: readonly Round[];
-  baseline: TargetName;
-  subject: TargetName;
-  budget: number;
-  of: (round: Round, target: TargetName) => number;
-}>;
+type Figure = Comparison &
+  Readonly<{
+    row: Row;
+    label: string;
+    unit: string;
+    rounds: readonly Round[];
+    of: (round: Round, target: TargetName) => number;
+  }>;
 
 /** An open loop that got through less than this share of its rate measured something else. */
 const reachedShare = 0.98;
 
-const judgeFigure = ({
-  row,
-  label,
-  unit,
-  rounds,
-  baseline,
-  subject,
-  budget,
-  of,
-}: Figure): Finding => {
+const medianOf = (rounds: readonly Round[], of: (round: Round) => number | undefined) =>
+  median(rounds.map(round => of(round) ?? Number.NaN));
+
+const judgeFigure = (figure: Figure): Finding => {
+  const {row, label, unit, rounds, baseline, subject, budget, of} = figure;
   const [before, after] = [baseline, subject].map(target =>
-    median(rounds.map(round => of(round, target))),
+    medianOf(rounds, round => of(round, target)),
   ) as [number, number];
   const ratios = rounds.map(round => of(round, subject) / of(round, baseline));
   const ratio = after / before;
   const remarks = remarksOf(row, rounds, [baseline, subject]);
   const shares = rounds.flatMap(round => Object.values(round).map(({loadShare}) => loadShare));
+  const micros = (store: StoreName) =>
+    rounded(
+      medianOf(rounds, ({gateway}) => gateway?.storeMicros[store]),
+      1,
+    );
   return {
     row: row.name,
     title: label,
     unit,
     baseline: {name: baseline, value: rounded(before, 3)},
     subject: {name: subject, value: rounded(after, 3)},
-    ratio: rounded(ratio, 2),
-    ratioOfRounds: [rounded(Math.min(...ratios), 2), rounded(Math.max(...ratios), 2)],
+    ratio: rounded(ratio, 3),
+    ratioOfRounds: [rounded(Math.min(...ratios), 3), rounded(Math.max(...ratios), 3)],
     budget,
     met: ratio <= budget && remarks.length === 0,
     ...(row.measures === 'latency' || subject !== 'gateway'
       ? {}
       : {
-          postgres: rounded(
-            median(rounds.map(round => round.gateway?.postgresMicros ?? Number.NaN)),
-            1,
-          ),
+          stores: {postgres: micros('postgres'), redis: micros('redis'), kafka: micros('kafka')},
         }),
     perSecond: Object.fromEntries(
       [baseline, subject].map(target => [
         target,
-        Math.round(median(rounds.map(round => round[target]?.perSecond ?? Number.NaN))),
+        Math.round(medianOf(rounds, round => round[target]?.perSecond)),
       ]),
     ),
     loadShare: rounded(median(shares), 2),
@@ -100,11 +96,12 @@ const remarksOf = (
   const slowest = targets.filter(
     target =>
       rate !== undefined &&
-      median(rounds.map(round => round[target]?.perSecond ?? 0)) < rate * reachedShare,
+      medianOf(rounds, round => round[target]?.perSecond ?? 0) < rate * reachedShare,
   );
   return [
     ...(failed > 0 ? [`${failed} requests failed`] : []),
     ...slowest.map(target => `saturated: ${target} did not reach ${rate}/s`),
+    ...new Set(samples.flatMap(({flaws}) => flaws)),
   ];
 };
 
@@ -112,31 +109,24 @@ const cpu = (round: Round, target: TargetName) => round[target]?.cpuMicros ?? Nu
 const added = (key: 'p50Ms' | 'p99Ms') => (round: Round, target: TargetName) =>
   (round[target]?.[key] ?? Number.NaN) - (round.direct?.[key] ?? Number.NaN);
 
-export const judge = (row: Row, rounds: readonly Round[]): Finding[] => {
-  const common = {row, rounds, baseline: 'bare', subject: 'gateway', budget: row.budget} as const;
-  if (row.measures === 'latency') {
-    return (['p50Ms', 'p99Ms'] as const).map(key =>
-      judgeFigure({
-        ...common,
-        label: `${row.title}, ${key.slice(0, 3)}`,
-        unit: 'ms',
-        of: added(key),
-      }),
-    );
-  }
-  const finding = judgeFigure({...common, label: row.title, unit: 'µs', of: cpu});
-  return rounds.every(({nginx}) => nginx)
-    ? [
-        finding,
+const judgeComparison = (row: Row, rounds: readonly Round[], comparison: Comparison) => {
+  const common = {row, rounds, ...comparison};
+  const {baseline, subject} = comparison;
+  const label = baseline === 'bare' ? row.title : `${row.title}: ${subject} against ${baseline}`;
+  return row.measures === 'latency'
+    ? (['p50Ms', 'p99Ms'] as const).map(key =>
         judgeFigure({
           ...common,
-          label: 'the same, bare against nginx with one worker',
-          unit: 'µs',
-          baseline: 'nginx',
-          subject: 'bare',
-          budget: bareToNginxMax,
-          of: cpu,
+          label: `${row.title}, ${key.slice(0, 3)}`,
+          unit: 'ms',
+          of: added(key),
         }),
-      ]
-    : [finding];
+      )
+    : [judgeFigure({...common, label, unit: 'µs', of: cpu})];
 };
+
+/** Findings of the comparisons whose targets are there. */
+export const judge = (row: Row, rounds: readonly Round[]): Finding[] =>
+  row.comparisons
+    .filter(({baseline, subject}) => rounds.every(round => round[baseline] && round[subject]))
+    .flatMap(comparison => judgeComparison(row, rounds, comparison));

@@ -1,24 +1,26 @@
 /**
 Measure: one target under one row's load, for some seconds after a warm-up that is not counted.
 
-In: the world, a row, a target. Out: what a request (or chunk) cost it, what PostgreSQL and the load generator used
+In: the world, a row, a target. Out: what a request (or chunk) cost it, what the stores and the load generator used
 meanwhile, the latencies. A round measures every target once, one after the other, so that a noisy neighbour or a clock
 that steps down hits all of them alike.
 */
 import {once} from 'node:events';
 import {setTimeout as wait} from 'node:timers/promises';
-import {cpuMsOf, familyCpuMsOf} from './cpu.ts';
+import {cpuMsOf} from './cpu.ts';
 import {percentile} from './figures.ts';
+import {flawsOf} from './gauges.ts';
 import type {Command, Count} from './load.ts';
 import {bodyOf, type Row} from './rows.ts';
+import type {StoreName} from './stores.ts';
 import type {TargetName, World} from './world.ts';
 
 export type Sample = Readonly<{
   target: TargetName;
   /** CPU of the target a request, or a chunk where the row counts chunks. */
   cpuMicros: number;
-  /** CPU of PostgreSQL, of all its processes, a request or a chunk. */
-  postgresMicros: number;
+  /** CPU of the stores, of all their processes, a request or a chunk. */
+  storeMicros: Readonly<Record<StoreName, number>>;
   completed: number;
   failed: number;
   perSecond: number;
@@ -27,6 +29,8 @@ export type Sample = Readonly<{
   targetShare: number;
   p50Ms: number;
   p99Ms: number;
+  /** Why it does not count. */
+  flaws: readonly string[];
 }>;
 
 const createLoad = ({process: child}: World['load']) => {
@@ -55,7 +59,7 @@ export const measure = async (
     kind: 'start',
     plan: {
       url: `${target.url}/v1/chat/completions`,
-      headers: {authorization: `Bearer ${world.apiKey}`, 'content-type': 'application/json'},
+      headers: {...target.headers, 'content-type': 'application/json'},
       body: bodyOf(row),
       connections: row.connections,
       rate: row.rate,
@@ -63,12 +67,16 @@ export const measure = async (
     },
   });
   await wait(warmMs);
+  const {cpuMs} = world.stores;
   const read = () => ({
     atMs: performance.now(),
-    target: cpuMsOf(target.pid),
-    postgres: familyCpuMsOf(world.postgresPid),
+    target: target.cpuMs(),
+    postgres: cpuMs.postgres(),
+    redis: cpuMs.redis(),
+    kafka: cpuMs.kafka(),
     load: cpuMsOf(world.load.pid),
   });
+  const gaugesBefore = await world.gauges();
   const warm = await ask<Count>({kind: 'mark'});
   const before = read();
   await wait(measuredMs);
@@ -77,10 +85,15 @@ export const measure = async (
   await ask({kind: 'stop'});
   const elapsedMs = after.atMs - before.atMs;
   const units = row.measures === 'chunk' ? count.events : count.completed;
+  const microsOf = (what: 'target' | StoreName) => ((after[what] - before[what]) * 1_000) / units;
   return {
     target: name,
-    cpuMicros: ((after.target - before.target) * 1_000) / units,
-    postgresMicros: ((after.postgres - before.postgres) * 1_000) / units,
+    cpuMicros: microsOf('target'),
+    storeMicros: {
+      postgres: microsOf('postgres'),
+      redis: microsOf('redis'),
+      kafka: microsOf('kafka'),
+    },
     completed: count.completed,
     failed: warm.failed + count.failed,
     perSecond: (count.completed * 1_000) / elapsedMs,
@@ -88,5 +101,6 @@ export const measure = async (
     targetShare: (after.target - before.target) / elapsedMs,
     p50Ms: percentile(count.latenciesMs, 0.5),
     p99Ms: percentile(count.latenciesMs, 0.99),
+    flaws: name === 'gateway' ? flawsOf(gaugesBefore, await world.gauges(), count.completed) : [],
   };
 };

@@ -1,14 +1,18 @@
 /**
-Seed: what the gateway needs to serve: an organisation, a project, a key, three budgets, and a model an upstream.
+Seed: what the gateway needs to serve: an organisation, a project, a key, each with a budget and limits, and a model an upstream.
 
 In: the database, the URLs of the model servers by name. Out: the key's text. The budgets are far from their limits, so
-that leases are granted in full slices; the price is an ordinary one, so that they are used up and asked for again.
+that leases are granted in full slices; the price is an ordinary one, so that they are used up and asked for again. The limits
+are some times what the load asks for: nobody is refused, and permits are taken and given back all the time.
 */
 import type pg from 'pg';
 import {hashSecret, makeApiKey} from '../../events/api-key.ts';
 import {uuidv7} from '../../events/uuid.ts';
 
 const limitNanos = 1_000_000_000_000_000;
+/** In the order of the columns: of 10,000 requests a second of 1,200 tokens, and 10,000 at once. */
+const rates = [600_000, 720_000_000, 10_000];
+const rateColumns = 'requests_per_minute, tokens_per_minute, parallel_requests';
 
 export const seed = async (
   client: Pick<pg.ClientBase, 'query'>,
@@ -16,15 +20,18 @@ export const seed = async (
 ): Promise<string> => {
   const [org, project, key] = [uuidv7(), uuidv7(), uuidv7()];
   const {text, publicId, secret} = makeApiKey();
-  await client.query('insert into orgs (id, name) values ($1, $2)', [org, 'bench']);
-  await client.query('insert into projects (id, org_id, name) values ($1, $2, $3)', [
-    project,
-    org,
-    'bench',
-  ]);
   await client.query(
-    `insert into keys (id, org_id, project_id, public_id, secret_hash, name) values ($1, $2, $3, $4, $5, 'bench')`,
-    [key, org, project, publicId, hashSecret(secret)],
+    `insert into orgs (id, name, ${rateColumns}) values ($1, 'bench', $2, $3, $4)`,
+    [org, ...rates],
+  );
+  await client.query(
+    `insert into projects (id, org_id, name, ${rateColumns}) values ($1, $2, 'bench', $3, $4, $5)`,
+    [project, org, ...rates],
+  );
+  await client.query(
+    `insert into keys (id, org_id, project_id, public_id, secret_hash, name, ${rateColumns})
+     values ($1, $2, $3, $4, $5, 'bench', $6, $7, $8)`,
+    [key, org, project, publicId, hashSecret(secret), ...rates],
   );
   for (const [ofProject, ofKey] of [
     [null, null],

@@ -1,174 +1,105 @@
 /**
-World: everything that the rows measure, started once: PostgreSQL, three model servers, the gateway, the bare proxies.
+World: everything that the rows measure, started once: the stores, model servers, the gateway, what it is compared with.
 
-In: where to keep its data, where to write profiles. Out: the targets by model, the ids of the processes, and its end. The
-gateway is started as it ships, with a database of its own; only the relay is missing, so a consumer deletes what is in
-the outbox now and then: its work is PostgreSQL's, never the gateway's.
+In: the rows, Node's arguments for the gateway. Out: the targets by model, the CPU time of each store, and its end. The gateway is
+started as it ships, with a database, a topic and a Redis of its own. No function reads its log.
 */
-import {randomBytes} from 'node:crypto';
 import {closeSync, openSync} from 'node:fs';
-import {chmod, mkdtemp, readFile, rm} from 'node:fs/promises';
+import {mkdtemp, readFile, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import pg from 'pg';
-import {startPostgres} from '../../knative/local/postgres/postgres.ts';
-import {migrate} from '../../schemas/sql/migrate.ts';
+import {tailOf} from '../runner/install.ts';
 import {type Child, startChild} from './child.ts';
-import {startNginx} from './nginx.ts';
+import {familyCpuMsOf} from './cpu.ts';
+import {type Gauges, readGauges} from './gauges.ts';
+import {type ModelName, startModels} from './models.ts';
+import {startPeers} from './peers/peers.ts';
+import {prove} from './proof.ts';
+import type {Row} from './rows.ts';
 import {seed} from './seed.ts';
+import {createStack} from './stack.ts';
+import {type Stores, startStores} from './stores.ts';
 
-/** How the model servers behave, by the name of their model. */
-export const models = {
-  distant: {FIRST_TOKEN_DELAY_MS: '100'},
-  instant: {},
-  paced: {TOKEN_DELAY_MS: '20', DEFAULT_TOKENS: '128'},
-} as const satisfies Record<string, Record<string, string>>;
-
-export type ModelName = keyof typeof models;
-export type TargetName = 'direct' | 'bare' | 'nginx' | 'gateway';
-export type Target = Readonly<{url: string; pid: number}>;
+export type PeerName = 'nginx' | 'portkey' | 'litellm';
+export type TargetName = 'direct' | 'bare' | 'gateway' | PeerName;
+export type Target = Readonly<{
+  url: string;
+  headers: Readonly<Record<string, string>>;
+  cpuMs(): number;
+}>;
 export type World = Readonly<{
-  /** Undefined: not there; only nginx can be. */
+  /** Undefined: not there; a peer that could not be installed. */
   target(name: TargetName, model: ModelName): Target | undefined;
-  apiKey: string;
-  postgresPid: number;
+  gateway: Child;
+  /** What the gateway says of itself. */
+  gauges(): Promise<Gauges>;
+  stores: Stores;
   load: Child;
   stop(): Promise<void>;
 }>;
 
-const password = () => randomBytes(18).toString('hex');
-const consumeMs = 500;
-
-/** As a deployment does it: the owner makes schema and roles without being a superuser. */
-export const prepareDatabase = async (superuserUrl: string) => {
-  const client = new pg.Client({connectionString: superuserUrl});
-  await client.connect();
-  const url = (user: string, secret: string) => {
-    const address = new URL(superuserUrl);
-    address.username = user;
-    address.password = secret;
-    address.pathname = '/bench';
-    return address.href;
-  };
-  const [owner, gateway] = [password(), password()];
-  await client.query(`create role sluice_owner login createrole password '${owner}'`);
-  await client.query('create database bench owner sluice_owner');
-  await migrate({databaseUrl: url('sluice_owner', owner)});
-  await client.query(`alter role sluice_gateway login password '${gateway}'`);
-  await client.end();
-  const superuser = new URL(superuserUrl);
-  return {
-    gatewayUrl: url('sluice_gateway', gateway),
-    superuserUrl: url(superuser.username, superuser.password),
-  };
-};
-
-const startConsumer = async (databaseUrl: string) => {
-  const client = new pg.Client({connectionString: databaseUrl});
-  await client.connect();
-  let timer: NodeJS.Timeout;
-  let running = Promise.resolve();
-  const consume = () => {
-    running = client
-      // By a bound and not by a list: statistics of a moment when the table was empty make a list quadratic.
-      .query(
-        'delete from outbox where id <= (select max(id) from (select id from outbox order by id limit 5000) oldest)',
-      )
-      .then(() => {
-        timer = setTimeout(consume, consumeMs);
-      });
-  };
-  consume();
-  return {
-    client,
-    async stop() {
-      await running;
-      clearTimeout(timer);
-      await client.end();
-    },
-  };
-};
-
-export const startWorld = async ({profileFolder}: {profileFolder?: string}): Promise<World> => {
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
-  // PostgreSQL may run as another user than we do.
-  await chmod(folder, 0o755);
-  const stops: (() => Promise<void>)[] = [() => rm(folder, {recursive: true, force: true})];
-  const stop = async () => {
-    for (const next of stops.reverse()) {
-      await next();
-    }
-  };
-  const started = async <Part extends {stop(): Promise<void>}>(starting: Promise<Part>) => {
-    const part = await starting;
-    stops.push(part.stop);
-    return part;
-  };
+export const startWorld = async ({
+  rows,
+  nodeArguments,
+  say,
+}: {
+  rows: readonly Pick<Row, 'model' | 'targets'>[];
+  /** Node's, for the gateway. */
+  nodeArguments: readonly string[];
+  say: (line: string) => void;
+}): Promise<World> => {
+  const stack = createStack();
   try {
-    const directory = join(folder, 'postgres');
-    const postgres = await started(startPostgres({directory, password: password()}));
-    const databases = await prepareDatabase(postgres.superuserUrl);
-    const consumer = await started(startConsumer(databases.superuserUrl));
-    const servers = await startModels(started);
-    const apiKey = await seed(consumer.client, servers.urls);
+    const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+    stack.onStop(() => rm(folder, {recursive: true, force: true}));
+    const stores = await startStores(stack, {folder, say});
+    const served = await startModels(stack, [...new Set(rows.map(({model}) => model))]);
+    const apiKey = await seed(
+      stores.database,
+      Object.fromEntries([...served].map(([name, {model}]) => [name, model.url])),
+    );
     const log = openSync(join(folder, 'gateway.log'), 'w');
-    stops.push(async () => closeSync(log));
-    const gateway = await started(
+    stack.onStop(async () => closeSync(log));
+    const gateway = await stack.add(
       startChild({
         program: 'functions/gateway/main.ts',
-        environment: {
-          PORT: '0',
-          DATABASE_URL: databases.gatewayUrl,
-          ENVIRONMENT: 'development',
-        },
-        nodeArguments: profileFolder ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`] : [],
+        environment: {PORT: '0', ENVIRONMENT: 'development', ...stores.environment},
+        nodeArguments,
         output: log,
       }),
     );
-    const nginx = await startNginx(join(folder, 'nginx'), servers.urls.distant as string);
-    if (nginx) {
-      stops.push(nginx.stop);
-    }
-    const load = await started(startChild({program: 'test/bench/load.ts'}));
+    const peers = await startPeers(stack, {folder, rows, served, say});
+    const load = await stack.add(startChild({program: 'test/bench/load.ts'}));
+    const headers = {authorization: `Bearer ${apiKey}`};
+    const targetOf = ({url, pid}: Child): Target => ({
+      url,
+      headers,
+      cpuMs: () => familyCpuMsOf(pid),
+    });
+    const measured = targetOf(gateway);
+    await prove(measured, rows[0]?.model ?? 'instant').catch(async error => {
+      say(tailOf(await readFile(join(folder, 'gateway.log'), 'utf8')));
+      throw error;
+    });
     return {
-      target: (name, model) =>
-        ({
-          direct: servers.models[model],
-          bare: servers.bares[model],
-          nginx: model === 'distant' ? nginx : undefined,
-          gateway,
-        })[name],
-      apiKey,
-      postgresPid: Number(
-        (await readFile(join(directory, 'postmaster.pid'), 'utf8')).split('\n')[0],
-      ),
+      target(name, model) {
+        const server = served.get(model);
+        if (name === 'gateway') {
+          return measured;
+        }
+        if (name === 'direct' || name === 'bare') {
+          return server && targetOf(name === 'bare' ? server.bare : server.model);
+        }
+        return peers.get(name);
+      },
+      gateway,
+      gauges: () => readGauges(gateway.url),
+      stores,
       load,
-      stop,
+      stop: stack.stop,
     };
   } catch (error) {
-    await stop();
+    await stack.stop();
     throw error;
   }
-};
-
-const startModels = async (started: (starting: Promise<Child>) => Promise<Child>) => {
-  const [servers, bares, urls]: [
-    Record<string, Child>,
-    Record<string, Child>,
-    Record<string, string>,
-  ] = [{}, {}, {}];
-  for (const [name, environment] of Object.entries(models)) {
-    const server = await started(
-      startChild({
-        program: 'knative/local/simulated-model/main.ts',
-        environment: {PORT: '0', MODELS: `${name}:8192`, ...environment},
-      }),
-    );
-    servers[name] = server;
-    urls[name] = server.url;
-    bares[name] = await started(
-      startChild({program: 'test/bench/bare.ts', environment: {UPSTREAM: server.url}}),
-    );
-  }
-  return {models: servers, bares, urls};
 };

@@ -14,7 +14,7 @@ import {startPostgres} from '../../../knative/local/postgres/postgres.ts';
 import {startKafkaServer} from '../../runner/kafka.ts';
 import {startRedisServer} from '../../runner/redis.ts';
 import {type Child, startChild} from '../child.ts';
-import {prepareDatabase} from '../world.ts';
+import {prepareDatabase} from '../database.ts';
 import {seedModel} from './seed.ts';
 
 export const gatewayRole = 'sluice_gateway';
