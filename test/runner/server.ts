@@ -28,6 +28,8 @@ export type Program = Readonly<{
   name: string;
   command: string;
   args: readonly string[];
+  /** All that it is told; absent: what this process knows. */
+  environment?: Readonly<Record<string, string | undefined>>;
   /** Written to its standard input: what nobody should read in the list of processes. */
   input?: string;
   folder: string;
@@ -45,6 +47,7 @@ export const createServerProcess = ({
   name,
   command,
   args,
+  environment,
   input = '',
   folder,
   check,
@@ -53,7 +56,12 @@ export const createServerProcess = ({
 
   const launch = async () => {
     // A session of its own: Ctrl-C reaches it through us, after the tests that use it.
-    const child = spawn(command, args, {cwd: folder, detached: true, stdio: 'pipe'});
+    const child = spawn(command, args, {
+      cwd: folder,
+      env: environment,
+      detached: true,
+      stdio: 'pipe',
+    });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', chunk => {

@@ -3,14 +3,15 @@ Messages: `/v1/messages`, Anthropic's form, as vLLM serves it on top of its chat
 
 In: a body. Out: a message, whole or as events; the prompt's tokens stand in its first event, all of them in the last but one.
 */
+import {askedOf} from './asked.ts';
 import {badRequest} from './errors.ts';
 import type {Exchange, Prepare} from './exchange.ts';
 import {type Body, isObject} from './fields.ts';
 import {type Chunks, generate, type Script} from './generate.ts';
-import {pieceOf, textOf, totalTokens} from './pieces.ts';
+import {quotedPieceOf, textOf, totalTokens} from './pieces.ts';
 import {type Plan, plan, type Sequence} from './plan.ts';
 import {readMessages} from './prompt.ts';
-import {argumentsOf, argumentsPiece, event, forcedTool} from './typed-events.ts';
+import {argumentsOf, argumentsPiece, event} from './typed-events.ts';
 
 /** A block as a part that the chat's prompt can count: media stay what they are. */
 const partOf = (block: unknown): unknown => {
@@ -52,6 +53,15 @@ const stopReason = ({finish}: Sequence, tool: string | undefined) => {
   return tool === undefined ? 'end_turn' : 'tool_use';
 };
 
+/** What was cut is no JSON: vLLM gives an empty input then. */
+const inputOf = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+};
+
 const scriptOf = (tool: string | undefined): Script => {
   const messageOf = (planned: Plan, exchange: Exchange, fields: object, tokens: number) => ({
     id: `chatcmpl-${exchange.id}`,
@@ -71,7 +81,7 @@ const scriptOf = (tool: string | undefined): Script => {
     const block = tool === undefined ? {type: 'text', text: ''} : callOf(exchange);
     const [kind, text] =
       tool === undefined ? ['text_delta', 'text'] : ['input_json_delta', 'partial_json'];
-    const piece = tool === undefined ? pieceOf : argumentsPiece;
+    const piece = tool === undefined ? quotedPieceOf : argumentsPiece;
     const head = `event: content_block_delta\ndata: {"index":0,"delta":{"type":"${kind}","${text}":"`;
     const named = (type: string, fields: object) => event(type, JSON.stringify({...fields, type}));
     return {
@@ -100,7 +110,7 @@ const scriptOf = (tool: string | undefined): Script => {
       const block =
         tool === undefined
           ? {type: 'text', text: textOf(sequence, exchange)}
-          : {...callOf(exchange), input: JSON.parse(argumentsOf(sequence, exchange))};
+          : {...callOf(exchange), input: inputOf(argumentsOf(sequence, exchange))};
       const fields = {content: [block], stop_reason: stopReason(sequence, tool)};
       return JSON.stringify(messageOf(planned, exchange, fields, totalTokens(planned)));
     },
@@ -110,7 +120,9 @@ const scriptOf = (tool: string | undefined): Script => {
 export const prepareMessages: Prepare = (body, model, settings) => {
   if (body.max_tokens === undefined) throw badRequest('max_tokens is required.', 'max_tokens');
   const {max_tokens, stream, stop_sequences: stop} = body;
-  const planned = plan({max_tokens, stream, stop}, [readPrompt(body)], model, settings);
-  const script = scriptOf(forcedTool(body));
+  const {tool, json} = askedOf(body);
+  const rules = {...settings, json};
+  const planned = plan({max_tokens, stream, stop}, [readPrompt(body)], model, rules);
+  const script = scriptOf(tool);
   return exchange => generate(planned, script, exchange);
 };

@@ -8,7 +8,7 @@ By default a sequence ends by itself (`stop`) after `defaultTokens`; `max_tokens
 import {badRequest} from './errors.ts';
 import {type Body, booleanField, integerField, isObject, stringsField} from './fields.ts';
 import type {Prompt} from './prompt.ts';
-import {completionText} from './tokens.ts';
+import {bytesPerToken, completionText, countTokens} from './tokens.ts';
 
 export type Model = Readonly<{name: string; maxModelLength: number}>;
 export type Finish = 'stop' | 'length';
@@ -16,7 +16,10 @@ export type Finish = 'stop' | 'length';
 /** What a model server can say about usage in a stream: `none` ignores `stream_options`, `last-chunk` half of it. */
 export type UsageAbility = 'every-chunk' | 'last-chunk' | 'none';
 
-/** `shown` is false for what `best_of` generates and nobody receives. `text` is there when a stop string cut it. */
+/**
+`shown` is false for what `best_of` generates and nobody receives. `text` is there when a stop string cut it, or when it is JSON, whose
+characters other JSON has to escape.
+*/
 export type Sequence = Readonly<{
   index: number;
   promptTokens: number;
@@ -25,6 +28,7 @@ export type Sequence = Readonly<{
   finish: Finish;
   shown: boolean;
   text?: string;
+  isJson?: boolean;
 }>;
 
 export type Plan = Readonly<{
@@ -40,6 +44,8 @@ export type PlanSettings = Readonly<{
   defaultTokens: number;
   usage: UsageAbility;
   maxTokensFallback?: number;
+  /** To be said instead of words, in ASCII. */
+  json?: string | undefined;
 }>;
 
 const sequencesMax = 4_096;
@@ -71,7 +77,7 @@ const roomFor = (prompt: Prompt, model: Model, maxTokens: number | undefined) =>
 
 /** As vLLM does, the stop string itself is generated and counted but not shown. */
 const cutAtStop = (sequence: Sequence, stops: readonly string[]): Sequence => {
-  const full = completionText(sequence.seed, sequence.tokens);
+  const full = sequence.text ?? completionText(sequence.seed, sequence.tokens);
   let end = Number.POSITIVE_INFINITY;
   let length = 0;
   for (const stop of stops) {
@@ -99,7 +105,7 @@ export const plan = (
   body: Body,
   prompts: readonly Prompt[],
   model: Model,
-  {defaultTokens, usage, maxTokensFallback}: PlanSettings,
+  {defaultTokens, usage, maxTokensFallback, json}: PlanSettings,
 ): Plan => {
   const stream = booleanField(body, 'stream');
   const n = integerField(body, 'n', {minimum: 1, maximum: 128, fallback: 1});
@@ -119,15 +125,18 @@ export const plan = (
   const sequences: Sequence[] = [];
   for (const [promptIndex, prompt] of prompts.entries()) {
     const room = roomFor(prompt, model, maxTokens);
-    const tokens = endless ? room : Math.min(room, Math.max(defaultTokens, minTokens));
+    const wanted = json === undefined ? Math.max(defaultTokens, minTokens) : countTokens(json);
+    const isEndless = endless && json === undefined;
+    const tokens = isEndless ? room : Math.min(room, wanted);
     for (let choice = 0; choice < best; choice++) {
       const sequence: Sequence = {
         index: promptIndex * n + choice,
         promptTokens: prompt.tokens,
         seed: (prompt.seed + choice * 11) >>> 0,
         tokens,
-        finish: tokens === room ? 'length' : 'stop',
+        finish: tokens === room && (json === undefined || wanted > room) ? 'length' : 'stop',
         shown: choice < n,
+        ...(json === undefined ? {} : {text: json.slice(0, tokens * bytesPerToken), isJson: true}),
       };
       sequences.push(stops.length > 0 ? cutAtStop(sequence, stops) : sequence);
     }

@@ -4,13 +4,14 @@ Responses: `/v1/responses`, OpenAI's newer form, as vLLM serves it: nothing is s
 In: a body. Out: a response, whole or as events that are numbered; usage stands in the last. Its end is `response.completed` also where
 the answer was cut short, as vLLM's is.
 */
+import {askedOf} from './asked.ts';
 import type {Exchange, Prepare} from './exchange.ts';
 import {type Body, integerField, isObject} from './fields.ts';
 import {type Chunks, generate, type Script} from './generate.ts';
-import {pieceOf, textOf, totalTokens} from './pieces.ts';
+import {quotedPieceOf, textOf, totalTokens} from './pieces.ts';
 import {type Plan, plan, type Sequence} from './plan.ts';
 import {readMessages} from './prompt.ts';
-import {argumentsOf, argumentsPiece, event, forcedTool} from './typed-events.ts';
+import {argumentsOf, argumentsPiece, event} from './typed-events.ts';
 
 /** An item as a message of a chat. */
 const messageOf = (item: unknown): unknown => {
@@ -103,7 +104,7 @@ const chunksOf = (body: Body, tool: string | undefined, planned: Plan, exchange:
   const deltaType = isText
     ? 'response.output_text.delta'
     : 'response.function_call_arguments.delta';
-  const piece = isText ? pieceOf : argumentsPiece;
+  const piece = isText ? quotedPieceOf : argumentsPiece;
   const head = `event: ${deltaType}\ndata: {"content_index":0,"item_id":"${id}","output_index":0,"delta":"`;
 
   const ending = () => {
@@ -147,14 +148,11 @@ const chunksOf = (body: Body, tool: string | undefined, planned: Plan, exchange:
   return chunks;
 };
 
-const scriptOf = (body: Body): Script => {
-  const tool = forcedTool(body);
-  return {
-    chunks: (planned, exchange) => chunksOf(body, tool, planned, exchange),
-    whole: (planned, exchange) =>
-      JSON.stringify(responseOf(body, exchange, endOf(tool, planned, exchange))),
-  };
-};
+const scriptOf = (body: Body, tool: string | undefined): Script => ({
+  chunks: (planned, exchange) => chunksOf(body, tool, planned, exchange),
+  whole: (planned, exchange) =>
+    JSON.stringify(responseOf(body, exchange, endOf(tool, planned, exchange))),
+});
 
 export const prepareResponses: Prepare = (body, model, settings) => {
   const prompt = readPrompt(body);
@@ -163,7 +161,8 @@ export const prepareResponses: Prepare = (body, model, settings) => {
   // As vLLM does, a maximum over the room is the room.
   const room = Math.max(model.maxModelLength - prompt.tokens, 1);
   const max_tokens = most === undefined ? undefined : Math.min(most, room);
-  const planned = plan({max_tokens, stream: body.stream}, [prompt], model, settings);
-  const script = scriptOf(body);
+  const {tool, json} = askedOf(body);
+  const planned = plan({max_tokens, stream: body.stream}, [prompt], model, {...settings, json});
+  const script = scriptOf(body, tool);
   return exchange => generate(planned, script, exchange);
 };

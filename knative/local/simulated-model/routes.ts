@@ -4,7 +4,8 @@ Routes: which path takes which body.
 In: a POST's path, parsed body, model and settings. Out: an Answer that is ready to start, or a RequestError. Nothing is
 counted or sent before a request has been understood.
 */
-import {choicesScript} from './choices.ts';
+import {askedOf} from './asked.ts';
+import {callScript, choicesScript} from './choices.ts';
 import {prepareEmbeddings} from './embeddings.ts';
 import type {Prepare, ServedModel} from './exchange.ts';
 import {generate, sendWhole} from './generate.ts';
@@ -23,8 +24,10 @@ const completionTokensDefault = 16;
 const nothingToStop = () => {};
 
 const prepareChat: Prepare = (body, model, settings) => {
-  const planned = plan(body, [readMessages(body)], model, settings);
-  return exchange => generate(planned, chatScript, exchange);
+  const {tool, json} = askedOf(body);
+  const planned = plan(body, [readMessages(body)], model, {...settings, json});
+  const script = tool === undefined ? chatScript : callScript(tool);
+  return exchange => generate(planned, script, exchange);
 };
 
 const prepareCompletion: Prepare = (body, model, settings) => {

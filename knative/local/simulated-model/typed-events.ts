@@ -5,8 +5,7 @@ In: a name and its data. Out: an event's text. A tool is called only where the r
 token, `{"said":"…"}`.
 */
 import type {Exchange} from './exchange.ts';
-import {type Body, isObject} from './fields.ts';
-import {pieceOf, textOf} from './pieces.ts';
+import {pieceOf, quotedPieceOf, textOf} from './pieces.ts';
 import type {Sequence} from './plan.ts';
 
 export const event = (name: string, json: string) => `event: ${name}\ndata: ${json}\n\n`;
@@ -14,20 +13,12 @@ export const event = (name: string, json: string) => `event: ${name}\ndata: ${js
 const callStart = '{"said":"';
 const callEnd = '"}';
 
-/** The name of the tool that must be called: the one that is named, or any, which is the first. */
-export const forcedTool = ({tools, tool_choice: choice}: Body): string | undefined => {
-  const named = isObject(choice) && typeof choice.name === 'string' ? choice.name : undefined;
-  const isForced = choice === 'required' || (isObject(choice) && choice.type === 'any');
-  const first: unknown = Array.isArray(tools) ? tools[0] : undefined;
-  if (named !== undefined || !isForced || !isObject(first)) return named;
-  return typeof first.name === 'string' ? first.name : undefined;
-};
-
 export const argumentsOf = (sequence: Sequence, exchange: Exchange) =>
-  callStart + textOf(sequence, exchange) + callEnd;
+  sequence.isJson ? textOf(sequence, exchange) : callStart + textOf(sequence, exchange) + callEnd;
 
 /** A piece of the arguments, as it stands inside of a JSON string. */
 export const argumentsPiece = (sequence: Sequence, step: number, exchange: Exchange) => {
+  if (sequence.isJson) return quotedPieceOf(sequence, step, exchange);
   const start = step === 0 ? callStart : '';
   const end = step === sequence.tokens - 1 ? callEnd : '';
   const piece = JSON.stringify(start + pieceOf(sequence, step, exchange) + end);

@@ -35,6 +35,29 @@ export const chatWire: Wire = {
     `"logprobs":null,"finish_reason":"${finish}","stop_reason":null}`,
 };
 
+/** A chat that calls a tool: the first chunk names it, the others have its arguments. */
+export const callWire = (nameJson: string, id: string): Wire => {
+  const ended = (finish: Finish) => (finish === 'stop' ? 'tool_calls' : finish);
+  const call = (index: number) => `"id":"chatcmpl-tool-${id}-${index}","type":"function"`;
+  const begin = (index: number, argumentsJson: string) =>
+    `${call(index)},"function":{"name":${nameJson},"arguments":"${argumentsJson}"}`;
+  return {
+    ...chatWire,
+    opening: index =>
+      `{"index":${index},"delta":{"role":"assistant","content":null,"tool_calls":[{"index":0,` +
+      `${begin(index, '')}}]},"logprobs":null,"finish_reason":null}`,
+    chunkStart: index =>
+      `{"index":${index},"delta":{"tool_calls":[{"index":0,"function":{"arguments":"`,
+    chunkEnd: finish =>
+      finish === null
+        ? '"}}]},"logprobs":null,"finish_reason":null}'
+        : `"}}]},"logprobs":null,"finish_reason":"${ended(finish)}","stop_reason":null}`,
+    whole: (index, text, finish) =>
+      `{"index":${index},"message":{"role":"assistant","content":null,"tool_calls":[{` +
+      `${begin(index, text)}}]},"logprobs":null,"finish_reason":"${ended(finish)}","stop_reason":null}`,
+  };
+};
+
 export const completionWire: Wire = {
   idPrefix: 'cmpl-',
   wholeObject: 'text_completion',
