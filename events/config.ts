@@ -114,6 +114,25 @@ export const url =
     );
   };
 
+/** Of web pages: scheme, host and port, as a browser writes them; `*` for all. */
+export const origins: Reader<readonly string[]> = text => {
+  const found = (text ?? '')
+    .split(',')
+    .map(each => each.trim())
+    .filter(each => each !== '');
+  for (const each of found) {
+    // A star in a name is a name to a browser, and would let nobody in.
+    const isOrigin =
+      /^https?:[^*]+$/.test(each) && URL.canParse(each) && new URL(each).origin === each;
+    if (each !== '*' && !isOrigin) {
+      throw new Error(
+        `expected origins like https://example.org, separated by commas, got "${each}"`,
+      );
+    }
+  }
+  return found;
+};
+
 export const databaseUrl = url({protocols: ['postgres:', 'postgresql:']});
 export const port = integer({min: 0, max: 65_535, defaultValue: 8080});
 

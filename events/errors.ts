@@ -28,6 +28,11 @@ export const catalogue = {
     retry: false,
     means: 'Prompt and output together are longer than the model takes.',
   },
+  max_tokens_too_large: {
+    status: 400,
+    retry: false,
+    means: 'More tokens are asked for than the model, the project or the key may answer with.',
+  },
   unauthorized: {
     status: 401,
     retry: false,
@@ -78,6 +83,7 @@ export const catalogue = {
       'The request with this Idempotency-Key has ended, and its project keeps no results or its answer was never whole.',
   },
   payload_too_large: {status: 413, retry: false, means: 'The body or batch is over the limit.'},
+  url_too_long: {status: 414, retry: false, means: 'The URL is over the limit.'},
   unsupported_media_type: {
     status: 415,
     retry: false,
@@ -123,6 +129,11 @@ export const catalogue = {
     status: 503,
     retry: true,
     means: 'Something this needs is away, or the process is shutting down.',
+  },
+  model_saturated: {
+    status: 503,
+    retry: true,
+    means: 'The endpoints of the model are busy, and so is their queue; see Retry-After.',
   },
   upstream_timeout: {status: 504, retry: true, means: 'The model server did not answer in time.'},
 } as const satisfies Record<string, Entry>;

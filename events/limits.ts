@@ -6,15 +6,28 @@ export const limits = {
   /** Bodies of requests and events. */
   bodyBytes: 10 * 1024 * 1024,
   headerBytes: 16 * 1024,
+  headers: 100,
+  urlCharacters: 4_096,
   /** From a request's first byte to its last; Knative Serving allows no more. */
   requestMs: 600_000,
   /** From sending upstream to the first byte back. */
   firstByteMs: 120_000,
   /** Between two bytes from upstream. */
   idleUpstreamMs: 60_000,
-  /** A client may take this long to send headers and body. */
+  /** A client may take this long to send headers, and headers and body. */
+  clientHeaderMs: 10_000,
   clientBodyMs: 30_000,
+  /** A client that takes nothing of what waits for it for so long is cut off: it vanished, or does not read. */
+  clientIdleMs: 60_000,
+  /** A connection on which nothing moves for so long is asked whether its other end is there (TCP), once a second, ten times. */
+  clientProbeMs: 15_000,
   openRequests: 10_000,
+  /** Requests that wait until an endpoint of their model has room: so many a model, so long each. */
+  queueMax: 1_000,
+  queueMs: 10_000,
+  /** A stream that waits for its model to start is sent a comment after so long, and then every so often. */
+  firstCommentMs: 5_000,
+  commentMs: 10_000,
   batchEvents: 500,
   batchBytes: 1024 * 1024,
   /** What may wait in the outbox before new requests are refused: rows, and the age of the oldest. */

@@ -77,6 +77,10 @@ const drain = async ({
   onClose: () => Promise<void>;
 }) => {
   onDrain();
+  // Node goes on saying keep-alive, and a connection that is never idle for a moment would end with the process, in mid-answer.
+  server.prependListener('request', (_request: IncomingMessage, response: ServerResponse) => {
+    response.shouldKeepAlive = false;
+  });
   const ended = new Promise<void>(resolve => server.close(() => resolve()));
   server.closeIdleConnections();
   const idle = setInterval(() => server.closeIdleConnections(), 100);

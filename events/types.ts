@@ -92,7 +92,7 @@ export type DeadletterStored = {
 };
 
 /**
- * A gateway saw an endpoint fail. A hint: the registry probes it and believes only the probe.
+ * A gateway saw an endpoint fail, or answer although it is not known to be healthy, or an ill one may be back. A hint: the registry probes it and believes only the probe.
  *
  * `dev.sluice.endpoint.suspected.v1`
  */
@@ -223,6 +223,10 @@ export type InferenceCorrected = {
    */
   latencyMs: number;
   /**
+   * How many endpoints it was sent to, one after the other; absent when it was one or none.
+   */
+  tries?: number;
+  /**
    * From the request's arrival to the first content.
    */
   timeToFirstTokenMs?: number;
@@ -324,6 +328,10 @@ export type InferenceFinished = {
    * From the request's arrival to its end.
    */
   latencyMs: number;
+  /**
+   * How many endpoints it was sent to, one after the other; absent when it was one or none.
+   */
+  tries?: number;
   /**
    * From the request's arrival to the first content.
    */

@@ -26,6 +26,7 @@ export type UsageRow = About &
     status: number | null;
     latency_ms: number | null;
     time_to_first_token_ms: number | null;
+    tries: number | null;
     label: string | null;
     traceparent: string | null;
     model_id: string;
@@ -64,7 +65,7 @@ const ledgerText = `
   from ledger where month = $2 and request = $1 order by settled_at, entry`;
 const usageText = `
   select project_id as project, key_id as key, environment, model, model_id, endpoint, operation, streamed, at, finished_at,
-         outcome, status, latency_ms, time_to_first_token_ms, label, traceparent
+         outcome, status, latency_ms, time_to_first_token_ms, tries, label, traceparent
   from usage_records where month = $2 and request = $1`;
 const refusalText = `
   select project_id as project, key_id as key, gateway_id as gateway, environment, model, operation, streamed, status, code,

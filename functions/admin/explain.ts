@@ -53,6 +53,7 @@ export const explain = (found: Found) => {
     environment: about?.environment,
     model: about?.model,
     endpoint: usage?.endpoint ?? open?.intent.endpoint,
+    tries: usage?.tries,
     operation: usage?.operation ?? open?.intent.operation ?? refusal?.operation,
     streamed: usage?.streamed ?? open?.intent.streamed ?? refusal?.streamed,
     label: usage?.label ?? open?.intent.label,

@@ -16,7 +16,8 @@ import {type PageQuery, toPage} from './page.ts';
 import {changeText, rateValues, toRateColumns} from './rates.ts';
 import {idIn} from './tenancy.ts';
 
-type NewKey = RateFields &
+type Change = RateFields & Readonly<{maxOutputTokens?: number | null}>;
+type NewKey = Change &
   Readonly<{
     name: string;
     models?: readonly string[];
@@ -24,6 +25,7 @@ type NewKey = RateFields &
     expiresAt?: string;
   }>;
 type Row = RateColumns & {
+  max_output_tokens: number | null;
   id: string;
   org_id: string;
   project_id: string;
@@ -38,13 +40,13 @@ type Row = RateColumns & {
 
 const path = '/admin/v1/projects/:project/keys';
 const columns =
-  'id, org_id, project_id, public_id, name, models, environments, expires_at, revoked_at, created_at, requests_per_minute, tokens_per_minute, parallel_requests';
+  'id, org_id, project_id, public_id, name, models, environments, expires_at, revoked_at, created_at, requests_per_minute, tokens_per_minute, parallel_requests, max_output_tokens';
 const insertText = `
   insert into keys (id, org_id, project_id, public_id, secret_hash, name, models, environments, expires_at,
-                    requests_per_minute, tokens_per_minute, parallel_requests)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning ${columns}`;
+                    requests_per_minute, tokens_per_minute, parallel_requests, max_output_tokens)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning ${columns}`;
 const findText = `select ${columns} from keys where id = $1`;
-const updateText = changeText('keys');
+const updateText = changeText('keys', ['max_output_tokens']);
 const listText = `
   select ${columns} from keys
   where project_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`;
@@ -70,6 +72,7 @@ export const keyRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
           wanted.environments,
           expiresAt,
           ...rateValues(wanted),
+          wanted.maxOutputTokens ?? null,
         ]);
         const created = rows[0] as Row;
         await insertIntoOutbox(client, [announce('created', created, now())]);
@@ -95,10 +98,11 @@ export const keyRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
     });
 
     router.patch('/admin/v1/keys/:id', async (request, response) => {
-      const change = contract.body<RateFields>('changeKey', readJson(request));
+      const change = contract.body<Change>('changeKey', readJson(request));
       const id = idIn(request, 'id');
+      const columns = {...toRateColumns(change), max_output_tokens: change.maxOutputTokens};
       const {rows} = await tenancy.owning('key', id, client =>
-        client.query<Row>(updateText, [id, toRateColumns(change)]),
+        client.query<Row>(updateText, [id, columns]),
       );
       response.json(toView(rows[0] as Row));
     });
@@ -153,5 +157,6 @@ const toView = (row: Row) => ({
   ...(row.expires_at === null ? {} : {expiresAt: row.expires_at}),
   ...(row.revoked_at === null ? {} : {revokedAt: row.revoked_at}),
   ...rateView(row),
+  ...(row.max_output_tokens === null ? {} : {maxOutputTokens: row.max_output_tokens}),
   createdAt: row.created_at,
 });

@@ -1,6 +1,6 @@
 /**
 Projects: creates, lists, shows and changes the projects of an organisation. In: a name, what an unsettled request
-costs, whether results are kept, limits. Out: the project.
+costs, whether results are kept, the most output, limits. Out: the project.
 */
 import type {Router} from 'express';
 import {readJson} from '../../events/json-body.ts';
@@ -16,6 +16,7 @@ type Change = RateFields &
   Readonly<{
     unsettledPolicy?: UnsettledPolicy;
     keepResults?: boolean;
+    maxOutputTokens?: number | null;
   }>;
 type NewProject = Change & Readonly<{name: string}>;
 type Row = RateColumns & {
@@ -24,16 +25,21 @@ type Row = RateColumns & {
   name: string;
   unsettled_policy: UnsettledPolicy;
   keep_results: boolean;
+  max_output_tokens: number | null;
   created_at: Date;
 };
 
 const path = '/admin/v1/orgs/:org/projects';
 const insertText = `
-  insert into projects (id, org_id, name, unsettled_policy, keep_results,
+  insert into projects (id, org_id, name, unsettled_policy, keep_results, max_output_tokens,
                         requests_per_minute, tokens_per_minute, parallel_requests)
-  values ($1, $2, $3, $4, $5, $6, $7, $8) returning *`;
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning *`;
 const findText = 'select * from projects where id = $1';
-const updateText = changeText('projects', ['unsettled_policy', 'keep_results']);
+const updateText = changeText('projects', [
+  'unsettled_policy',
+  'keep_results',
+  'max_output_tokens',
+]);
 const listText = `
   select * from projects where org_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`;
 
@@ -44,6 +50,7 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
         name,
         unsettledPolicy = 'prompt',
         keepResults = false,
+        maxOutputTokens = null,
         ...rates
       } = contract.body<NewProject>('createProject', readJson(request));
       const {rows} = await tenancy
@@ -54,6 +61,7 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
             name,
             unsettledPolicy,
             keepResults,
+            maxOutputTokens,
             ...rateValues(rates),
           ]),
         )
@@ -85,6 +93,7 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
         ...toRateColumns(change),
         unsettled_policy: change.unsettledPolicy,
         keep_results: change.keepResults,
+        max_output_tokens: change.maxOutputTokens,
       };
       const {rows} = await tenancy.owning('project', id, client =>
         client.query<Row>(updateText, [id, columns]),
@@ -100,5 +109,6 @@ const toView = (row: Row) => ({
   unsettledPolicy: row.unsettled_policy,
   keepResults: row.keep_results,
   ...rateView(row),
+  ...(row.max_output_tokens === null ? {} : {maxOutputTokens: row.max_output_tokens}),
   createdAt: row.created_at,
 });

@@ -12,6 +12,7 @@ const text = `
          k.expires_at, k.revoked_at is not null as revoked, o.suspended_at is not null as suspended, p.unsettled_policy,
          p.keep_results, to_jsonb(o) as org_rates, to_jsonb(p) as project_rates,
          k.requests_per_minute, k.tokens_per_minute, k.parallel_requests,
+         least(k.max_output_tokens, p.max_output_tokens) as max_output_tokens,
          coalesce((select jsonb_agg(jsonb_build_object('id', b.id, 'unit', b.unit) order by b.id) from (
            select id, unit from budgets where org_id = k.org_id and key_id is null and project_id is null
            union all
@@ -36,6 +37,7 @@ type Row = RateColumns & {
   keep_results: boolean;
   org_rates: RateColumns;
   project_rates: RateColumns;
+  max_output_tokens: number | null;
   budgets: Principal['budgets'];
 };
 
@@ -65,6 +67,7 @@ const principalOf = (row: Row): Principal => ({
   keepResults: row.keep_results,
   budgets: row.budgets,
   ...ratesOf(row),
+  ...(row.max_output_tokens === null ? {} : {maxOutputTokens: row.max_output_tokens}),
 });
 
 const createPrincipalsLoader =

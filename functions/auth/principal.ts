@@ -30,6 +30,8 @@ export type Principal = Readonly<{
   budgets: ReadonlyArray<Readonly<{id: string; unit: 'usd' | 'tokens' | 'gpu_ms'}>>;
   /** What may be used a minute and at once; absent: without a limit. */
   rates?: Readonly<Partial<Record<'org' | 'project' | 'key', Rates>>>;
+  /** The most that may be asked for as max_tokens, the smaller of project and key; absent: whatever the model allows. */
+  maxOutputTokens?: number;
 }>;
 
 export type Denial = 'unknown' | 'revoked' | 'expired' | 'suspended' | 'environment';

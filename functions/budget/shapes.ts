@@ -126,7 +126,12 @@ export const finishedShape = shape(
     latencyMs: whole(0),
     budgets: listOf(shape({...hold, amount: whole(0)})),
   },
-  {label: text(0, 200), status: whole(100, 599), timeToFirstTokenMs: whole(0)},
+  {
+    label: text(0, 200),
+    status: whole(100, 599),
+    timeToFirstTokenMs: whole(0),
+    tries: whole(2, 100),
+  },
 );
 export const fencedShape = shape({lease: isUuid, window: isUuid});
 export const dueShape = shape({dueBefore: instant});

@@ -37,7 +37,8 @@ import {createMeasure} from './observe/gen-ai.ts';
 import {countHolds} from './observe/hold-count.ts';
 import {createObserver} from './observe/observe.ts';
 import {createRefusals} from './observe/refusals.ts';
-import {createRouter} from './routing/route.ts';
+import {createGatewayRouter} from './routing/gateway.ts';
+import {createRecheck} from './routing/recheck.ts';
 import {createSuspicion} from './routing/suspicion.ts';
 
 export type GatewayParts = Readonly<{
@@ -64,12 +65,14 @@ export type GatewayParts = Readonly<{
   /** This one's name among the gateways, and how many there are. */
   gatewayId?: string;
   gateways?: () => number;
+  /** Web pages that may call; none without it. */
+  origins?: readonly string[];
   sweepMs?: number;
 }>;
 
 export const createGateway = (parts: GatewayParts) => {
   const {limits, logger, metrics, leaseBook, changes, log, resultLog = log} = parts;
-  const router = createRouter();
+  const router = createGatewayRouter(parts);
   const upstream = createUpstream({limits});
   const {logState = () => ({kafka: 'none', outboxEvents: 0})} = parts;
   const outbox = watchOutbox({
@@ -126,6 +129,7 @@ export const createGateway = (parts: GatewayParts) => {
   const {tracing = noTracing} = parts;
   const measure = createMeasure(tracing);
   const suspect = createSuspicion(parts);
+  const recheck = createRecheck({suspect, ...(parts.gateways ? {gateways: parts.gateways} : {})});
   const idempotency = createGatewayIdempotency(parts);
   const requestLimits = createRequestLimits(parts);
   const refusals = createRefusals(parts);
@@ -145,18 +149,21 @@ export const createGateway = (parts: GatewayParts) => {
     upstream,
     intents,
     results,
+    router,
     limits,
     logger,
+    isServed: ({id, name}) => parts.catalogue.find(name)?.id === id,
     onEnd(exchange, ending, error) {
-      router.end(exchange.facts.endpoint.url);
       exchange.onEnd?.(ending);
       observe.end(exchange, ending, error);
       measure?.(exchange, ending, error);
-      if (ending.outcome === 'completed' && exchange.facts.endpoint.health === 'unhealthy') {
-        suspect(exchange.facts, 'it answered although it is thought unhealthy');
+      if (ending.outcome === 'completed' && exchange.facts.endpoint.health !== 'healthy') {
+        suspect(exchange.facts, 'it answered although it is not known to be healthy');
       }
+      recheck(exchange.facts.model);
     },
     onSent: observe.sent,
+    onRetry: observe.retried,
     onRecorded: ({facts}) => holds.end(facts.holds),
     onEndpointFailed: ({facts}, error) => suspect(facts, error.message),
   });
@@ -169,13 +176,14 @@ export const createGateway = (parts: GatewayParts) => {
       upstream,
       idempotency,
       requestLimits,
+      onFallback: observe.fellBack,
       runExchange(exchange) {
-        router.begin(exchange.facts.endpoint.url);
         holds.begin(exchange.facts.holds);
         runExchange(exchange);
       },
     }),
     refusals,
+    stateOf: router.stateOf,
     staleSinceMs: changes.staleSinceMs,
     refusal: degradation.refusal,
     health: () => degradation.health(draining),
@@ -200,6 +208,7 @@ export const createGateway = (parts: GatewayParts) => {
           'results were not recorded in time; the reconciler settles them',
         );
       }
+      router.close();
       degradation.close();
       outbox.close();
       await refusals.close();

@@ -10,6 +10,7 @@ import {
   environment,
   integer,
   optional,
+  origins,
   port,
   readConfig,
   string,
@@ -30,6 +31,7 @@ import {createLeaseBook} from '../budget/leases/lease-book.ts';
 import {besideChanges, createLeaseWork} from '../budget/leases/lease-work.ts';
 import {createCatalogue} from '../registry/catalogue.ts';
 import {createModelLoader} from '../registry/load-models.ts';
+import {checkOrigins} from './front/cors.ts';
 import {createGateway} from './gateway.ts';
 import {createSeal, resultsKey} from './idempotency/seal.ts';
 import {createPostgresClaims} from './idempotency/store-postgres.ts';
@@ -65,13 +67,20 @@ await runMain(async () => {
       max: defaults.requestMs,
       defaultValue: defaults.clientBodyMs,
     }),
+    CLIENT_IDLE_TIMEOUT_MS: integer({
+      min: 100,
+      max: defaults.requestMs,
+      defaultValue: defaults.clientIdleMs,
+    }),
     LEASE_TTL_MS: integer({min: 1_000, max: 600_000, defaultValue: defaults.leaseTtlMs}),
     UNSETTLED_GRACE_MS: integer({min: 0, max: 3_600_000, defaultValue: defaults.unsettledGraceMs}),
     OTEL_EXPORTER_OTLP_ENDPOINT: optional(string()),
     REDIS_URL: optional(redisUrl),
     RESULTS_KEY: optional(resultsKey),
+    CORS_ORIGINS: origins,
     ...kafkaReaders,
   });
+  checkOrigins(settings.CORS_ORIGINS, settings.ENVIRONMENT);
   const kafka = kafkaSettings(settings, 'gateway');
   const tracing = await startTracing({
     name: 'gateway',
@@ -84,6 +93,7 @@ await runMain(async () => {
     firstByteMs: settings.FIRST_BYTE_TIMEOUT_MS,
     idleUpstreamMs: settings.IDLE_TIMEOUT_MS,
     clientBodyMs: settings.CLIENT_BODY_TIMEOUT_MS,
+    clientIdleMs: settings.CLIENT_IDLE_TIMEOUT_MS,
     leaseTtlMs: settings.LEASE_TTL_MS,
     leaseMarginMs: Math.min(defaults.leaseMarginMs, settings.LEASE_TTL_MS / 4),
     unsettledGraceMs: settings.UNSETTLED_GRACE_MS,
@@ -172,6 +182,7 @@ await runMain(async () => {
     logger,
     metrics,
     tracing,
+    origins: settings.CORS_ORIGINS,
     claims: settings.REDIS_URL
       ? createRedisClaims({
           redis: redisAt(settings.REDIS_URL, {

@@ -21,6 +21,8 @@ export type EndpointEntry = Readonly<{
   usage: 'every-chunk' | 'last-chunk' | 'none';
   tokenize: boolean;
   health: 'unknown' | 'healthy' | 'unhealthy';
+  /** Requests that it takes at once, of all gateways together; absent: without a bound. */
+  maxConcurrency?: number;
 }>;
 
 export type ModelEntry = Readonly<{
@@ -35,6 +37,12 @@ export type ModelEntry = Readonly<{
   price: Price;
   /** What everybody together may use of it; absent: without a limit. */
   rates?: Rates;
+  /** It scales to zero and needs at most so long to start; absent: it runs always. */
+  startSeconds?: number;
+  /** Names of models of this environment, tried in this order when no endpoint takes the request; one may not exist. */
+  fallbacks?: readonly string[];
+  /** The most that a client may ask for as max_tokens; absent: the context. */
+  maxOutputTokens?: number;
   endpoints: readonly EndpointEntry[];
 }>;
 

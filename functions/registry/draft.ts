@@ -35,7 +35,7 @@ export const draftModel = (
     endpoints: registration.endpoints.map(endpoint => {
       const known = before.get(endpoint.url);
       return known?.upstreamModel === endpoint.upstreamModel
-        ? known
+        ? {...known, maxConcurrency: endpoint.maxConcurrency}
         : newEndpoint(endpoint, known?.id ?? newId());
     }),
   };
@@ -51,7 +51,7 @@ const statusOf = (existing: Model | undefined, kept: boolean): Status =>
     : 'registered';
 
 const newEndpoint = (
-  {url, upstreamModel}: Registration['endpoints'][number],
+  {url, upstreamModel, maxConcurrency}: Registration['endpoints'][number],
   id: string,
 ): Endpoint => ({
   id,
@@ -62,7 +62,17 @@ const newEndpoint = (
   health: 'unknown',
   healthAt: null,
   healthReason: null,
+  maxConcurrency,
 });
+
+/**
+The endpoints that a registration probes. One of a model that scales to zero is asked until it has answered once: who applies
+the same registration every few minutes would never let it sleep.
+*/
+export const toAsk = ({startSeconds, endpoints}: Model): readonly Endpoint[] =>
+  startSeconds === null
+    ? endpoints
+    : endpoints.filter(({usage, health}) => usage === null || health === 'unhealthy');
 
 /** The given one, if every server takes it; else the smallest that the servers tell; null when nobody knows. */
 export const checkContextLength = (

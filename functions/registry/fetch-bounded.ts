@@ -5,7 +5,11 @@ In: where to and what. Out: status and body, or why there is none. Never throws;
 */
 import {type Dispatcher, request} from 'undici';
 
-export type Answer = Readonly<{status: number; text: string} | {failed: string; timedOut: boolean}>;
+export type Answer = Readonly<
+  | {status: number; text: string}
+  /** `answered`: somebody was there, and the fault came later. */
+  | {failed: string; timedOut: boolean; answered: boolean}
+>;
 
 /** What a person is told of the faults that happen most. */
 const words: Readonly<Record<string, string>> = {
@@ -28,6 +32,7 @@ export const createBoundedFetch = ({
 }) =>
   async function fetchBounded(method: 'GET' | 'POST', url: string, body?: object): Promise<Answer> {
     const signal = AbortSignal.timeout(stepMs);
+    let answered = false;
     try {
       const response = await request(url, {
         method,
@@ -38,12 +43,13 @@ export const createBoundedFetch = ({
         headers: {accept: '*/*', ...(body ? {'content-type': 'application/json'} : {})},
         body: body ? JSON.stringify(body) : null,
       });
+      answered = true;
       const parts: Buffer[] = [];
       let bytes = 0;
       for await (const part of response.body) {
         bytes += (part as Buffer).length;
         if (bytes > bodyBytesMax) {
-          return {failed: `answered more than ${bodyBytesMax} bytes`, timedOut: false};
+          return {failed: `answered more than ${bodyBytesMax} bytes`, timedOut: false, answered};
         }
         parts.push(part as Buffer);
       }
@@ -51,12 +57,13 @@ export const createBoundedFetch = ({
     } catch (error) {
       const code = String((error as {code?: unknown}).code ?? (error as Error).name);
       return signal.aborted
-        ? {failed: `no answer within ${stepMs / 1000} s`, timedOut: true}
+        ? {failed: `no answer within ${stepMs / 1000} s`, timedOut: true, answered}
         : {
             failed: Object.hasOwn(words, code)
               ? (words[code] as string)
               : `the request failed (${code})`,
             timedOut: false,
+            answered,
           };
     }
   };

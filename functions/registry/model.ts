@@ -1,7 +1,8 @@
 /**
 Model: what is known of a model, and when it may be routed to.
 
-registered → ready    a context length is known and an endpoint is healthy; by a registration, a probe or `enable`
+registered → ready    a context length is known and an endpoint is healthy, or may be because the model scales to zero; by a
+                      registration, a change, a probe or `enable`
 any        → disabled by the operator; only `enable` leads out of it
 ready stays ready when its last endpoint falls ill: an outage is a 503 of the gateway, not a model that does not exist.
 
@@ -26,6 +27,8 @@ export type Endpoint = Readonly<{
   /** ISO 8601: when the last probe was begun. */
   healthAt: string | null;
   healthReason: string | null;
+  /** Requests that it takes at once, of all gateways together; null: without a bound. */
+  maxConcurrency: number | null;
 }>;
 
 /** Nano-USD, and for GPU-ms milliseconds, a million tokens. */
@@ -49,32 +52,41 @@ export type Model = Readonly<{
   metadata: Readonly<Record<string, unknown>>;
   /** What everybody together may use; absent: without a limit. */
   rates?: Rates;
+  /** It scales to zero, and starts within this time; null: it runs always. */
+  startSeconds: number | null;
+  /** Names in the same environment, in the order in which they are tried; one may not be registered yet. */
+  fallbacks: readonly string[];
+  /** The most that a client may ask for as max_tokens; null: the context. */
+  maxOutputTokens: number | null;
   price: Price;
   priceVersion: number;
   endpoints: readonly Endpoint[];
 }>;
 
-/** What a probe found out; null where it found out nothing. */
+/** What a probe found out; null where it found out nothing. `unknown`: nothing runs there, as it may be. */
 export type Finding = Readonly<{
-  health: 'healthy' | 'unhealthy';
+  health: Health;
   reason: string | null;
   contextLength: number | null;
   usage: Ability | null;
   tokenize: boolean | null;
 }>;
 
+/** Of a model that scales to zero an endpoint may take a request although nothing runs there now. */
+const mayServe = ({startSeconds}: Pick<Model, 'startSeconds'>, {health}: Endpoint) =>
+  health === 'healthy' || (startSeconds !== null && health === 'unknown');
+
 /** Why the model cannot be routed to; undefined when it can. */
-export const obstacleOf = ({
-  contextLength,
-  endpoints,
-}: Pick<Model, 'contextLength' | 'endpoints'>): string | undefined => {
-  if (!endpoints.some(({health}) => health === 'healthy')) {
-    const reasons = endpoints.map(
+export const obstacleOf = (
+  model: Pick<Model, 'contextLength' | 'endpoints' | 'startSeconds'>,
+): string | undefined => {
+  if (!model.endpoints.some(endpoint => mayServe(model, endpoint))) {
+    const reasons = model.endpoints.map(
       ({url, healthReason}) => `${url}: ${healthReason ?? 'not probed yet'}`,
     );
     return `no endpoint is healthy (${reasons.slice(0, 5).join('; ')})`;
   }
-  return contextLength === null
+  return model.contextLength === null
     ? 'the context length is not known: no endpoint tells it, so contextLength must be given'
     : undefined;
 };
@@ -136,10 +148,15 @@ export const applyFindings = (
   return advance({...model, contextLength, endpoints});
 };
 
-/** The endpoints whose health is another than before; those that are new are told by the registration. */
+/**
+The endpoints whose health is another than before; those that are new are told by the registration. One that sleeps is not
+told: nothing is wrong with it.
+*/
 export const healthChanges = (before: Model, after: Model): Endpoint[] => {
   const known = new Map(before.endpoints.map(({id, health}) => [id, health]));
-  return after.endpoints.filter(({id, health}) => known.has(id) && known.get(id) !== health);
+  return after.endpoints.filter(
+    ({id, health}) => health !== 'unknown' && known.has(id) && known.get(id) !== health,
+  );
 };
 
 export const samePrice = (a: Price, b: Price) =>

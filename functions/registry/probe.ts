@@ -3,7 +3,8 @@ Probe: asks one endpoint whether it serves its model, how long a context it take
 
 In: an endpoint. Out: a finding; never an error. At the same time `GET /v1/models`, `GET /health` and `POST /tokenize`, then
 one streamed request of four tokens: chat, else completions, each with usage asked for and, where a server refuses that,
-without; else one embedding. Every step and every body is bounded.
+without; else one embedding. Every step and every body is bounded. Of a model that scales to zero `GET /v1/models` is asked
+alone and first: where nobody answers, nothing runs, and that is no illness.
 */
 import {abilityOf, hasUsage, parseChunks} from './ability.ts';
 import {type Answer, type BoundedFetch, createBoundedFetch} from './fetch-bounded.ts';
@@ -14,6 +15,8 @@ export type Target = Readonly<{
   upstreamModel: string;
   /** It has answered a request before: then slowness alone is load and not illness. */
   known: boolean;
+  /** The model scales to zero. */
+  mayBeAsleep?: boolean;
 }>;
 export type Probe = (target: Target) => Promise<Finding>;
 
@@ -33,9 +36,15 @@ export const createProbe = ({
   bodyBytesMax?: number;
 } = {}): Probe => {
   const ask = createBoundedFetch({stepMs, bodyBytesMax});
-  return async function probe({url, upstreamModel, known}) {
+  return async function probe({url, upstreamModel, known, mayBeAsleep = false}) {
+    const first = mayBeAsleep ? await ask('GET', `${url}/v1/models`) : undefined;
+    const absence = first && absenceOf(first);
+    if (absence !== undefined) {
+      const reason = `not running: ${absence}`;
+      return {health: 'unknown', reason, contextLength: null, usage: null, tokenize: null};
+    }
     const [models, health, tokens] = await Promise.all([
-      ask('GET', `${url}/v1/models`),
+      first ?? ask('GET', `${url}/v1/models`),
       ask('GET', `${url}/health`),
       ask('POST', `${url}/tokenize`, {model: upstreamModel, prompt: 'a'}),
     ]);
@@ -63,6 +72,18 @@ export const createProbe = ({
       ? {...found, health: known ? 'healthy' : 'unhealthy', reason: generation.busy}
       : {...found, health: 'unhealthy', reason: generation.failed};
   };
+};
+
+/** Who stands in front of servers says with these that there is none behind it now. */
+const gatewayStatuses = new Set([502, 503, 504]);
+
+const absenceOf = (answer: Answer): string | undefined => {
+  if ('failed' in answer) {
+    return answer.answered ? undefined : answer.failed;
+  }
+  return gatewayStatuses.has(answer.status)
+    ? `answered /v1/models with status ${answer.status}`
+    : undefined;
 };
 
 /** A server without the route is asked on: `/v1/models` is a courtesy that not all have. */

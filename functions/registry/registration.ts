@@ -5,26 +5,41 @@ In: the JSON body of `POST /admin/v1/models`. Out: a registration, or `bad_reque
 A model without a price is refused; that one is free must be said.
 */
 import {environment as readEnvironment} from '../../events/config.ts';
-import {SluiceError} from '../../events/errors.ts';
 import {parseUsd} from '../../events/money.ts';
-import {type Rates, toRates} from '../../events/rates.ts';
+import type {Rates} from '../../events/rates.ts';
+import {rateFields, ratesOf} from './change.ts';
+import {
+  type Fields,
+  fallbacksOf,
+  integerOf,
+  isObject,
+  maxConcurrencyOf,
+  maxOutputTokensOf,
+  nameOf,
+  refuse,
+  refuseUnknown,
+  startSecondsOf,
+  urlOf,
+} from './fields.ts';
 import type {Environment, Price} from './model.ts';
 
 export type Registration = Readonly<{
   name: string;
   environment: Environment;
-  endpoints: ReadonlyArray<Readonly<{url: string; upstreamModel: string}>>;
+  endpoints: ReadonlyArray<
+    Readonly<{url: string; upstreamModel: string; maxConcurrency: number | null}>
+  >;
   contextLength: number | null;
   defaultMaxTokens: number;
   price: Price;
   namespace: string | null;
   metadata: Readonly<Record<string, unknown>>;
   rates?: Rates;
+  startSeconds: number | null;
+  fallbacks: readonly string[];
+  maxOutputTokens: number | null;
 }>;
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const rateFields = ['requestsPerMinute', 'tokensPerMinute', 'parallelRequests'] as const;
 const fields = [
   'name',
   'environment',
@@ -34,21 +49,20 @@ const fields = [
   'price',
   'namespace',
   'metadata',
+  'startSeconds',
+  'fallbacks',
+  'maxOutputTokens',
   ...rateFields,
 ];
 const endpointsMax = 64;
 const metadataBytesMax = 16 * 1024;
-const integerMax = 2_147_483_647;
 /** $1,000,000 a million tokens, in nano-USD; the table's own bound. */
 const perMillionMax = 1_000_000_000_000_000n;
-
-const refuse = (parameter: string, expected: string): never => {
-  throw new SluiceError('bad_request', `${parameter}: expected ${expected}`, {parameter});
-};
 
 export const parseRegistration = (body: Fields): Registration => {
   refuseUnknown(body, fields);
   const name = nameOf(body.name, 'name');
+  const rates = ratesOf(body);
   return {
     name,
     environment: environmentOf(body.environment),
@@ -60,56 +74,12 @@ export const parseRegistration = (body: Fields): Registration => {
     price: priceOf(body.price),
     namespace: body.namespace == null ? null : namespaceOf(body.namespace),
     metadata: body.metadata == null ? {} : metadataOf(body.metadata),
-    ...ratesOf(body),
+    startSeconds: startSecondsOf(body.startSeconds),
+    fallbacks: fallbacksOf(body.fallbacks, name),
+    maxOutputTokens: maxOutputTokensOf(body.maxOutputTokens),
+    ...(rates ? {rates} : {}),
   };
 };
-
-const rateOf = (body: Fields, name: string) =>
-  body[name] == null ? null : integerOf(body[name], name);
-
-const ratesOf = (body: Fields): {rates?: Rates} => {
-  const rates = toRates({
-    requests_per_minute: rateOf(body, 'requestsPerMinute'),
-    tokens_per_minute: rateOf(body, 'tokensPerMinute'),
-    parallel_requests: rateOf(body, 'parallelRequests'),
-  });
-  return rates ? {rates} : {};
-};
-
-/** A change of the limits alone: what is absent stays, null takes a limit away. */
-export const parseRatesChange =
-  (body: Fields) =>
-  (before: Rates = {}): Rates | undefined => {
-    refuseUnknown(body, rateFields);
-    if (Object.keys(body).length === 0) {
-      return refuse('the body', `one of the fields ${rateFields.join(', ')}`);
-    }
-    const after = (name: (typeof rateFields)[number], value: number | undefined) =>
-      body[name] === undefined ? (value ?? null) : rateOf(body, name);
-    return toRates({
-      requests_per_minute: after('requestsPerMinute', before.requests),
-      tokens_per_minute: after('tokensPerMinute', before.tokens),
-      parallel_requests: after('parallelRequests', before.parallel),
-    });
-  };
-
-const refuseUnknown = (value: Fields, known: readonly string[], prefix = '') => {
-  for (const name of Object.keys(value)) {
-    if (!known.includes(name)) {
-      refuse(prefix + name.slice(0, 64), `one of the fields ${known.join(', ')}`);
-    }
-  }
-};
-
-const isObject = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const nameOf = (value: unknown, parameter: string): string =>
-  typeof value === 'string' &&
-  value.length <= 200 &&
-  /^[^\s\p{Cc}]([^\p{Cc}]*[^\s\p{Cc}])?$/u.test(value)
-    ? value
-    : refuse(parameter, 'a name of 1 to 200 characters, without space at its ends');
 
 export const environmentOf = (value: unknown): Environment => {
   try {
@@ -120,11 +90,6 @@ export const environmentOf = (value: unknown): Environment => {
     return refuse('environment', 'one of development, staging, production (or dev, uat, prod)');
   }
 };
-
-const integerOf = (value: unknown, parameter: string): number =>
-  Number.isInteger(value) && (value as number) >= 1 && (value as number) <= integerMax
-    ? (value as number)
-    : refuse(parameter, `a whole number from 1 to ${integerMax}`);
 
 const namespaceOf = (value: unknown): string =>
   typeof value === 'string' && /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(value)
@@ -149,33 +114,15 @@ const endpointsOf = (value: unknown, name: string): Registration['endpoints'] =>
 
 const endpointOf = (item: unknown, parameter: string, name: string) => {
   if (!isObject(item)) {
-    return {url: urlOf(item, parameter), upstreamModel: name};
+    return {url: urlOf(item, parameter), upstreamModel: name, maxConcurrency: null};
   }
-  refuseUnknown(item, ['url', 'upstreamModel'], `${parameter}.`);
+  refuseUnknown(item, ['url', 'upstreamModel', 'maxConcurrency'], `${parameter}.`);
   return {
     url: urlOf(item.url, `${parameter}.url`),
     upstreamModel:
       item.upstreamModel == null ? name : nameOf(item.upstreamModel, `${parameter}.upstreamModel`),
+    maxConcurrency: maxConcurrencyOf(item.maxConcurrency, `${parameter}.maxConcurrency`),
   };
-};
-
-/** The base of the server: `/v1` and slashes at the end are taken off, because clients' base URLs have them and ours do not. */
-const urlOf = (value: unknown, parameter: string): string => {
-  const url =
-    typeof value === 'string' && value.length <= 2048 && URL.canParse(value)
-      ? new URL(value)
-      : undefined;
-  if (
-    !url ||
-    !['http:', 'https:'].includes(url.protocol) ||
-    url.username ||
-    url.password ||
-    url.search ||
-    url.hash
-  ) {
-    return refuse(parameter, 'an http or https URL without user, query and fragment');
-  }
-  return url.origin + url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '').replace(/\/+$/, '');
 };
 
 const priceOf = (value: unknown): Price => {

@@ -5,10 +5,9 @@ A probe runs outside any transaction, because it takes seconds; what it found is
 What changed is told in the same transaction.
 */
 import {SluiceError} from '../../events/errors.ts';
-import type {Rates} from '../../events/rates.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {announce, announceHealth} from './announce.ts';
-import {checkContextLength, draftModel, stillMeant} from './draft.ts';
+import {checkContextLength, draftModel, stillMeant, toAsk} from './draft.ts';
 import {
   applyFindings,
   disable,
@@ -21,7 +20,7 @@ import {
 } from './model.ts';
 import type {Probe} from './probe.ts';
 import type {Registration} from './registration.ts';
-import type {RegistryStore, RegistryTransaction} from './store.ts';
+import type {ModelName, RegistryStore, RegistryTransaction} from './store.ts';
 
 export const createRegistry = ({
   store,
@@ -40,10 +39,10 @@ export const createRegistry = ({
   const probing = new Map<string, Promise<Finding>>();
 
   /** One probe of an endpoint at a time, whoever asks. */
-  const probeOnce = ({id, url, upstreamModel, usage}: Endpoint) => {
+  const probeOnce = ({id, url, upstreamModel, usage}: Endpoint, mayBeAsleep: boolean) => {
     let running = probing.get(id);
     if (!running) {
-      running = probe({url, upstreamModel, known: usage !== null}).finally(() =>
+      running = probe({url, upstreamModel, known: usage !== null, mayBeAsleep}).finally(() =>
         probing.delete(id),
       );
       probing.set(id, running);
@@ -51,10 +50,13 @@ export const createRegistry = ({
     return running;
   };
 
-  const probeAll = async (endpoints: readonly Endpoint[]) =>
+  const probeAll = async ({startSeconds}: Model, endpoints: readonly Endpoint[]) =>
     new Map(
       await Promise.all(
-        endpoints.map(async endpoint => [endpoint.id, await probeOnce(endpoint)] as const),
+        endpoints.map(
+          async endpoint =>
+            [endpoint.id, await probeOnce(endpoint, startSeconds !== null)] as const,
+        ),
       ),
     );
 
@@ -65,7 +67,7 @@ export const createRegistry = ({
 
   const probeModel = async (model: Model, endpoints: readonly Endpoint[]): Promise<Model> => {
     const at = new Date(now()).toISOString();
-    const findings = await probeAll(endpoints);
+    const findings = await probeAll(model, endpoints);
     return store.change(async transaction => {
       const before = present(await transaction.lock({id: model.id}), model.id);
       const after = applyFindings(before, stillMeant(before, endpoints, findings), at);
@@ -98,14 +100,20 @@ export const createRegistry = ({
       const at = new Date(now()).toISOString();
       const {name, environment} = registration;
       const known = await store.change(transaction => transaction.lock({name, environment}));
-      const {endpoints} = draftModel(registration, known, newId);
-      const findings = await probeAll(endpoints);
+      const first = draftModel(registration, known, newId);
+      const endpoints = toAsk(first);
+      const findings = await probeAll(first, endpoints);
       const byUrl = new Map(endpoints.map(({id, url}) => [url, findings.get(id) as Finding]));
       const contextLength = checkContextLength(registration, byUrl.values());
       return store.change(async transaction => {
         const existing = await transaction.lock({name, environment});
         const draft = draftModel({...registration, contextLength}, existing, newId);
-        const own = new Map(draft.endpoints.map(({id, url}) => [id, byUrl.get(url) as Finding]));
+        const own = new Map(
+          draft.endpoints.flatMap(({id, url}) => {
+            const finding = byUrl.get(url);
+            return finding ? [[id, finding] as const] : [];
+          }),
+        );
         const model = applyFindings(draft, own, at);
         await transaction.save(model);
         const occasion = await occasionOf(transaction);
@@ -131,15 +139,21 @@ export const createRegistry = ({
       });
     },
     disable: (id: string) => wish(id, 'disabled', disable),
-    /** What everybody together may use of it. */
-    limit: (id: string, change: (before: Rates | undefined) => Rates | undefined): Promise<Model> =>
+    change: (id: string, rule: (before: Model) => Model): Promise<Model> =>
       store.change(async transaction => {
-        const {rates: before, ...model} = present(await transaction.lock({id}), id);
-        const rates = change(before);
-        const after = rates ? {...model, rates} : model;
+        const after = rule(present(await transaction.lock({id}), id));
         await transaction.save(after);
         return after;
       }),
+    /** The fallbacks of these models that no model is named by yet. */
+    async missing(models: readonly Model[]): Promise<(model: Model, name: string) => boolean> {
+      const key = ({environment, name}: ModelName) => `${environment} ${name}`;
+      const wanted = models.flatMap(({environment, fallbacks}) =>
+        fallbacks.map(name => ({environment, name})),
+      );
+      const known = new Set(wanted.length === 0 ? [] : (await store.known(wanted)).map(key));
+      return ({environment}, name) => !known.has(key({environment, name}));
+    },
     async probe(id: string): Promise<Model> {
       const model = await find(id);
       return probeModel(model, model.endpoints);

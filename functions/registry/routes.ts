@@ -8,8 +8,9 @@ import {formatUsd} from '../../events/money.ts';
 import type {Rates} from '../../events/rates.ts';
 import {requireBearer} from '../../events/serve.ts';
 import {isUuid} from '../../events/uuid.ts';
+import {parseChange} from './change.ts';
 import {type Model, obstacleOf, type Price, type Status} from './model.ts';
-import {environmentOf, parseRatesChange, parseRegistration} from './registration.ts';
+import {environmentOf, parseRegistration} from './registration.ts';
 import type {Registry} from './registry.ts';
 import type {Filter} from './store.ts';
 
@@ -26,33 +27,43 @@ export const registryRoutes = ({
   modelsMax?: number;
 }) =>
   function addRoutes(router: Router) {
+    const show = async (models: readonly Model[]) => {
+      const isMissing = await registry.missing(models);
+      return models.map(model =>
+        toView(
+          model,
+          model.fallbacks.filter(name => isMissing(model, name)),
+        ),
+      );
+    };
     router.use(base, (request, _response, next) => {
       requireBearer(request, adminKey);
       next();
     });
     router.post(base, async (request, response) => {
       const {model, replaced} = await registry.register(parseRegistration(readJson(request)));
+      const [view] = await show([model]);
       response
         .status(replaced ? 200 : 201)
         .location(`${base}/${model.id}`)
-        .json(toView(model));
+        .json(view);
     });
     router.get(base, async (request, response) => {
       const found = await registry.list(filterOf(request.query), modelsMax + 1);
       const truncated = found.length > modelsMax ? {truncated: true} : {};
-      response.json({data: found.slice(0, modelsMax).map(toView), ...truncated});
+      response.json({data: await show(found.slice(0, modelsMax)), ...truncated});
     });
     const answer =
       (act: (id: string) => Promise<Model>) => async (request: Request, response: Response) => {
-        response.json(toView(await act(idOf(request))));
+        response.json((await show([await act(idOf(request))]))[0]);
       };
     router.get(`${base}/:id`, answer(registry.find));
     router.post(`${base}/:id/enable`, answer(registry.enable));
     router.post(`${base}/:id/disable`, answer(registry.disable));
     router.post(`${base}/:id/probe`, answer(registry.probe));
     router.patch(`${base}/:id`, async (request, response) => {
-      const change = parseRatesChange(readJson(request));
-      response.json(toView(await registry.limit(idOf(request), change)));
+      const change = parseChange(readJson(request));
+      response.json((await show([await registry.change(idOf(request), change)]))[0]);
     });
     router.delete(`${base}/:id`, async (request, response) => {
       await registry.deregister(idOf(request));
@@ -93,8 +104,11 @@ const filterOf = (parameters: Request['query']): Filter => {
   };
 };
 
-/** `reason` says why a model is not ready, or what keeps a disabled one from being enabled. */
-const toView = (model: Model) => {
+/**
+`reason` says why a model is not ready, or what keeps a disabled one from being enabled; `missingFallbacks`, where there are
+any, which names nobody has registered.
+*/
+const toView = (model: Model, missingFallbacks: readonly string[]) => {
   const {id, name, environment, status, contextLength, defaultMaxTokens, priceVersion} = model;
   const reason = obstacleOf(model);
   return {
@@ -110,6 +124,10 @@ const toView = (model: Model) => {
     endpoints: model.endpoints,
     namespace: model.namespace,
     metadata: model.metadata,
+    startSeconds: model.startSeconds,
+    fallbacks: model.fallbacks,
+    ...(missingFallbacks.length === 0 ? {} : {missingFallbacks}),
+    maxOutputTokens: model.maxOutputTokens,
     ...ratesView(model.rates),
   };
 };

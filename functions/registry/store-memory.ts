@@ -19,6 +19,12 @@ export const createMemoryStore = (): RegistryStore & {events(): Event[]} => {
         .sort((a, b) => (a.environment + a.name < b.environment + b.name ? -1 : 1))
         .slice(0, limit),
     find: async id => state.models.get(id),
+    known: async names => {
+      const all = [...state.models.values()];
+      return names.filter(({environment, name}) =>
+        all.some(model => model.environment === environment && model.name === name),
+      );
+    },
     findByEndpoint: async endpoint =>
       [...state.models.values()].find(model => model.endpoints.some(({id}) => id === endpoint)),
     change(work) {

@@ -6,11 +6,12 @@ import {type Queryable, transactionOn} from '../../events/database.ts';
 import {insertIntoOutbox} from '../../events/outbox.ts';
 import {type RateColumns, toRates} from '../../events/rates.ts';
 import type {Ability, Endpoint, Environment, Health, Model, Status} from './model.ts';
-import type {RegistryStore, RegistryTransaction} from './store.ts';
+import type {ModelName, RegistryStore, RegistryTransaction} from './store.ts';
 
 const selectText = `
   select m.id, m.name, m.environment, m.status, m.context_length, m.default_max_tokens, m.namespace, m.metadata,
          m.requests_per_minute, m.tokens_per_minute, m.parallel_requests,
+         m.start_seconds, m.fallbacks, m.max_output_tokens,
          p.version, p.free, p.input_per_million, p.output_per_million, p.cached_input_per_million,
          p.input_gpu_ms_per_million, p.output_gpu_ms_per_million,
          coalesce((select jsonb_agg(to_jsonb(e) order by e.url) from endpoints e where e.model_id = m.id), '[]') as endpoints
@@ -26,6 +27,7 @@ type EndpointRow = {
   health: Health;
   health_at: string | null;
   health_reason: string | null;
+  max_concurrency: number | null;
 };
 
 type Row = RateColumns & {
@@ -37,6 +39,9 @@ type Row = RateColumns & {
   default_max_tokens: number;
   namespace: string | null;
   metadata: Record<string, unknown>;
+  start_seconds: number | null;
+  fallbacks: string[];
+  max_output_tokens: number | null;
   version: number;
   free: boolean;
   input_per_million: bigint | string;
@@ -47,23 +52,32 @@ type Row = RateColumns & {
   endpoints: EndpointRow[];
 };
 
+const knownText = `
+  select m.environment, m.name from models m
+  join unnest($1::text[], $2::text[]) as asked (environment, name) using (environment, name)`;
+
 const saveText = `
   insert into models (id, name, environment, status, context_length, default_max_tokens, namespace, metadata,
-                      requests_per_minute, tokens_per_minute, parallel_requests)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                      requests_per_minute, tokens_per_minute, parallel_requests,
+                      start_seconds, fallbacks, max_output_tokens)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
   on conflict (id) do update set status = excluded.status, context_length = excluded.context_length,
     default_max_tokens = excluded.default_max_tokens, namespace = excluded.namespace, metadata = excluded.metadata,
     requests_per_minute = excluded.requests_per_minute, tokens_per_minute = excluded.tokens_per_minute,
-    parallel_requests = excluded.parallel_requests`;
+    parallel_requests = excluded.parallel_requests, start_seconds = excluded.start_seconds,
+    fallbacks = excluded.fallbacks, max_output_tokens = excluded.max_output_tokens`;
 
 const saveEndpointsText = `
-  insert into endpoints (id, model_id, url, upstream_model, usage, tokenize, health, health_at, health_reason)
-  select e.id, $1, e.url, e.upstream_model, e.usage, e.tokenize, e.health, e.health_at, e.health_reason
-  from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::timestamptz[], $9::text[])
-    as e (id, url, upstream_model, usage, tokenize, health, health_at, health_reason)
+  insert into endpoints (id, model_id, url, upstream_model, usage, tokenize, health, health_at, health_reason,
+                         max_concurrency)
+  select e.id, $1, e.url, e.upstream_model, e.usage, e.tokenize, e.health, e.health_at, e.health_reason,
+         e.max_concurrency
+  from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::timestamptz[], $9::text[],
+              $10::integer[])
+    as e (id, url, upstream_model, usage, tokenize, health, health_at, health_reason, max_concurrency)
   on conflict (id) do update set upstream_model = excluded.upstream_model, usage = excluded.usage,
     tokenize = excluded.tokenize, health = excluded.health, health_at = excluded.health_at,
-    health_reason = excluded.health_reason`;
+    health_reason = excluded.health_reason, max_concurrency = excluded.max_concurrency`;
 
 const savePriceText = `
   insert into prices (model_id, version, free, input_per_million, output_per_million, cached_input_per_million,
@@ -81,6 +95,13 @@ export const createPostgresStore = (pool: pg.Pool): RegistryStore => ({
        order by m.environment, m.name limit $3`,
       [environment ?? null, status ?? null, limit],
     ),
+  async known(names) {
+    const {rows} = await pool.query<ModelName>(knownText, [
+      names.map(({environment}) => environment),
+      names.map(({name}) => name),
+    ]);
+    return rows;
+  },
   find: async id => (await select(pool, 'where m.id = $1', [id]))[0],
   findByEndpoint: async endpoint =>
     (
@@ -108,7 +129,10 @@ const createTransaction = (client: pg.PoolClient): RegistryTransaction => ({
     const {name, environment, status, contextLength, defaultMaxTokens, namespace, metadata} = model;
     const values = [id, name, environment, status, contextLength, defaultMaxTokens, namespace];
     const {requests = null, tokens = null, parallel = null} = model.rates ?? {};
-    await client.query(saveText, [...values, JSON.stringify(metadata), requests, tokens, parallel]);
+    const {startSeconds, fallbacks, maxOutputTokens} = model;
+    const rates = [requests, tokens, parallel];
+    const rest = [startSeconds, fallbacks, maxOutputTokens];
+    await client.query(saveText, [...values, JSON.stringify(metadata), ...rates, ...rest]);
     await client.query('delete from endpoints where model_id = $1 and id <> all ($2::uuid[])', [
       id,
       endpoints.map(endpoint => endpoint.id),
@@ -123,6 +147,7 @@ const createTransaction = (client: pg.PoolClient): RegistryTransaction => ({
       endpoints.map(endpoint => endpoint.health),
       endpoints.map(endpoint => endpoint.healthAt),
       endpoints.map(endpoint => endpoint.healthReason),
+      endpoints.map(endpoint => endpoint.maxConcurrency),
     ]);
     await client.query(savePriceText, [
       id,
@@ -169,6 +194,9 @@ const toModel = (row: Row): Model => ({
   defaultMaxTokens: row.default_max_tokens,
   namespace: row.namespace,
   metadata: row.metadata,
+  startSeconds: row.start_seconds,
+  fallbacks: row.fallbacks,
+  maxOutputTokens: row.max_output_tokens,
   price: {
     free: row.free,
     inputPerMillion: BigInt(row.input_per_million),
@@ -191,4 +219,5 @@ const toEndpoint = (row: EndpointRow): Endpoint => ({
   health: row.health,
   healthAt: row.health_at === null ? null : new Date(row.health_at).toISOString(),
   healthReason: row.health_reason,
+  maxConcurrency: row.max_concurrency,
 });

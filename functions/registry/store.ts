@@ -5,6 +5,7 @@ import type {Event} from '../../events/event.ts';
 import type {Environment, Model, Status} from './model.ts';
 
 export type Filter = Readonly<{environment?: Environment; status?: Status}>;
+export type ModelName = Readonly<{environment: Environment; name: string}>;
 
 export type RegistryTransaction = Readonly<{
   /** The model, locked until the transaction ends. By name also the absence of one is locked. */
@@ -22,6 +23,8 @@ export type RegistryStore = Readonly<{
   /** By environment and name. */
   list(filter: Filter, limit: number): Promise<Model[]>;
   find(id: string): Promise<Model | undefined>;
+  /** Those of the given names that a model has, in any order. */
+  known(names: readonly ModelName[]): Promise<ModelName[]>;
   findByEndpoint(endpoint: string): Promise<Model | undefined>;
   /** All of it or nothing. */
   change<Result>(work: (transaction: RegistryTransaction) => Promise<Result>): Promise<Result>;

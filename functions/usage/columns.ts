@@ -30,6 +30,7 @@ export const recordColumns: readonly Column<UsageRecord>[] = [
   ['estimated', 'boolean', record => record.estimated],
   ['latency_ms', 'integer', record => record.latencyMs],
   ['time_to_first_token_ms', 'integer', record => record.timeToFirstTokenMs],
+  ['tries', 'integer', record => record.tries],
   ['label', 'text', record => record.label],
   ['traceparent', 'text', record => record.traceparent],
 ];
@@ -92,6 +93,7 @@ export const toRecord = (row: RecordRow): UsageRecord => ({
   estimated: row.estimated as boolean,
   latencyMs: row.latency_ms as number | null,
   timeToFirstTokenMs: row.time_to_first_token_ms as number | null,
+  tries: row.tries as number | null,
   label: row.label as string | null,
   traceparent: row.traceparent as string | null,
 });

@@ -35,6 +35,7 @@ export const externalRecord = (
   estimated: false,
   latencyMs: usage.latencyMs ?? null,
   timeToFirstTokenMs: usage.timeToFirstTokenMs ?? null,
+  tries: null,
   label: usage.label ?? null,
   traceparent: usage.traceparent ?? null,
 });

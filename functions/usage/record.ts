@@ -35,6 +35,8 @@ export type UsageRecord = Readonly<{
   estimated: boolean;
   latencyMs: number | null;
   timeToFirstTokenMs: number | null;
+  /** Endpoints that it was sent to, one after the other, where it was more than one. */
+  tries: number | null;
   label: string | null;
   traceparent: string | null;
 }>;
@@ -112,6 +114,7 @@ const result: Record<string, Check> = {
   status: absentOr(whole(599)),
   latencyMs: milliseconds,
   timeToFirstTokenMs: absentOr(milliseconds),
+  tries: absentOr(whole(100)),
 };
 const unsettled: Record<string, Check> = {...common, settledAt: instant};
 
@@ -172,6 +175,7 @@ const toRecord = (event: Event, data: Fields, month: string): UsageRecord => {
     estimated: data.estimated as boolean,
     latencyMs: (data.latencyMs as number | undefined) ?? null,
     timeToFirstTokenMs: (data.timeToFirstTokenMs as number | undefined) ?? null,
+    tries: (data.tries as number | undefined) ?? null,
     label: (data.label as string | undefined) ?? null,
     traceparent: text(64)[1](event.traceparent, 0) ? (event.traceparent as string) : null,
   };

@@ -49,6 +49,8 @@ create table projects (
   requests_per_minute integer check (requests_per_minute > 0),
   tokens_per_minute integer check (tokens_per_minute > 0),
   parallel_requests integer check (parallel_requests > 0),
+  -- The most that a client may ask for as max_tokens; of project, key and model the smallest counts. Null: no other bound.
+  max_output_tokens integer check (max_output_tokens > 0),
   created_at timestamptz not null default now(),
   unique (org_id, name),
   unique (id, org_id)
@@ -68,6 +70,7 @@ create table keys (
   requests_per_minute integer check (requests_per_minute > 0),
   tokens_per_minute integer check (tokens_per_minute > 0),
   parallel_requests integer check (parallel_requests > 0),
+  max_output_tokens integer check (max_output_tokens > 0),
   created_at timestamptz not null default now(),
   unique (id, org_id),
   -- With the organisation: a foreign key is checked past every policy, so it would take another tenant's project.

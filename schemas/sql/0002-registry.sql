@@ -14,6 +14,13 @@ create table models (
   requests_per_minute integer check (requests_per_minute > 0),
   tokens_per_minute integer check (tokens_per_minute > 0),
   parallel_requests integer check (parallel_requests > 0),
+  -- It scales to zero, and starts within this time. Null: it runs always.
+  start_seconds integer check (start_seconds between 1 and 1800),
+  -- Names in the same environment, in the order in which they are tried. No foreign key: one may be registered later.
+  fallbacks text[] not null default '{}'
+    check (cardinality(fallbacks) <= 5 and array_position(fallbacks, null) is null and name <> all (fallbacks)),
+  -- The most that a client may ask for as max_tokens. Null: the context.
+  max_output_tokens integer check (max_output_tokens > 0),
   namespace text,
   metadata jsonb not null default '{}',
   health_at timestamptz,
@@ -34,6 +41,8 @@ create table endpoints (
   health text not null default 'unknown' check (health in ('unknown', 'healthy', 'unhealthy')),
   health_at timestamptz,
   health_reason text,
+  -- Requests that it takes at once, of all gateways together. Null: without a bound.
+  max_concurrency integer check (max_concurrency between 1 and 100000),
   unique (model_id, url)
 );
 
@@ -61,8 +70,8 @@ create trigger endpoints_change after insert or delete on endpoints
   for each row execute function record_change('model', 'model_id');
 -- A probe that finds what the last one found changes nothing that a gateway reads.
 create trigger endpoints_update after update on endpoints for each row
-  when ((old.url, old.upstream_model, old.usage, old.tokenize, old.health)
-        is distinct from (new.url, new.upstream_model, new.usage, new.tokenize, new.health))
+  when ((old.url, old.upstream_model, old.usage, old.tokenize, old.health, old.max_concurrency)
+        is distinct from (new.url, new.upstream_model, new.usage, new.tokenize, new.health, new.max_concurrency))
   execute function record_change('model', 'model_id');
 create trigger prices_change after insert on prices
   for each row execute function record_change('model', 'model_id');

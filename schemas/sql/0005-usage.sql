@@ -23,6 +23,8 @@ create table usage_records (
   estimated boolean not null default false,
   latency_ms integer,
   time_to_first_token_ms integer,
+  -- endpoints that it was sent to, one after the other; null: one or none
+  tries integer,
   label text,
   traceparent text,
   primary key (month, request)

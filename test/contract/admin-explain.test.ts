@@ -30,7 +30,7 @@ test('a settled request: who, where, what it cost and how that is reckoned, what
   const {pool, one, explain, addPrice} = await setUp(t);
   await addPrice();
   await pool.query(
-    `update usage_records set latency_ms = 900, time_to_first_token_ms = 250, status = 200, label = 'mine',
+    `update usage_records set latency_ms = 900, time_to_first_token_ms = 250, tries = 2, status = 200, label = 'mine',
        traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' where request = $1`,
     [one.request],
   );
@@ -43,6 +43,7 @@ test('a settled request: who, where, what it cost and how that is reckoned, what
     key: one.key,
     model: 'model of one',
     endpoint: 'http://127.0.0.1/',
+    tries: 2,
     operation: 'chat',
     streamed: false,
     status: 200,

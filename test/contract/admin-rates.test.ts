@@ -105,6 +105,56 @@ test('a gateway loads the limits with the key, and is told of a change once and 
   t.is(await ratesOf(), undefined);
 });
 
+test('the most output that may be asked for is said of projects and keys, and not of an organisation', async t => {
+  const {admin, three, org} = await createThree(t);
+  const [[organisation], ...owners] = three;
+  for (const [path, created] of owners) {
+    const changed = await admin.call('PATCH', path, {maxOutputTokens: 1_024});
+    t.deepEqual(changed.body, {...created, maxOutputTokens: 1_024});
+    t.deepEqual((await admin.call('GET', path)).body, changed.body);
+    t.like(await admin.call('PATCH', path, {maxOutputTokens: 0}), {
+      status: 400,
+      body: {parameter: 'maxOutputTokens'},
+    });
+    t.deepEqual((await admin.call('PATCH', path, {maxOutputTokens: null})).body, created);
+  }
+  t.is((await admin.call('PATCH', organisation, {maxOutputTokens: 5})).status, 400);
+  const project = await admin.create(`/admin/v1/orgs/${org.id}/projects`, {
+    name: 'bounded',
+    maxOutputTokens: 7,
+  });
+  t.is(project.maxOutputTokens, 7);
+  const key = await admin.create(`/admin/v1/projects/${project.id}/keys`, {
+    name: 'bounded',
+    maxOutputTokens: 9,
+  });
+  t.is(key.maxOutputTokens, 9);
+});
+
+test('a gateway loads the smaller of what project and key allow, and is told of a change', async t => {
+  const {admin, three, key} = await createThree(t);
+  const [, [project], [ofKey]] = three;
+  const gateway = admin.database.pool('gateway');
+  const load = createPrincipalLoader(gateway);
+  const most = async () => (await load(key.publicId as string))?.maxOutputTokens;
+  const count = async () => {
+    const {rows} = await gateway.query('select count(*)::int as count from changes');
+    return rows[0].count as number;
+  };
+  const set = async (path: string, maxOutputTokens: number | null) => {
+    const before = await count();
+    await admin.call('PATCH', path, {maxOutputTokens});
+    return [await most(), (await count()) - before];
+  };
+  t.is(await most(), undefined);
+  t.deepEqual(await set(project, 100), [100, 1]);
+  t.deepEqual(await set(ofKey, 200), [100, 1]);
+  t.deepEqual(await set(ofKey, 50), [50, 1]);
+  t.deepEqual(await set(ofKey, 50), [50, 0]);
+  t.deepEqual(await set(project, null), [50, 1]);
+  t.deepEqual(await set(ofKey, null), [undefined, 1]);
+});
+
 test('the command shows and sets limits', async t => {
   const {admin, org, project, key} = await createThree(t);
   const run = async (...args: string[]) => {
@@ -134,6 +184,17 @@ test('the command shows and sets limits', async t => {
     const shown = await run('show', ...owner);
     t.regex(shown.out, /requests a minute +60\n.*tokens a minute +none\n.*requests at once +none/s);
   }
+  for (const owner of [
+    ['--project', project.id as string],
+    ['--key', key.id as string],
+  ]) {
+    const set = await run('set', ...owner, '--max-output-tokens', '512');
+    t.regex(set.out, /output tokens +512\n/, set.err);
+    t.regex((await run('set', ...owner, '--max-output-tokens', 'none')).out, /tokens +none\n/);
+  }
+  const ofOrg = await run('set', '--org', 'Acme', '--max-output-tokens', '512');
+  t.is(ofOrg.code, 2);
+  t.regex(ofOrg.err, /--max-output-tokens/);
   t.is((await run('set', '--org', org.id as string)).code, 2);
   t.is((await run('set', '--requests', '3')).code, 2);
   t.is((await run('set', '--org', 'Acme', '--requests', 'many')).code, 2);

@@ -225,9 +225,11 @@ test('a lease that is void when the intent is durable: nothing goes to the clien
   await eventually(() => assert.equal(gateway.model.counters().running, 0));
 });
 
-test('a model server that answers although it is thought unhealthy is looked at again', async t => {
-  const gateway = await startGateway(t, {health: 'unhealthy'});
-  await (await gateway.post('/v1/chat/completions', chat())).arrayBuffer();
-  await eventually(() => assert.match(JSON.stringify(gateway.told), /thought unhealthy/));
-  t.pass();
-});
+for (const health of ['unhealthy', 'unknown'] as const) {
+  test(`a model server that answers although its health is ${health} is looked at again`, async t => {
+    const gateway = await startGateway(t, {health});
+    await (await gateway.post('/v1/chat/completions', chat())).arrayBuffer();
+    await eventually(() => assert.match(JSON.stringify(gateway.told), /not known to be healthy/));
+    t.pass();
+  });
+}

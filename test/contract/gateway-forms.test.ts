@@ -137,7 +137,7 @@ function smallModel() {
   return {models: [{name: 'simulated-chat', maxModelLength: 6}]};
 }
 
-test('Anthropic form: x-api-key is the key there, and nowhere else', async t => {
+test('Anthropic form: x-api-key is the key there and for the list of models, and nowhere else', async t => {
   const gateway = await startGateway(t);
   const ask = (path: string, body: object, headers: Record<string, string>) =>
     fetch(gateway.url + path, {method: 'POST', body: JSON.stringify(body), headers});
@@ -147,6 +147,7 @@ test('Anthropic form: x-api-key is the key there, and nowhere else', async t => 
   t.is((await ask('/v1/messages', body, {'x-api-key': 'sk-wrong'})).status, 401);
   t.is((await ask('/v1/messages', body, {...key, authorization: 'Bearer sk-wrong'})).status, 401);
   t.is((await ask('/v1/responses', requestOf.responses(4), key)).status, 401);
+  t.is((await fetch(`${gateway.url}/v1/models`, {headers: key})).status, 200);
   t.false(gateway.lines.join('').includes(gateway.apiKey));
 });
 

@@ -230,11 +230,11 @@ test('models are listed as the key may see them', async t => {
   const gateway = await startGateway(t);
   const headers = {authorization: `Bearer ${gateway.apiKey}`};
   const list = (await (await fetch(`${gateway.url}/v1/models`, {headers})).json()) as {
-    data: {id: string; max_model_len: number}[];
+    data: {id: string; max_model_len: number; state: string}[];
   };
   t.deepEqual(
-    list.data.map(({id, max_model_len: length}) => [id, length]),
-    [['simulated-chat', 8_192]],
+    list.data.map(({id, max_model_len: length, state}) => [id, length, state]),
+    [['simulated-chat', 8_192, 'ready']],
   );
   t.is((await fetch(`${gateway.url}/v1/models/simulated-chat`, {headers})).status, 200);
   t.is((await fetch(`${gateway.url}/v1/models/other`, {headers})).status, 404);

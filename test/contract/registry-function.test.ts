@@ -233,7 +233,12 @@ test('a suspicion is answered by a probe, once in two seconds, and only a change
   clock.ms += 2_001;
   t.is(await suspect(endpoint), 204);
   t.is(targets.length, 2);
-  t.deepEqual(targets[1], {url: 'http://a:8000', upstreamModel: 'llama', known: true});
+  t.deepEqual(targets[1], {
+    url: 'http://a:8000',
+    upstreamModel: 'llama',
+    known: true,
+    mayBeAsleep: false,
+  });
   t.deepEqual(await events(), ['registered']);
   findings['http://a:8000'] = ill;
   clock.ms += 2_001;

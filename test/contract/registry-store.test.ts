@@ -37,6 +37,22 @@ const contract = (title: string, body: (t: ExecutionContext, tested: Tested) => 
   }
 };
 
+/** As PostgreSQL says it; a registration that got past the door is still bounded here. */
+test('postgres: what is out of bounds is not stored', async t => {
+  const database = await createTestDatabase(t);
+  const store = createPostgresStore(database.pool('system'));
+  for (const more of [
+    {startSeconds: 1_801},
+    {fallbacks: ['llama']},
+    {fallbacks: ['a', 'b', 'c', 'd', 'e', 'f']},
+    {maxOutputTokens: 0},
+    {endpoints: [makeEndpoint({maxConcurrency: 100_001})]},
+  ]) {
+    const refused = await t.throwsAsync(save(store, makeModel(more)), undefined);
+    t.regex(refused.message, /violates check constraint/, JSON.stringify(more));
+  }
+});
+
 const save = (store: RegistryStore, ...models: Model[]) =>
   store.change(async transaction => {
     for (const model of models) {
@@ -48,13 +64,22 @@ const save = (store: RegistryStore, ...models: Model[]) =>
 contract('a model comes back with every field, and its endpoints by URL', async (t, {store}) => {
   const endpoints = [
     makeEndpoint({url: 'http://b', usage: null, health: 'unhealthy', healthReason: 'é "quoted"'}),
-    makeEndpoint({url: 'http://a', healthAt: null, health: 'unknown', tokenize: true}),
+    makeEndpoint({
+      url: 'http://a',
+      healthAt: null,
+      health: 'unknown',
+      tokenize: true,
+      maxConcurrency: 64,
+    }),
   ];
   const model = makeModel({
     endpoints,
     namespace: 'models',
     metadata: {team: 'a', tags: ['x', null]},
     rates: {requests: 60, parallel: 2},
+    startSeconds: 1_800,
+    fallbacks: ['b', 'a', 'not registered'],
+    maxOutputTokens: 1_024,
     price: {
       free: false,
       inputPerMillion: 10n ** 15n,
@@ -85,13 +110,60 @@ contract(
       ...model,
       rates: {tokens: 1_000},
       status: 'disabled' as const,
-      endpoints: [{...kept, upstreamModel: 'other', usage: null}, added],
+      endpoints: [{...kept, upstreamModel: 'other', usage: null, maxConcurrency: 3}, added],
+      fallbacks: ['small'],
+      startSeconds: 60,
+      maxOutputTokens: 7,
       priceVersion: 2,
       price: {...model.price, outputPerMillion: 9n},
     };
     await save(store, after);
     t.deepEqual(await store.find(model.id), after);
     t.is(await store.findByEndpoint(gone.id), undefined);
+    const bare = {...after, fallbacks: [], startSeconds: null, maxOutputTokens: null};
+    await save(store, bare);
+    t.deepEqual(await store.find(model.id), bare);
+  },
+);
+
+contract('of names those are known that a model has in that environment', async (t, {store}) => {
+  await save(
+    store,
+    makeModel({name: 'a'}),
+    makeModel({name: 'b', environment: 'production', status: 'disabled'}),
+  );
+  const known = await store.known([
+    {environment: 'production', name: 'b'},
+    {environment: 'development', name: 'b'},
+    {environment: 'development', name: 'a'},
+    {environment: 'development', name: 'c'},
+  ]);
+  t.deepEqual(known.map(({environment, name}) => `${environment} ${name}`).sort(), [
+    'development a',
+    'production b',
+  ]);
+  t.deepEqual(await store.known([]), []);
+});
+
+contract(
+  'the revision grows with each thing that an operator can say of routing',
+  async (t, {store}) => {
+    let model = makeModel();
+    let last = await save(store, model);
+    const endpoints = model.endpoints.map(endpoint => ({...endpoint, maxConcurrency: 8}));
+    for (const change of [
+      {startSeconds: 30},
+      {fallbacks: ['b', 'c']},
+      {fallbacks: ['c', 'b']},
+      {maxOutputTokens: 99},
+      {endpoints},
+    ]) {
+      model = {...model, ...change};
+      const revision = await save(store, model);
+      t.true(revision > last, JSON.stringify(change));
+      t.is(await save(store, model), revision, `${JSON.stringify(change)} again`);
+      last = revision;
+    }
   },
 );
 
@@ -197,36 +269,45 @@ test('a gateway loads the models that are ready in its environment, with the new
     price: {...model.price, cachedInputPerMillion: 3n},
     rates: {tokens: 9},
   });
+  const bounded = makeEndpoint({maxConcurrency: 32});
+  const said = {startSeconds: 300, fallbacks: ['llama', 'none yet'], maxOutputTokens: 500};
+  const sleeper = makeModel({name: 'sleeper', endpoints: [bounded], ...said});
+  await save(store, sleeper);
   const load = createModelLoader(database.pool('gateway'), 'development');
-  t.deepEqual(await load(), [
-    {
-      id: model.id,
-      name: 'llama',
-      environment: 'development',
-      status: 'ready',
-      contextLength: 8192,
-      defaultMaxTokens: 4096,
-      tokensPerByteMax: 1,
-      priceVersion: 2,
-      price: {
-        free: false,
-        inputPerMillion: 200_000_000,
-        outputPerMillion: 600_000_000,
-        cachedInputPerMillion: 3,
-        inputGpuMsPerMillion: 0,
-        outputGpuMsPerMillion: 0,
-      },
-      rates: {tokens: 9},
-      endpoints: [
-        {
-          id: endpoint.id,
-          url: endpoint.url,
-          upstreamModel: 'llama',
-          usage: 'none',
-          tokenize: false,
-          health: 'healthy',
+  const [first, second] = await load();
+  t.like(second, {id: sleeper.id, ...said, endpoints: [{id: bounded.id, maxConcurrency: 32}]});
+  t.deepEqual(
+    [first],
+    [
+      {
+        id: model.id,
+        name: 'llama',
+        environment: 'development',
+        status: 'ready',
+        contextLength: 8192,
+        defaultMaxTokens: 4096,
+        tokensPerByteMax: 1,
+        priceVersion: 2,
+        price: {
+          free: false,
+          inputPerMillion: 200_000_000,
+          outputPerMillion: 600_000_000,
+          cachedInputPerMillion: 3,
+          inputGpuMsPerMillion: 0,
+          outputGpuMsPerMillion: 0,
         },
-      ],
-    },
-  ]);
+        rates: {tokens: 9},
+        endpoints: [
+          {
+            id: endpoint.id,
+            url: endpoint.url,
+            upstreamModel: 'llama',
+            usage: 'none',
+            tokenize: false,
+            health: 'healthy',
+          },
+        ],
+      },
+    ],
+  );
 });

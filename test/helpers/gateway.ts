@@ -26,10 +26,12 @@ import {startModel} from './simulated-model.ts';
 export type GatewayOptions = Readonly<{
   model?: SimulatedModelOptions;
   entry?: Partial<ModelEntry>;
+  /** Models beside it, made from its entry. */
+  others?: (entry: ModelEntry) => readonly ModelEntry[];
   usage?: 'every-chunk' | 'last-chunk' | 'none';
   endpoint?: string;
   tokenize?: boolean;
-  health?: 'healthy' | 'unhealthy';
+  health?: ModelEntry['endpoints'][number]['health'];
   principal?: Partial<Principal>;
   /** Limits of budgets by id; each is one in US dollars. */
   budgets?: Readonly<Record<string, number>>;
@@ -41,7 +43,14 @@ export type GatewayOptions = Readonly<{
   /** Where claims on idempotency keys are, how results are kept, and logs that are away. */
   parts?: Pick<
     GatewayParts,
-    'claims' | 'seal' | 'resultLog' | 'logState' | 'limitStore' | 'gatewayId' | 'gateways'
+    | 'claims'
+    | 'seal'
+    | 'resultLog'
+    | 'logState'
+    | 'limitStore'
+    | 'gatewayId'
+    | 'gateways'
+    | 'origins'
   >;
 }>;
 
@@ -107,7 +116,8 @@ export const startGateway = async (t: ExecutionContext, options: GatewayOptions 
     environment: 'development',
     load: async id => (id === key.publicId ? principal : undefined),
   });
-  const catalogue = createCatalogue({environment: 'development', load: async () => [entry]});
+  const models: ModelEntry[] = [entry, ...(options.others?.(entry) ?? [])];
+  const catalogue = createCatalogue({environment: 'development', load: async () => models});
   await catalogue.refresh();
   const lines: string[] = [];
   const gateway = createGateway({
@@ -148,6 +158,9 @@ export const startGateway = async (t: ExecutionContext, options: GatewayOptions 
     apiKey: key.text,
     model,
     entry,
+    /** What the catalogue loads next. */
+    models,
+    catalogue,
     principal,
     principals,
     leases,

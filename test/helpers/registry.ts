@@ -38,6 +38,7 @@ export const makeEndpoint = (more: Partial<Endpoint> = {}): Endpoint => ({
   health: 'healthy',
   healthAt: '2026-11-21T10:00:00.000Z',
   healthReason: null,
+  maxConcurrency: null,
   ...more,
 });
 
@@ -50,6 +51,9 @@ export const makeModel = (more: Partial<Model> = {}): Model => ({
   defaultMaxTokens: 4096,
   namespace: null,
   metadata: {},
+  startSeconds: null,
+  fallbacks: [],
+  maxOutputTokens: null,
   price: {
     free: false,
     inputPerMillion: 200_000_000n,

@@ -6,6 +6,7 @@ import {
   integer,
   oneOf,
   optional,
+  origins,
   port,
   type Reader,
   readConfig,
@@ -41,6 +42,23 @@ test('all complaints come at once, each with its name', t => {
     'DATABASE_URL: expected a URL with postgres: or postgresql:, but it is not set',
   ]);
   t.true(error?.complaints.every(line => error.message.includes(line)));
+});
+
+test('origins are as a browser writes them, or all', t => {
+  t.deepEqual(read(origins, undefined), []);
+  t.deepEqual(read(origins, ' https://a.example , http://localhost:3000,'), [
+    'https://a.example',
+    'http://localhost:3000',
+  ]);
+  t.deepEqual(read(origins, '*'), ['*']);
+  for (const wrong of [
+    'a.example',
+    'https://a.example/',
+    'https://A.example',
+    'https://*.example',
+  ]) {
+    t.regex(complaint(origins, wrong) ?? '', /^NAME: expected origins like/, wrong);
+  }
 });
 
 test('settings come with their types and names', t => {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import {SluiceError} from '../../events/errors.ts';
 import {holdOf} from '../../functions/budget/cost.ts';
 import {admit, bodyChanges} from '../../functions/gateway/admission/admission.ts';
+import {ceilingOf} from '../../functions/gateway/admission/ceiling.ts';
 import {type OperationName, readOperation} from '../../functions/gateway/admission/operation.ts';
 import type {EndpointEntry, ModelEntry} from '../../functions/registry/catalogue.ts';
 
@@ -72,6 +73,31 @@ test('a completion without a maximum has 16', demands, completion(), {maxTokens:
 test('a completion with a maximum has that', demands, completion({max_tokens: 99}), {
   maxTokens: 99,
 });
+test('the smallest ceiling counts, and none is none', t => {
+  t.is(ceilingOf({}, {}), undefined);
+  t.is(ceilingOf({maxOutputTokens: 5}, {}), 5);
+  t.is(ceilingOf({}, {maxOutputTokens: 5}), 5);
+  t.is(ceilingOf({maxOutputTokens: 7}, {maxOutputTokens: 5}), 5);
+});
+
+test('under a ceiling what is named above it is refused by its name, and a default is lowered', t => {
+  const ask = (operation: ReturnType<typeof read>) =>
+    admit(operation, model, budgets, {ceiling: 10}).demand.maxTokens;
+  t.is(ask(chat({max_tokens: 10})), 10);
+  t.is(ask(chat()), 10);
+  t.is(ask(completion()), 10);
+  t.is(ask(embedding()), 0);
+  for (const [fields, parameter] of [
+    [{max_tokens: 11}, 'max_tokens'],
+    [{max_completion_tokens: 11}, 'max_completion_tokens'],
+    [{min_tokens: 11}, 'min_tokens'],
+  ] as const) {
+    const error = t.throws(() => ask(chat(fields)), {instanceOf: SluiceError});
+    t.is(error?.code, 'max_tokens_too_large');
+    t.is(error?.parameter, parameter);
+  }
+});
+
 test('a maximum over the context is held as the context', demands, chat({max_tokens: 1_000_000}), {
   maxTokens: 8_192,
 });
@@ -112,7 +138,7 @@ test(
 
 test('a count leaves the room that it leaves', t => {
   const long = chat({messages: [{role: 'user', content: 'x'.repeat(9_000)}]});
-  const {demand, wantsCount, bounds} = admit(long, model, budgets, 10);
+  const {demand, wantsCount, bounds} = admit(long, model, budgets, {countedTokens: 10});
   t.is(demand.promptTokens, 10);
   t.is(demand.maxTokens, 256);
   t.false(wantsCount);
@@ -128,14 +154,14 @@ for (const [what, fields] of [
   ],
 ] as const) {
   test(`the whole context is held for ${what}, which no count has in it`, t => {
-    const {demand} = admit(chat(fields), model, budgets, 10);
+    const {demand} = admit(chat(fields), model, budgets, {countedTokens: 10});
     t.is(demand.promptTokens, 8_192);
     t.is(demand.maxTokens, 256);
   });
 }
 
 test('a count over the context is the context', t => {
-  const {demand} = admit(chat({chat_template: 'x'}), model, budgets, 1_000_000);
+  const {demand} = admit(chat({chat_template: 'x'}), model, budgets, {countedTokens: 1_000_000});
   t.is(demand.promptTokens, 8_192);
   t.is(demand.maxTokens, 1);
 });

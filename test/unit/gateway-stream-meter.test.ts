@@ -33,6 +33,43 @@ test('a stream without usage passes untouched, and its content chunks are counte
   t.true(finished);
 });
 
+const keeps = test.macro((t, delta: object) => {
+  const event = (usage: object) =>
+    `data: ${JSON.stringify({id: 'x', choices: [{index: 0, delta, logprobs: null}], ...usage})}\n\n`;
+  const told = [event({usage: report(7, 1)}), final(report(7, 1)), done].join('');
+  const untold = event({}) + done;
+  for (const options of [
+    {keepFinal: false, keepEvery: false},
+    {keepFinal: true, keepEvery: false},
+    {keepFinal: true, keepEvery: true},
+  ]) {
+    t.is(run([Buffer.from(untold)], options).text, untold);
+    t.is(run([Buffer.from(untold)], options).chunks, 1);
+    t.deepEqual(run([Buffer.from(told)], options).reported, {
+      inputTokens: 7,
+      cachedInputTokens: 0,
+      outputTokens: 1,
+    });
+  }
+  t.is(run([Buffer.from(told)]).text, untold);
+  t.is(
+    run([Buffer.from(told)], {keepFinal: true, keepEvery: false}).text,
+    event({usage: null}) + final(report(7, 1)) + done,
+  );
+});
+test('the word usage in an answer is no report', keeps, {content: 'usage'});
+test('nor is it with a colon', keeps, {content: '"usage":'});
+test('nor is a tool of this name', keeps, {
+  tool_calls: [{index: 0, function: {name: 'usage', arguments: '{"usage":{"prompt_tokens":1}}'}}],
+});
+test('an answer that says [DONE] is not done', t => {
+  const stream = chunk('[DONE]') + chunk('b');
+  const {text, chunks, finished} = run([Buffer.from(stream)]);
+  t.is(text, stream);
+  t.is(chunks, 2);
+  t.false(finished);
+});
+
 test('the chunk that sums up is taken out unless the client asked for it', t => {
   const stream = `${chunk('a')}${final(report(7, 1))}${done}`;
   t.is(run([Buffer.from(stream)]).text, `${chunk('a')}${done}`);

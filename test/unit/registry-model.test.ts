@@ -1,5 +1,5 @@
 import test from 'ava';
-import {checkContextLength, draftModel, stillMeant} from '../../functions/registry/draft.ts';
+import {checkContextLength, draftModel, stillMeant, toAsk} from '../../functions/registry/draft.ts';
 import {
   applyFindings,
   contextLengthOf,
@@ -34,6 +34,44 @@ test('a registered model becomes ready when an endpoint is healthy and the conte
     contextLength: 8192,
     endpoints: [{health: 'healthy', usage: 'every-chunk', tokenize: true, healthReason: null}],
   });
+});
+
+const asleep: Finding = {...ill, health: 'unknown', reason: 'not running: connection refused'};
+
+test('a model that scales to zero is ready by its context length, although nothing runs', t => {
+  const fresh = makeModel({
+    status: 'registered',
+    startSeconds: 60,
+    endpoints: [makeEndpoint({health: 'unknown', usage: null, healthAt: null})],
+  });
+  t.like(apply(fresh, asleep), {
+    status: 'ready',
+    endpoints: [{health: 'unknown', healthReason: 'not running: connection refused'}],
+  });
+  t.is(apply({...fresh, contextLength: null}, asleep).status, 'registered');
+  t.is(apply({...fresh, startSeconds: null}, asleep).status, 'registered');
+  t.is(apply(fresh, ill).status, 'registered');
+});
+
+test('that a model goes to sleep is no change that is told; that it wakes or is ill is', t => {
+  const awake = makeModel({startSeconds: 60});
+  const sleeping = apply(awake, asleep);
+  t.is(sleeping.endpoints[0]?.usage, 'last-chunk', 'what was found out stays');
+  t.deepEqual(healthChanges(awake, sleeping), []);
+  t.is(healthChanges(sleeping, apply(sleeping, well)).length, 1);
+  t.is(healthChanges(sleeping, apply(sleeping, ill)).length, 1);
+});
+
+test('a registration asks an endpoint that scales to zero until it has answered once, or is ill', t => {
+  const [never, once, unwell, sleeping] = [
+    makeEndpoint({usage: null, health: 'unknown'}),
+    makeEndpoint({usage: 'none'}),
+    makeEndpoint({usage: 'none', health: 'unhealthy'}),
+    makeEndpoint({health: 'unknown'}),
+  ];
+  const endpoints = [never, once, unwell, sleeping];
+  t.deepEqual(toAsk(makeModel({startSeconds: 60, endpoints})), [never, unwell]);
+  t.deepEqual(toAsk(makeModel({endpoints})), endpoints);
 });
 
 test('a ready model stays ready in an outage and a disabled one disabled when its endpoints are well', t => {
@@ -102,6 +140,25 @@ const newId = () => `new ${++ids}`;
 test('a registration that repeats another keeps ids, abilities and the version of the price', t => {
   const existing = makeModel();
   t.deepEqual(draftModel(parseRegistration(makeBody()), existing, newId), existing);
+});
+
+test('a registration says anew how requests are routed, and what was found of an endpoint stays', t => {
+  const existing = makeModel({
+    startSeconds: 60,
+    fallbacks: ['a'],
+    maxOutputTokens: 9,
+    endpoints: [makeEndpoint({maxConcurrency: 4})],
+  });
+  const bounded = parseRegistration(
+    makeBody({endpoints: [{url: 'http://a:8000', maxConcurrency: 5}]}),
+  );
+  t.deepEqual(draftModel(bounded, existing, newId), {
+    ...existing,
+    startSeconds: null,
+    fallbacks: [],
+    maxOutputTokens: null,
+    endpoints: existing.endpoints.map(endpoint => ({...endpoint, maxConcurrency: 5})),
+  });
 });
 
 test('a registration with another price, endpoint or upstream name changes just that', t => {

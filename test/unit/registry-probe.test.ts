@@ -169,3 +169,72 @@ for (const [text, reason] of [
     t.regex((await probe({url, upstreamModel, known: true})).reason ?? '', reason);
   });
 }
+
+/** Every path that was asked for, in order. */
+const listen = async (
+  t: Parameters<typeof createHttpTestServer>[0],
+  answer: (path: string) => [number, string],
+) => {
+  const asked: string[] = [];
+  const {url, server} = await createHttpTestServer(t, (request, response) => {
+    asked.push(request.url ?? '');
+    const [status, body] = answer(request.url ?? '');
+    response.writeHead(status).end(body);
+  });
+  return {url, server, asked};
+};
+
+test('of a model that scales to zero a server that is not there is no illness, and is asked once', async t => {
+  const {url, server} = await listen(t, () => [200, '']);
+  await new Promise(resolve => server.close(resolve));
+  t.deepEqual(await probe({url, upstreamModel, known: true, mayBeAsleep: true}), {
+    health: 'unknown',
+    reason: 'not running: connection refused',
+    contextLength: null,
+    usage: null,
+    tokenize: null,
+  });
+  for (const status of [502, 503, 504]) {
+    const front = await listen(t, () => [status, 'no backend']);
+    t.like(await probe({url: front.url, upstreamModel, known: true, mayBeAsleep: true}), {
+      health: 'unknown',
+      reason: `not running: answered /v1/models with status ${status}`,
+    });
+    t.deepEqual(front.asked, ['/v1/models']);
+    t.is((await probe({url: front.url, upstreamModel, known: true})).health, 'unhealthy');
+  }
+});
+
+test('of a model that scales to zero a server that holds the request is not running yet', async t => {
+  const asked: string[] = [];
+  const {url} = await createHttpTestServer(t, request => void asked.push(request.url ?? ''));
+  const probe = createProbe({stepMs: 2_000});
+  t.like(await probe({url, upstreamModel, known: true, mayBeAsleep: true}), {
+    health: 'unknown',
+    reason: 'not running: no answer within 2 s',
+  });
+  t.deepEqual(asked, ['/v1/models']);
+});
+
+test('of a model that scales to zero a server that runs is asked like any other, and may be ill', async t => {
+  const {url} = await startModel(t, {usage: 'every-chunk'});
+  t.like(await probe({url, upstreamModel, known: false, mayBeAsleep: true}), {
+    health: 'healthy',
+    contextLength: 8192,
+    usage: 'every-chunk',
+    tokenize: true,
+  });
+  t.like(await probe({url, upstreamModel: 'other', known: false, mayBeAsleep: true}), {
+    health: 'unhealthy',
+    reason: 'its server does not know the model other',
+  });
+  const endless = await listen(t, () => [200, 'x'.repeat(1_100_000)]);
+  t.like(await probe({url: endless.url, upstreamModel, known: false, mayBeAsleep: true}), {
+    health: 'unhealthy',
+    reason: 'answered more than 1048576 bytes',
+  });
+  const broken = await listen(t, path => (path === '/v1/models' ? [500, ''] : [404, '']));
+  t.like(await probe({url: broken.url, upstreamModel, known: false, mayBeAsleep: true}), {
+    health: 'unhealthy',
+  });
+});

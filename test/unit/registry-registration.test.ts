@@ -14,8 +14,8 @@ test('a registration gets its defaults, nano-USD and bare URLs', t => {
       name: 'llama',
       environment: 'staging',
       endpoints: [
-        {url: 'http://a:8000', upstreamModel: 'llama'},
-        {url: 'https://b/x', upstreamModel: 'meta/llama'},
+        {url: 'http://a:8000', upstreamModel: 'llama', maxConcurrency: null},
+        {url: 'https://b/x', upstreamModel: 'meta/llama', maxConcurrency: null},
       ],
       contextLength: null,
       defaultMaxTokens: 4096,
@@ -29,8 +29,22 @@ test('a registration gets its defaults, nano-USD and bare URLs', t => {
       },
       namespace: null,
       metadata: {},
+      startSeconds: null,
+      fallbacks: [],
+      maxOutputTokens: null,
     },
   );
+});
+
+test('how requests are routed is taken up to its bounds, and null is as absent', t => {
+  const said = {startSeconds: 1_800, fallbacks: ['a', 'b', 'c', 'd', 'e'], maxOutputTokens: 1};
+  const endpoints = [{url: 'http://a', maxConcurrency: 100_000}, 'http://b'];
+  t.like(parseRegistration(makeBody({...said, endpoints})), {
+    ...said,
+    endpoints: [{maxConcurrency: 100_000}, {maxConcurrency: null}],
+  });
+  const nothing = {startSeconds: null, fallbacks: null, maxOutputTokens: null};
+  t.deepEqual(parseRegistration(makeBody(nothing)), parseRegistration(makeBody()));
 });
 
 test('free is said by the word', t => {
@@ -73,6 +87,17 @@ refuses('contextLenght', {contextLenght: 1});
 refuses('namespace', {namespace: 'A b'});
 refuses('metadata', {metadata: []});
 refuses('metadata', {metadata: {x: 'x'.repeat(20_000)}});
+refuses('startSeconds', {startSeconds: 0});
+refuses('startSeconds', {startSeconds: 1_801});
+refuses('startSeconds', {startSeconds: '60'});
+refuses('fallbacks', {fallbacks: 'a'});
+refuses('fallbacks', {fallbacks: ['llama']});
+refuses('fallbacks', {fallbacks: ['a', 'a']});
+refuses('fallbacks', {fallbacks: ['a', 'b', 'c', 'd', 'e', 'f']});
+refuses('fallbacks[1]', {fallbacks: ['a', ' b']});
+refuses('maxOutputTokens', {maxOutputTokens: 0});
+refuses('endpoints[0].maxConcurrency', {endpoints: [{url: 'http://a', maxConcurrency: 0}]});
+refuses('endpoints[0].maxConcurrency', {endpoints: [{url: 'http://a', maxConcurrency: 100_001}]});
 refuses('price', {price: undefined});
 refuses('price', {price: 'gratis'});
 refuses('price', {price: {inputPerMillion: '0', outputPerMillion: '0.00'}});

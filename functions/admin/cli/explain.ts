@@ -22,7 +22,7 @@ const limitText = (item: Item) =>
 
 const columns: readonly Column[] = [
   ...['request', 'state', 'summary', 'org', 'project', 'key', 'environment', 'model', 'endpoint'],
-  ...['operation', 'streamed', 'label', 'trace', 'status', 'outcome', 'promptBytes'],
+  ...['tries', 'operation', 'streamed', 'label', 'trace', 'status', 'outcome', 'promptBytes'],
   'unsettledPolicy',
 ].map(name => ({name}));
 

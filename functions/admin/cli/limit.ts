@@ -1,9 +1,13 @@
-/** Limit: `sluice limit show|set`: requests and tokens a minute, requests at once, of one organisation, project, key or model. */
+/**
+Limit: `sluice limit show|set`: requests and tokens a minute, requests at once, of one organisation, project, key or model; and
+the most output that may be asked for, which an organisation has none of.
+*/
 import type {Command} from 'commander';
 import type {Client, Item} from './client.ts';
 import {type Context, type Format, showItem, withFormat} from './context.ts';
 import {Failure} from './failure.ts';
 import {findModel} from './model.ts';
+import {numberOrNone} from './numbers.ts';
 import {findOrg} from './org.ts';
 import type {Column} from './table.ts';
 
@@ -14,7 +18,12 @@ type Owner = Readonly<{
   model?: string;
   environment?: string;
 }>;
-type Limits = Readonly<{requests?: string; tokens?: string; parallel?: string}>;
+type Limits = Readonly<{
+  requests?: string;
+  tokens?: string;
+  parallel?: string;
+  maxOutputTokens?: string;
+}>;
 
 const orNone = (name: string) => (item: Item) => item[name] ?? 'none';
 const columns: readonly Column[] = [
@@ -23,6 +32,7 @@ const columns: readonly Column[] = [
   {name: 'requests a minute', value: orNone('requestsPerMinute')},
   {name: 'tokens a minute', value: orNone('tokensPerMinute')},
   {name: 'requests at once', value: orNone('parallelRequests')},
+  {name: 'output tokens', value: orNone('maxOutputTokens')},
 ];
 
 const withOwner = (command: Command) =>
@@ -51,7 +61,11 @@ export const limitCommand = (program: Command, context: Context) => {
     .option('--requests <number>', 'a minute; none takes the limit away')
     .option('--tokens <number>', 'a minute, of prompt and answer; or none')
     .option('--parallel <number>', 'requests at once; or none')
+    .option('--max-output-tokens <number>', 'of one request; or none; not of an organisation')
     .action(async ({json, csv, ...options}: Format & Owner & Limits) => {
+      if (options.org !== undefined && options.maxOutputTokens !== undefined) {
+        throw new Failure('usage', '--max-output-tokens: of a project, a key or a model');
+      }
       const body = toChange(options);
       const client = context.client();
       const item = await client.send('PATCH', await pathOf(client, options), body);
@@ -77,24 +91,17 @@ const pathOf = async (
     : `/projects/${encodeURIComponent(project)}`;
 };
 
-const toChange = ({requests, tokens, parallel}: Limits) => {
+const toChange = ({requests, tokens, parallel, maxOutputTokens}: Limits) => {
   const change = {
-    ...(requests === undefined ? {} : {requestsPerMinute: toLimit('--requests', requests)}),
-    ...(tokens === undefined ? {} : {tokensPerMinute: toLimit('--tokens', tokens)}),
-    ...(parallel === undefined ? {} : {parallelRequests: toLimit('--parallel', parallel)}),
+    ...(requests === undefined ? {} : {requestsPerMinute: numberOrNone('--requests', requests)}),
+    ...(tokens === undefined ? {} : {tokensPerMinute: numberOrNone('--tokens', tokens)}),
+    ...(parallel === undefined ? {} : {parallelRequests: numberOrNone('--parallel', parallel)}),
+    ...(maxOutputTokens === undefined
+      ? {}
+      : {maxOutputTokens: numberOrNone('--max-output-tokens', maxOutputTokens)}),
   };
   if (Object.keys(change).length === 0) {
-    throw new Failure('usage', 'give --requests, --tokens or --parallel');
+    throw new Failure('usage', 'give --requests, --tokens, --parallel or --max-output-tokens');
   }
   return change;
-};
-
-const toLimit = (name: string, text: string): number | null => {
-  if (text === 'none') {
-    return null;
-  }
-  if (!/^\d{1,10}$/.test(text)) {
-    throw new Failure('usage', `${name}: expected a whole number or none, got "${text}"`);
-  }
-  return Number(text);
 };

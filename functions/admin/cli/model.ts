@@ -1,18 +1,39 @@
-/** Model: `sluice model list|show|register|enable|disable|probe|remove`. A model is named by its name or id. */
+/** Model: `sluice model list|show|register|update|enable|disable|probe|remove`. A model is named by its name or id. */
 import type {Command} from 'commander';
 import {isUuid} from '../../../events/uuid.ts';
 import type {Client, Item} from './client.ts';
 import {type Context, type Format, showItem, showList, withFormat} from './context.ts';
 import {Failure} from './failure.ts';
+import {
+  type RegisterOptions,
+  toChange,
+  toRegistration,
+  type UpdateOptions,
+  withRouting,
+} from './model-options.ts';
 import type {Column} from './table.ts';
 
-type Endpoint = Readonly<{url: string; health: string; healthReason: string | null}>;
+type Endpoint = Readonly<{
+  url: string;
+  health: string;
+  healthReason: string | null;
+  maxConcurrency?: number | null;
+}>;
 
 const endpointsOf = (item: Item) => item.endpoints as readonly Endpoint[];
 const writePrice = ({price}: Item) => {
   const {inputPerMillion, outputPerMillion} = price as Item;
   return price === 'free' ? 'free' : `${inputPerMillion} in, ${outputPerMillion} out`;
 };
+
+const writeFallbacks = (item: Item) =>
+  ((item.fallbacks ?? []) as readonly string[])
+    .map(name =>
+      (item.missingFallbacks as readonly string[] | undefined)?.includes(name)
+        ? `${name} (not registered)`
+        : name,
+    )
+    .join(', ');
 
 const listColumns: readonly Column[] = [
   {name: 'name'},
@@ -33,27 +54,24 @@ const itemColumns: readonly Column[] = [
   {name: 'defaultMaxTokens'},
   {name: 'priceVersion'},
   {name: 'reason'},
+  {name: 'startSeconds'},
+  {name: 'fallbacks', value: writeFallbacks},
+  {name: 'maxOutputTokens'},
   {
     name: 'endpoints',
     value: item =>
       endpointsOf(item)
-        .map(({url, health, healthReason}) =>
-          healthReason ? `${url} ${health} (${healthReason})` : `${url} ${health}`,
+        .map(({url, health, healthReason, maxConcurrency}) =>
+          [
+            `${url} ${health}`,
+            ...(healthReason ? [`(${healthReason})`] : []),
+            ...(maxConcurrency == null ? [] : [`at most ${maxConcurrency} at once`]),
+          ].join(' '),
         )
         .join('; '),
   },
 ];
 
-type RegisterOptions = Format &
-  Readonly<{
-    environment: string;
-    endpoint: string[];
-    price: string;
-    gpuMs?: string;
-    contextLength?: string;
-    defaultMaxTokens?: string;
-    namespace?: string;
-  }>;
 type Named = Format & Readonly<{environment?: string}>;
 
 export const modelCommand = (program: Command, context: Context) => {
@@ -70,7 +88,7 @@ export const modelCommand = (program: Command, context: Context) => {
       showList(context, {json, csv}, {columns: listColumns, items: answer.data, answer});
     });
 
-  withFormat(model.command('register <name>'))
+  withRouting(withFormat(model.command('register <name>')))
     .description('registers a model, or changes what is registered under its name')
     .requiredOption('--environment <name>', 'development, staging or production')
     .requiredOption('--endpoint <url...>', 'where it is served')
@@ -93,6 +111,15 @@ export const modelCommand = (program: Command, context: Context) => {
     const client = context.client();
     show(format, await client.get(`/models/${await findModel(client, given, environment)}`));
   });
+  withRouting(named('update', 'changes how requests are routed to it, within a second'))
+    .option('--endpoint <url...>', 'those that --max-concurrency is for; all where absent')
+    .option('--no-fallback', 'takes them away')
+    .action(async (given: string, {environment, json, csv, ...options}: Named & UpdateOptions) => {
+      const client = context.client();
+      const path = `/models/${await findModel(client, given, environment)}`;
+      const urls = async () => endpointsOf(await client.get(path)).map(({url}) => url);
+      show({json, csv}, await client.send('PATCH', path, await toChange(options, urls)));
+    });
   for (const [word, text] of [
     ['enable', 'lets gateways route to it'],
     ['disable', 'takes it away from gateways'],
@@ -116,62 +143,6 @@ export const modelCommand = (program: Command, context: Context) => {
       }
     },
   );
-};
-
-const wholeNumber = (name: string, text: string): number => {
-  if (!/^\d{1,10}$/.test(text)) {
-    throw new Failure('usage', `${name}: expected a whole number, got "${text}"`);
-  }
-  return Number(text);
-};
-
-const toRegistration = (name: string, options: Omit<RegisterOptions, keyof Format>) => {
-  const {environment, endpoint, price, gpuMs, contextLength, defaultMaxTokens, namespace} = options;
-  return {
-    name,
-    environment,
-    endpoints: endpoint,
-    price: toPrice(price, gpuMs),
-    ...(contextLength === undefined
-      ? {}
-      : {contextLength: wholeNumber('--context-length', contextLength)}),
-    ...(defaultMaxTokens === undefined
-      ? {}
-      : {defaultMaxTokens: wholeNumber('--default-max-tokens', defaultMaxTokens)}),
-    ...(namespace === undefined ? {} : {namespace}),
-  };
-};
-
-const toPrice = (text: string, gpuMs: string | undefined) => {
-  if (text === 'free' && gpuMs !== undefined) {
-    throw new Failure('usage', '--gpu-ms: a model that is free costs no time of a GPU either');
-  }
-  if (text === 'free') {
-    return text;
-  }
-  const [inputPerMillion, outputPerMillion, cachedInputPerMillion, ...more] = text
-    .split(',')
-    .map(part => part.trim());
-  if (outputPerMillion === undefined || more.length > 0) {
-    throw new Failure('usage', `--price: expected free or IN,OUT[,CACHED], got "${text}"`);
-  }
-  return {
-    inputPerMillion,
-    outputPerMillion,
-    ...(cachedInputPerMillion === undefined ? {} : {cachedInputPerMillion}),
-    ...(gpuMs === undefined ? {} : toGpuMs(gpuMs)),
-  };
-};
-
-const toGpuMs = (text: string) => {
-  const [input = '', output = '', ...more] = text.split(',').map(part => part.trim());
-  if (more.length > 0) {
-    throw new Failure('usage', `--gpu-ms: expected IN,OUT, got "${text}"`);
-  }
-  return {
-    inputGpuMsPerMillion: wholeNumber('--gpu-ms', input),
-    outputGpuMsPerMillion: wholeNumber('--gpu-ms', output),
-  };
 };
 
 export const findModel = async (

@@ -1,7 +1,7 @@
 /**
 Admission: what one request may cost at most, and what is changed in its body so that this is true.
 
-In: an operation, the model, the caller's budgets. Out: the demand on the budgets; then, with the holds that were taken, the
+In: an operation, the model, the caller's budgets and ceiling. Out: the demand on the budgets; then, with the holds that were taken, the
 members to set in the body. Pure.
 */
 
@@ -9,6 +9,7 @@ import {SluiceError} from '../../../events/errors.ts';
 import {holdOf, isAmount} from '../../budget/cost.ts';
 import type {BudgetRef, Demand} from '../../budget/leases/account.ts';
 import type {ModelEntry} from '../../registry/catalogue.ts';
+import {checkCeiling} from './ceiling.ts';
 import {type Bounds, type Operation, promptBounds} from './operation.ts';
 
 export type Admission = Readonly<{
@@ -22,8 +23,9 @@ export const admit = (
   operation: Operation,
   model: ModelEntry,
   budgets: readonly BudgetRef[],
-  countedTokens?: number,
+  {countedTokens, ceiling}: {countedTokens?: number; ceiling?: number | undefined} = {},
 ): Admission => {
+  checkCeiling(operation, ceiling);
   const contextLength = model.contextLength ?? 0;
   const bounds = promptBounds(operation, {contextLength, tokensPerByteMax: model.tokensPerByteMax});
   const counted =
@@ -33,7 +35,7 @@ export const admit = (
   // Media, templates and documents are not in what the model server counts: then a count only tells how much room is left.
   const isBounded = operation.prompts.every(Number.isFinite);
   const promptTokens = isBounded ? counted : bounds.promptTokens;
-  const wanted = maxTokensOf(operation, model, counted);
+  const wanted = maxTokensOf(operation, model, {promptTokens: counted, ceiling});
   const most = {inputTokens: promptTokens, outputTokens: operation.copies * wanted.maxTokens};
   const touched = budgets.filter(({unit}) => holdOf(unit, model.price, most) > 0);
   if (!touched.every(({unit}) => isAmount(holdOf(unit, model.price, most)))) {
@@ -56,7 +58,14 @@ export const admit = (
   };
 };
 
-const maxTokensOf = (operation: Operation, model: ModelEntry, promptTokens: number) => {
+const maxTokensOf = (
+  operation: Operation,
+  model: ModelEntry,
+  {
+    promptTokens,
+    ceiling = Number.POSITIVE_INFINITY,
+  }: {promptTokens: number; ceiling?: number | undefined},
+) => {
   const contextLength = model.contextLength ?? 0;
   if (operation.copies === 0) {
     return {maxTokens: 0, lacksRoom: false};
@@ -64,9 +73,9 @@ const maxTokensOf = (operation: Operation, model: ModelEntry, promptTokens: numb
   if (operation.maxTokens !== undefined) {
     return {maxTokens: Math.min(operation.maxTokens, contextLength), lacksRoom: false};
   }
-  const byDefault = Math.max(
-    operation.form.defaultMaxTokens ?? model.defaultMaxTokens,
-    operation.minTokens,
+  const byDefault = Math.min(
+    Math.max(operation.form.defaultMaxTokens ?? model.defaultMaxTokens, operation.minTokens),
+    ceiling,
   );
   // One prompt's share: several prompts have their own context each.
   const room = contextLength - Math.ceil(promptTokens / operation.prompts.length);
@@ -77,7 +86,7 @@ const maxTokensOf = (operation: Operation, model: ModelEntry, promptTokens: numb
   return {maxTokens: Math.max(Math.min(byDefault, room), 1), lacksRoom: true};
 };
 
-/** What to set in the body: under a budget the maximum is always named, because what is not named is not bounded. */
+/** What to set in the body: under a budget, limit or ceiling the maximum is always named, because what is not named is not bounded. */
 export const bodyChanges = ({
   operation,
   model,

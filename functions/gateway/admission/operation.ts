@@ -18,6 +18,7 @@ import {
 } from '../surface/fields.ts';
 import type {Form, OperationName} from '../surface/form.ts';
 import {forms} from '../surface/routes.ts';
+import {checkFields} from './check-fields.ts';
 import {type Member, membersOf} from './members.ts';
 
 export type {OperationName} from '../surface/form.ts';
@@ -54,6 +55,7 @@ export const readOperation = (name: OperationName, body: Buffer): Operation => {
   if (streamOptions !== undefined && !isObject(streamOptions)) {
     throw bad('stream_options is an object', 'stream_options');
   }
+  checkFields(value);
   const {prompts, tokenIds} = form.prompts(value);
   const extra = extraOf(members, value, form.own);
   const generates = form.maxima.length > 0;

@@ -7,10 +7,12 @@ import type {Limits} from '../../../events/limits.ts';
 import type {Logger} from '../../../events/telemetry.ts';
 import type {Span} from '../../../events/tracing.ts';
 import type {Taken} from '../../budget/leases/account.ts';
+import type {EndpointEntry, ModelEntry} from '../../registry/catalogue.ts';
 import type {Operation} from '../admission/operation.ts';
 import type {Gather} from '../log/gather.ts';
+import type {Place, Router, Waiting} from '../routing/router.ts';
 import type {Ending, Facts} from './facts.ts';
-import type {Upstream} from './upstream.ts';
+import type {Retried, Upstream} from './upstream.ts';
 
 /** Who is at the other end of the connection, for the log. Read on arrival: a socket that is gone tells no address. */
 export type Caller = Readonly<{client: string | undefined; userAgent: string | undefined}>;
@@ -39,26 +41,43 @@ export type Exchange = Readonly<{
   taken: Taken;
   /** The most the request was admitted for, for the policy `hold`. */
   bounds: Readonly<{promptTokens: number}>;
+  /** Where it goes first, or waits for. */
+  place: Place | Waiting;
+  /** The endpoint that `body` is for. */
+  first: EndpointEntry;
   body: Buffer;
+  /** Its maximum of tokens is always named. */
+  underBudget: boolean;
   response: ClientResponse;
   /** Monotonic ms of the request's arrival. */
   arrivedMs: number;
+  /** Monotonic ms of its deadline. */
+  untilMs: number;
   headers: Record<string, string>;
   span: Span;
   caller: Caller;
+  /** The request that it took over, whose model had no endpoint left. */
+  insteadOf?: string | undefined;
   /** Who else waits for the end: the claim of an Idempotency-Key. */
   onEnd?: ((ending: Ending) => void) | undefined;
+  /** No endpoint answered, and the client knows nothing yet: it is another model's, or told of the error. */
+  fallBack?: ((error: SluiceError, ending: Ending) => void) | undefined;
 }>;
 
 export type ExchangeParts = Readonly<{
   upstream: Upstream;
   intents: Gather;
   results: Gather;
-  limits: Pick<Limits, 'requestMs'>;
+  router: Pick<Router, 'acquire'>;
+  limits: Pick<Limits, 'firstCommentMs' | 'commentMs'>;
   logger: Logger;
   onEnd: (exchange: Exchange, ending: Ending, error: SluiceError | undefined) => void;
   /** It goes out to the model server. */
   onSent?: (exchange: Exchange) => void;
+  /** It goes to another endpoint, because the last one failed so. */
+  onRetry?: (exchange: Exchange, why: Retried) => void;
+  /** Whether the model of a request that waited is still there. */
+  isServed?: (model: ModelEntry) => boolean;
   /** Its result is durable, or given up. */
   onRecorded?: (exchange: Exchange) => void;
   onEndpointFailed: (exchange: Exchange, error: Error) => void;

@@ -21,13 +21,15 @@ export type Answer = Readonly<{
   charge(): Charge | undefined;
 }>;
 
+export const streamType = 'text/event-stream; charset=utf-8';
+
 const garbage = (what: string) =>
   new SluiceError('upstream_error', `the model server's answer is not ${what}`);
 
 export const createStreamAnswer = (promptBytes: number, meter: Meter): Answer => {
   let head: Buffer | undefined = Buffer.alloc(0);
   return {
-    contentType: 'text/event-stream; charset=utf-8',
+    contentType: streamType,
     push(bytes) {
       if (head) {
         head = head.length === 0 ? bytes : Buffer.concat([head, bytes]);

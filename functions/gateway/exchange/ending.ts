@@ -47,25 +47,31 @@ export const settle = (
     outcome,
     charge,
     firstMs,
+    status,
     error,
+    goesOn,
   }: {
     outcome: Outcome;
     charge: Charge;
     firstMs: number | undefined;
+    /** That the client was sent. */
+    status: number | undefined;
     error: SluiceError | undefined;
+    goesOn: boolean;
   },
-) => {
+): Ending => {
   const {facts, taken} = exchange;
   const amounts = amountsOf(facts.holds, facts.model.price, charge.tokens);
   const ending: Ending = {
     outcome,
-    status: error && firstMs === undefined ? error.status : firstMs === undefined ? undefined : 200,
+    status,
     ...charge,
     costNanos: costOf('usd', facts.model.price, charge.tokens),
     amounts,
     finishedAt: new Date(),
     latencyMs: Math.round(performance.now() - exchange.arrivedMs),
     timeToFirstTokenMs: firstMs === undefined ? undefined : Math.round(firstMs),
+    ...(goesOn ? {goesOn} : {}),
   };
   // The hold goes back into the lease only when the result is durable: until then a reader of the log may not know of it.
   parts.results.add(resultOf(facts, ending)).then(
@@ -85,4 +91,5 @@ export const settle = (
   exchange.span.event('result');
   exchange.span.end(endingAttributes(exchange, ending), error?.code);
   parts.onEnd(exchange, ending, error);
+  return ending;
 };

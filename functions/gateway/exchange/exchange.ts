@@ -1,40 +1,33 @@
 /**
 Exchange: one admitted request, from the intent to the result.
 
-In: its facts, its holds, the body for the model server, the client's response. Out: the answer, and exactly one result,
-whatever way it ends: `finish` and `leave` are the only ends, and one of them works once. The intent is on its way while the
-model works; its acknowledgement is waited for before the first byte goes to the client.
+In: its facts, its holds, its place or its wait for one, the body for the model server, the client's response. Out: the answer, and
+exactly one result, whatever way it ends and however often it was tried: `finish`, `leave` and `giveUp` are the only ends, and one
+of them works once. The intent is on its way while the model works; its acknowledgement is waited for before the first byte goes
+to the client.
 */
 import {SluiceError} from '../../../events/errors.ts';
 import type {Operation} from '../admission/operation.ts';
 import {sendError} from '../front/respond.ts';
+import type {Outcome as Verdict} from '../routing/router.ts';
 import type {ClientResponse, Exchange, ExchangeParts} from './admitted.ts';
 import type {Charge} from './answer.ts';
+import {again, begin} from './attempts.ts';
 import {byPolicy, nothing, settle} from './ending.ts';
 import {intentOf, type Outcome} from './facts.ts';
-import {relayOf, type State} from './relay.ts';
-import type {Left} from './upstream.ts';
+import {type Going, newState} from './state.ts';
+import type {Left, Retried, Sent} from './upstream.ts';
 
 export const createExchanges = (parts: ExchangeParts) =>
   function runExchange(exchange: Exchange): void {
     const {facts, operation, taken, response} = exchange;
-    const state: State = {
-      answer: undefined,
-      controller: undefined,
-      ended: false,
-      sent: false,
-      acknowledged: false,
-      firstMs: undefined,
-      refusal: undefined,
-      reached: false,
-      onLeft: undefined,
-      flush() {},
-    };
+    const state = newState();
 
     const isFirstEnd = () => {
-      const isFirst = !state.ended;
+      const isFirst = true;
       state.ended = true;
       clearTimeout(deadline);
+      clearTimeout(state.comments);
       return isFirst;
     };
     const tellClient = (error: SluiceError | undefined) => {
@@ -47,13 +40,19 @@ export const createExchanges = (parts: ExchangeParts) =>
       outcome: Outcome,
       error: SluiceError | undefined,
       charge: Charge | undefined,
-    ) =>
-      settle(parts, exchange, {
+      goesOn = false,
+    ) => {
+      state.waiting?.leave();
+      state.place?.end(verdictOf(outcome, error));
+      return settle(parts, exchange, {
         outcome,
         charge: charge ?? byPolicy(exchange),
         firstMs: state.firstMs,
+        status: state.sent ? 200 : goesOn ? undefined : error?.status,
         error,
+        goesOn,
       });
+    };
 
     /** The model server is done, or of no more use. `charge`: undefined = by the project's policy for answers that never came. */
     const finish = (
@@ -75,6 +74,15 @@ export const createExchanges = (parts: ExchangeParts) =>
       state.refusal ? nothing : (state.answer?.charge() ?? (state.reached ? undefined : nothing));
     const fail = (outcome: Outcome, error: SluiceError) => finish(outcome, error, received());
 
+    /** No endpoint answers. */
+    const giveUp = (error: SluiceError) => {
+      if (!exchange.fallBack || state.sent) {
+        fail('upstream_error', error);
+      } else if (isFirstEnd()) {
+        exchange.fallBack(error, settleWith('upstream_error', error, nothing, true));
+      }
+    };
+
     /** Nobody waits any more. The model server is told first; what it had sent until it knew is charged, so it is read. */
     const leave = (outcome: Outcome, error: SluiceError | undefined) => {
       const {controller} = state;
@@ -92,7 +100,7 @@ export const createExchanges = (parts: ExchangeParts) =>
         left?.end();
         settleWith(outcome, error, received());
       };
-      left = sent.leave(controller);
+      left = (state.call as Sent).leave(controller);
       if (isOver) {
         left.end();
       }
@@ -104,7 +112,7 @@ export const createExchanges = (parts: ExchangeParts) =>
           'deadline_exceeded',
           new SluiceError('upstream_timeout', 'the request ran into its deadline'),
         ),
-      parts.limits.requestMs,
+      Math.max(exchange.untilMs - performance.now(), 1),
     );
     response.once('close', () => {
       if (!response.writableFinished) {
@@ -137,16 +145,22 @@ export const createExchanges = (parts: ExchangeParts) =>
         finish('lease_lost', error, nothing);
       },
     );
-    const sent = parts.upstream.send(
-      {
-        base: facts.endpoint.url,
-        path: operation.form.path,
-        headers: exchange.headers,
-        body: exchange.body,
-      },
-      relayOf(parts, exchange, state, finish, fail),
-    );
+    const unanswered = (error: SluiceError, why: Retried) => {
+      if (!again(going, error, why)) {
+        giveUp(error);
+      }
+    };
+    const going: Going = {parts, exchange, state, ends: {finish, fail, unanswered, giveUp}};
+    begin(going, exchange.place);
   };
+
+/** What the way it ended says about the endpoint: a fault of ours says nothing, and who refuses a request works. */
+const verdictOf = (outcome: Outcome, error: SluiceError | undefined): Verdict => {
+  if (outcome === 'completed' || outcome === 'refused_upstream') {
+    return 'worked';
+  }
+  return outcome === 'upstream_error' && error?.code !== 'internal' ? 'failed' : 'left';
+};
 
 const endWithError = (
   response: ClientResponse,

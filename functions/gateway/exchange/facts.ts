@@ -18,7 +18,6 @@ export type Facts = Readonly<{
   request: string;
   principal: Principal;
   model: ModelEntry;
-  endpoint: EndpointEntry;
   operation: OperationName;
   streamed: boolean;
   startedAt: Date;
@@ -27,7 +26,12 @@ export type Facts = Readonly<{
   holds: readonly Hold[];
   label: string | undefined;
   traceparent: string;
-}>;
+}> & {
+  /** The one that it was sent to last; before it was sent to any, the one that it began with. */
+  endpoint: EndpointEntry;
+  /** How often it was sent to an endpoint. */
+  tries: number;
+};
 
 export type Ending = Readonly<{
   outcome: Outcome;
@@ -40,6 +44,8 @@ export type Ending = Readonly<{
   finishedAt: Date;
   latencyMs: number;
   timeToFirstTokenMs: number | undefined;
+  /** The client was told nothing yet: another model may take it over. */
+  goesOn?: boolean;
 }>;
 
 const source = '/functions/gateway';
@@ -107,6 +113,7 @@ export const resultOf = (
     costNanos: ending.costNanos,
     estimated: ending.estimated,
     latencyMs: ending.latencyMs,
+    ...(facts.tries > 1 ? {tries: facts.tries} : {}),
     ...(ending.timeToFirstTokenMs === undefined
       ? {}
       : {timeToFirstTokenMs: ending.timeToFirstTokenMs}),

@@ -1,45 +1,33 @@
 /**
 Relay: the model server's answer, passed on as it comes, as fast as the client takes it.
 
-In: undici's events of one call. Out: bytes for the client; `finish` or `fail` of the exchange when the answer ends. After the client
+In: undici's events of one call. Out: bytes for the client; how the exchange goes on when the answer ends. After the client
 went, only the usage in what still comes is looked at.
 */
 import type {Dispatcher} from 'undici';
-import {asSluiceError, type SluiceError} from '../../../events/errors.ts';
-import type {Exchange, ExchangeParts} from './admitted.ts';
-import {type Answer, type Charge, createStreamAnswer, createWholeAnswer} from './answer.ts';
+import {asSluiceError} from '../../../events/errors.ts';
+import {type Answer, createStreamAnswer, createWholeAnswer} from './answer.ts';
 import {nothing} from './ending.ts';
-import type {Outcome} from './facts.ts';
-import {reachedModel, upstreamFault, upstreamRefusal} from './upstream.ts';
+import {type Going, sendHead} from './state.ts';
+import {
+  reachedModel,
+  retriedAfter,
+  retriedAtStatus,
+  upstreamFault,
+  upstreamRefusal,
+} from './upstream.ts';
 
-export type State = {
-  answer: Answer | undefined;
-  controller: Dispatcher.DispatchController | undefined;
-  ended: boolean;
-  /** Headers went to the client. */
-  sent: boolean;
-  acknowledged: boolean;
-  firstMs: number | undefined;
-  /** An error answer of the model server, being collected. */
-  refusal: {status: number; parts: Buffer[]; size: number} | undefined;
-  /** The model server may have worked for this. */
-  reached: boolean;
-  /** Nobody waits: told once, when nothing more comes. */
-  onLeft: (() => void) | undefined;
-  /** Sends what of the answer waits. */
-  flush: () => void;
-};
-
-export const relayOf = (
-  parts: ExchangeParts,
-  exchange: Exchange,
-  state: State,
-  finish: (outcome: Outcome, error: SluiceError | undefined, charge: Charge | undefined) => void,
-  fail: (outcome: Outcome, error: SluiceError) => void,
-): Dispatcher.DispatchHandler => {
+export const relayOf = ({
+  parts,
+  exchange,
+  state,
+  ends: {finish, fail, unanswered},
+}: Going): Dispatcher.DispatchHandler => {
   const {operation, response, facts} = exchange;
   /** Chunks that one read of the upstream's socket brought go out by one write: a write costs more than a chunk. */
   let waiting: Buffer[] = [];
+  /** A byte of an answer came, whether or not it went on. */
+  let hasBegun = false;
 
   const takeWaiting = (): Buffer => {
     const bytes = waiting.length === 1 ? (waiting[0] as Buffer) : Buffer.concat(waiting);
@@ -54,23 +42,21 @@ export const relayOf = (
     }
   };
 
-  const sendHead = (length: number | undefined) => {
-    state.sent = true;
+  const beginAnswer = (length: number | undefined) => {
+    clearTimeout(state.comments);
     state.firstMs = performance.now() - exchange.arrivedMs;
     exchange.span.event('first byte');
-    response.writeHead(200, {
-      'content-type': state.answer?.contentType ?? 'application/json',
-      ...(length === undefined ? {} : {'content-length': length}),
-      ...(operation.stream ? {'cache-control': 'no-cache', 'x-accel-buffering': 'no'} : {}),
-    });
+    if (!state.sent) {
+      sendHead(exchange, state, state.answer?.contentType ?? 'application/json', length);
+    }
   };
 
   const write = (bytes: Buffer) => {
     if (bytes.length === 0 || state.ended) {
       return;
     }
-    if (!state.sent) {
-      sendHead(undefined);
+    if (state.firstMs === undefined) {
+      beginAnswer(undefined);
     }
     if (waiting.length === 0) {
       queueMicrotask(() => {
@@ -83,8 +69,8 @@ export const relayOf = (
   };
 
   const end = (bytes: Buffer) => {
-    if (!state.sent) {
-      sendHead(bytes.length);
+    if (state.firstMs === undefined) {
+      beginAnswer(bytes.length);
     }
     waiting.push(bytes);
     response.end(takeWaiting());
@@ -100,7 +86,11 @@ export const relayOf = (
         parts.logger.error({err: fault.cause, request: facts.request}, 'the exchange failed');
       }
       // Nobody got anything of an answer that is none.
-      finish('upstream_error', fault, state.sent ? state.answer?.charge() : nothing);
+      finish(
+        'upstream_error',
+        fault,
+        state.firstMs === undefined ? nothing : state.answer?.charge(),
+      );
     }
   };
 
@@ -112,7 +102,9 @@ export const relayOf = (
         controller.abort(new Error('the request ended before it was sent'));
         return;
       }
-      parts.onSent?.(exchange);
+      if (facts.tries === 1) {
+        parts.onSent?.(exchange);
+      }
     },
     onResponseStart(controller, status, headers) {
       if (status >= 100 && status < 200) {
@@ -120,11 +112,17 @@ export const relayOf = (
       }
       if (status !== 200) {
         state.refusal = {status, parts: [], size: 0};
-      } else if (operation.stream && !/json/.test(String(headers['content-type'] ?? ''))) {
+      } else if (
+        operation.stream &&
+        (state.sent || !/json/.test(String(headers['content-type'] ?? '')))
+      ) {
         const meter = operation.form.meter(operation.streamOptions);
         state.answer = createStreamAnswer(facts.promptBytes, meter);
       } else {
         state.answer = createWholeAnswer(facts.promptBytes, operation.form);
+      }
+      if (state.answer) {
+        state.place?.answers();
       }
       if (!state.acknowledged && !state.onLeft) {
         controller.pause();
@@ -143,6 +141,7 @@ export const relayOf = (
           }
           return;
         }
+        hasBegun = true;
         write((state.answer as Answer).push(chunk));
       });
     },
@@ -157,6 +156,11 @@ export const relayOf = (
           const error = upstreamRefusal(state.refusal.status, Buffer.concat(state.refusal.parts));
           if (error.status >= 500) {
             parts.onEndpointFailed(exchange, error);
+          }
+          const why = retriedAtStatus(state.refusal.status);
+          if (why) {
+            unanswered(error, why);
+            return;
           }
           finish(error.status < 500 ? 'refused_upstream' : 'upstream_error', error, nothing);
           return;
@@ -175,7 +179,12 @@ export const relayOf = (
       }
       state.reached = reachedModel(error);
       parts.onEndpointFailed(exchange, error);
-      fail('upstream_error', upstreamFault(error));
+      const why = hasBegun ? undefined : retriedAfter(error);
+      if (why) {
+        unanswered(upstreamFault(error), why);
+      } else {
+        fail('upstream_error', upstreamFault(error));
+      }
     },
   };
 };

@@ -17,7 +17,8 @@ const noChoices = /"choices"\s*:\s*\[\s*\]/;
 const indexPattern = /"index"\s*:\s*(\d{1,4})/;
 /** The chunk that names the role, or ends a choice, has no token in it. */
 const noContent = '"content":""';
-const done = '[DONE]';
+/** As a whole event: an answer may say it too. */
+const done = /^data:[ \t]*\[DONE\]/;
 
 /** The longest event that is looked into; a longer one passes as it is. */
 const eventBytesMax = 1024 * 1024;
@@ -39,9 +40,9 @@ export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
   /** One event, with its blank line; returns what of it goes to the client. */
   const pass = (event: string): string => {
     events += 1;
-    const at = event.indexOf(usageKey);
+    const at = usageAt(event);
     if (at < 0) {
-      if (event.includes(done)) {
+      if (done.test(event)) {
         finished = true;
       } else if (event.startsWith('d') && !event.includes(noContent)) {
         chunks += 1;
@@ -66,7 +67,7 @@ export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
     if (isFinal) {
       return keepFinal || !usage ? event : '';
     }
-    return keepEvery || colon < 0 ? event : cut(event, at, end, keepFinal);
+    return keepEvery ? event : cut(event, at, end, keepFinal);
   };
 
   const reader = createEventReader(pass, eventBytesMax);
@@ -88,6 +89,23 @@ export const createStreamMeter = ({keepFinal, keepEvery}: MeterOptions) => {
 };
 
 export type StreamMeter = ReturnType<typeof createStreamMeter>;
+
+/** Where the member begins, or -1. The same word without a colon is what the model says, or the name of a tool. */
+const usageAt = (event: string): number => {
+  let at = event.indexOf(usageKey);
+  while (at >= 0 && !isKey(event, at + usageKey.length)) {
+    at = event.indexOf(usageKey, at + usageKey.length);
+  }
+  return at;
+};
+
+const isKey = (event: string, end: number): boolean => {
+  let at = end;
+  while (event[at] === ' ') {
+    at += 1;
+  }
+  return event[at] === ':';
+};
 
 /** The value behind a colon: what usage it is, and where it ends. */
 const readValue = (event: string, from: number) => {

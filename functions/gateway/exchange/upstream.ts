@@ -165,6 +165,32 @@ export const reachedModel = (error: Error) => {
   ].includes(code);
 };
 
+/** Why a call that had no answer is made again at another endpoint: the connection, or the status that came. */
+export type Retried = 'unreachable' | 'broken' | '429' | '502' | '503' | '504';
+
+/**
+Undefined: no other endpoint is asked. One that was silent until the time was over would be followed by another as long, and its
+model may have worked all the while.
+*/
+export const retriedAfter = (error: Error): Retried | undefined => {
+  const code = (error as {code?: string}).code ?? '';
+  if (
+    error instanceof SluiceError ||
+    ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_ABORTED'].includes(code)
+  ) {
+    return undefined;
+  }
+  return reachedModel(error) ? 'broken' : 'unreachable';
+};
+
+const retriedStatuses: Readonly<Partial<Record<number, Retried>>> = {
+  429: '429',
+  502: '502',
+  503: '503',
+  504: '504',
+};
+export const retriedAtStatus = (status: number): Retried | undefined => retriedStatuses[status];
+
 /** What a failed call is to the client. Reasons of the network stay in the log. */
 export const upstreamFault = (error: Error): SluiceError => {
   if (error instanceof SluiceError) {

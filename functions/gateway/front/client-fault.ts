@@ -1,9 +1,10 @@
 /**
 Client fault: what is no HTTP request, or did not arrive in time.
 
-In: node's error, the socket, an id. Out: an answer written by hand, since node makes no response for it; or nothing where nobody
-is there to read one.
+In: node's error, the socket, an id, what is answered on it already. Out: an answer written by hand, since node makes no response for it;
+or nothing where nobody is there to read one, or where it would stand in the middle of another.
 */
+import type {ServerResponse} from 'node:http';
 import type {Duplex} from 'node:stream';
 import {SluiceError, toOpenAiError} from '../../../events/errors.ts';
 
@@ -11,8 +12,10 @@ export const answerClientFault = (
   error: NodeJS.ErrnoException,
   socket: Duplex,
   id: string,
+  running: ReadonlySet<Pick<ServerResponse, 'headersSent'>> = new Set(),
 ): SluiceError | undefined => {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  const isAnswering = [...running].some(({headersSent}) => headersSent);
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) {
     socket.destroy();
     return undefined;
   }
@@ -21,6 +24,8 @@ export const answerClientFault = (
   const head = [
     `HTTP/1.1 ${fault.status} ${reasons[fault.status]}`,
     'connection: close',
+    'x-content-type-options: nosniff',
+    'cache-control: no-store',
     `x-request-id: ${id}`,
     'content-type: application/json',
     `content-length: ${Buffer.byteLength(body)}`,

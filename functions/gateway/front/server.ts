@@ -3,133 +3,129 @@ Server: the front of the gateway. Plain `node:http`, because express costs this 
 
 In: a request. Out: an answer; every refusal an error object of the route's API, with the request's id. No input of a client is a 500.
 */
-import {createServer, type IncomingMessage, type ServerResponse} from 'node:http';
-import {asSluiceError, SluiceError} from '../../../events/errors.ts';
+import {createServer, type ServerResponse} from 'node:http';
+import type {Duplex} from 'node:stream';
+import {SluiceError} from '../../../events/errors.ts';
 import type {Limits} from '../../../events/limits.ts';
 import type {Metrics} from '../../../events/metrics.ts';
 import type {Logger} from '../../../events/telemetry.ts';
-import {bearerOf} from '../../auth/bearer.ts';
-import {toError} from '../../auth/denial.ts';
-import type {Principal} from '../../auth/principal.ts';
-import type {Principals, Verdict} from '../../auth/principals.ts';
 import type {Catalogue} from '../../registry/catalogue.ts';
 import {type createInference, newRequestId} from '../admission/inference.ts';
-import {withDeadline} from '../deadline.ts';
-import {type Caller, callerOf} from '../exchange/admitted.ts';
-import type {Health} from '../observe/degradation-watch.ts';
-import {createRefusalLines} from '../observe/refusal-lines.ts';
+import {callerOf} from '../exchange/admitted.ts';
 import type {Known, Refusals} from '../observe/refusals.ts';
-import {anthropicErrors} from '../surface/errors.ts';
-import {errorsAt, findRoute} from '../surface/routes.ts';
+import {findRoute} from '../surface/routes.ts';
+import {type AuthenticateParts, authenticate, keyOf} from './authenticate.ts';
 import {answerClientFault} from './client-fault.ts';
-import {listModels, showModel} from './list-models.ts';
-import {sendError, sendJson} from './respond.ts';
+import {type Cors, createCors} from './cors.ts';
+import {checkEncoding, checkHead} from './guard.ts';
+import {listModels, type StateOf, showModel} from './list-models.ts';
+import {answerOwn, type OwnParts} from './own-routes.ts';
+import {createRefuser, pathOf, type Refusing} from './refuse.ts';
+import {sendJson} from './respond.ts';
 
-export type ServerParts = Readonly<{
-  principals: Principals;
-  catalogue: Catalogue;
-  infer: ReturnType<typeof createInference>;
-  refusals: Pick<Refusals, 'note'>;
-  limits: Limits;
-  logger: Logger;
-  metrics: Metrics;
-  /** How old the knowledge of revocations is. */
-  staleSinceMs: () => number;
-  health: () => Health;
-  isDraining: () => boolean;
-  /** Why nothing more may begin; undefined while it may. */
-  refusal: () => string | undefined;
-}>;
+export type ServerParts = OwnParts &
+  AuthenticateParts &
+  Readonly<{
+    catalogue: Catalogue;
+    infer: ReturnType<typeof createInference>;
+    refusals: Pick<Refusals, 'note'>;
+    limits: Limits;
+    logger: Logger;
+    metrics: Metrics;
+    /** Of web pages that may call; none without it. */
+    origins?: readonly string[];
+    /** Of a model, as the router sees it. */
+    stateOf: StateOf;
+    /** Why nothing more may begin; undefined while it may. */
+    refusal: () => string | undefined;
+  }>;
 
 export const createGatewayServer = (parts: ServerParts) => {
-  const {limits, metrics, logger} = parts;
-  const denials = metrics.counter(
-    'sluice_denials_total',
-    'Requests refused before they were sent upstream, by code.',
-  );
-  const writeRefusal = createRefusalLines({logger});
+  const {limits} = parts;
+  const refuser = createRefuser(parts);
   const server = createServer({
     maxHeaderSize: limits.headerBytes,
     requestTimeout: limits.clientBodyMs,
-    headersTimeout: limits.clientBodyMs,
+    headersTimeout: Math.min(limits.clientHeaderMs, limits.clientBodyMs),
+    // Looked at by ourselves: node would answer without a body.
+    requireHostHeader: false,
     connectionsCheckingInterval: Math.min(1_000, limits.clientBodyMs),
     keepAliveTimeout: 65_000,
+    // Who waits for a whole answer and vanished without a word would keep a model server at work until the deadline.
+    keepAlive: true,
+    keepAliveInitialDelay: limits.clientProbeMs,
   });
+  server.timeout = limits.clientIdleMs;
+
+  // Node's bound leaves out what is beyond it; the bytes of all are bounded, and their number looked at by ourselves.
+  server.maxHeadersCount = 0;
+  const cors = createCors(parts.origins);
+  /** Answers on their way, by connection: a client may send several requests at once. */
+  const running = new WeakMap<Duplex, Set<ServerResponse>>();
+  server.on('connection', socket => running.set(socket, new Set()));
 
   let open = 0;
   server.on('request', (request, response) => {
     open += 1;
+    const besides = running.get(request.socket);
+    besides?.add(response);
     response.once('close', () => {
       open -= 1;
+      besides?.delete(response);
+    });
+    // Nothing moved; with nothing to take, that is the model server's pace and not the client's.
+    response.on('timeout', () => {
+      if (response.writableLength > 0) {
+        request.socket.destroy();
+      }
     });
     const arrivedMs = performance.now();
     const id = newRequestId();
     const caller = callerOf(request);
     response.setHeader('x-request-id', id);
+    response.setHeader('x-content-type-options', 'nosniff');
+    response.setHeader('cache-control', 'no-store');
+    cors.mark(request, response);
     const isCrowded = open > limits.openRequests;
     const known: Known = {};
-    handle(parts, {request, response, id, arrivedMs, caller, known, isCrowded}).catch(thrown => {
-      const error = asSluiceError(thrown);
-      const durationMs = Math.round(performance.now() - arrivedMs);
-      denials({code: error.code}).add();
-      if (error.code === 'internal') {
-        logger.error({err: error.cause, request: id}, error.message);
-      }
-      sendError(response, error, errorsAt(pathOf(request)));
-      parts.refusals.note({request: id, known, error, durationMs});
-      writeRefusal({
-        request: id,
-        org: known.principal?.org,
-        model: known.model?.name,
-        path: pathOf(request).slice(0, 200),
-        status: error.status,
-        code: error.code,
-        durationMs,
-        ...caller,
-        trace: known.trace,
-      });
-    });
+    const incoming = {request, response, id, arrivedMs, caller, known, isCrowded, cors};
+    handle(parts, incoming).catch(thrown => refuser.answer(thrown, incoming));
   });
 
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const id = newRequestId();
-    const fault = answerClientFault(error, socket, id);
+    const fault = answerClientFault(error, socket, id, running.get(socket));
     if (fault) {
-      denials({code: fault.code}).add();
-      writeRefusal({request: id, status: fault.status, code: fault.code});
+      refuser.note(id, fault);
     }
   });
   return server;
 };
 
-const pathOf = ({url = '/'}: IncomingMessage) => {
-  const query = url.indexOf('?');
-  return query < 0 ? url : url.slice(0, query);
-};
-
-type Incoming = Readonly<{
-  request: IncomingMessage;
-  response: ServerResponse;
-  id: string;
-  arrivedMs: number;
-  caller: Caller;
-  /** For whoever asks why it was refused. */
-  known: Known;
-  /** More requests are open, their bodies and waits for leases included, than this process takes. */
-  isCrowded: boolean;
-}>;
+type Incoming = Refusing &
+  Readonly<{
+    /** More requests are open, their bodies and waits for leases included, than this process takes. */
+    isCrowded: boolean;
+    cors: Cors;
+  }>;
 
 const handle = async (parts: ServerParts, incoming: Incoming): Promise<void> => {
-  const {request, response, id, arrivedMs, caller, known, isCrowded} = incoming;
+  const {request, response, id, arrivedMs, caller, known, isCrowded, cors} = incoming;
+  checkHead(request, parts.limits);
   const path = pathOf(request);
-  if (!path.startsWith('/v1/')) {
-    return handleOwn(parts, path, response);
+  const {method} = request;
+  const isOwn = !path.startsWith('/v1/') || path.startsWith('/v1/status/');
+  if (isOwn && answerOwn(parts, {path, method}, response)) {
+    return;
   }
   const route = findRoute(path);
   if (!route) {
     throw new SluiceError('not_found', 'there is no such route');
   }
-  if (request.method !== route.method) {
+  if (cors.answerPreflight(request, response, route.method)) {
+    return;
+  }
+  if (method !== route.method) {
     response.setHeader('allow', route.method);
     throw new SluiceError('method_not_allowed', `this route takes ${route.method}`);
   }
@@ -146,29 +142,20 @@ const handle = async (parts: ServerParts, incoming: Incoming): Promise<void> => 
   const principal = await authenticate(parts, keyOf(request, path));
   known.principal = principal;
   if (route.method === 'POST') {
+    checkEncoding(request);
     const {name} = route.form;
     known.operation = name;
     return parts.infer(name, {request, response, principal, id, arrivedMs, caller, known});
   }
   const models = parts.catalogue.list();
   if (route.shows === 'models') {
-    return sendJson(response, 200, listModels(models, principal));
+    return sendJson(response, 200, listModels(models, principal, parts.stateOf));
   }
-  const model = showModel(models, principal, decode(path.slice(route.path.length)));
+  const model = showModel(models, principal, decode(path.slice(route.path.length)), parts.stateOf);
   if (!model) {
     throw new SluiceError('model_not_found', 'there is no model of this name in this environment');
   }
   sendJson(response, 200, model);
-};
-
-/** Anthropic's clients send the key in a header of its own. */
-const keyOf = ({headers}: IncomingMessage, path: string): string | undefined => {
-  const own = headers['x-api-key'];
-  return headers.authorization === undefined &&
-    typeof own === 'string' &&
-    errorsAt(path) === anthropicErrors
-    ? own
-    : bearerOf(headers.authorization);
 };
 
 const decode = (text: string) => {
@@ -177,53 +164,4 @@ const decode = (text: string) => {
   } catch {
     throw new SluiceError('bad_request', 'the path is not percent-coded UTF-8');
   }
-};
-
-/** For a key that is not known yet. */
-const lookupMs = 2_000;
-
-const authenticate = (
-  parts: ServerParts,
-  key: string | undefined,
-): Principal | Promise<Principal> => {
-  if (parts.staleSinceMs() > parts.limits.staleMaxMs) {
-    throw new SluiceError('unavailable', 'revocations cannot be read', {retryAfterSeconds: 1});
-  }
-  const verdict = parts.principals.verify(key);
-  if (!(verdict instanceof Promise)) {
-    return principalOf(verdict);
-  }
-  // A look-up that takes longer goes on, and the next request finds its answer.
-  return withDeadline(verdict, lookupMs, 'the key was not read').then(principalOf, unreadable);
-};
-
-const unreadable = (cause: unknown): never => {
-  throw cause instanceof SluiceError
-    ? cause
-    : new SluiceError('unavailable', 'the key could not be read', {retryAfterSeconds: 1, cause});
-};
-
-const principalOf = (verdict: Verdict): Principal => {
-  if ('denied' in verdict) {
-    throw toError(verdict.denied);
-  }
-  return verdict.principal;
-};
-
-const handleOwn = (parts: ServerParts, path: string, response: ServerResponse) => {
-  if (path === '/healthz' || path === '/health') {
-    const health = parts.health();
-    return sendJson(response, health.status === 'unavailable' ? 503 : 200, health);
-  }
-  // A pod that refuses is ready all the same: with none ready, whatever stands before it would hold requests, not refuse them.
-  if (path === '/readyz') {
-    const status = parts.isDraining() ? 503 : 200;
-    return sendJson(response, status, {status: status === 200 ? 'ok' : 'draining'});
-  }
-  if (path === '/metrics') {
-    response.writeHead(200, {'content-type': 'text/plain; version=0.0.4'});
-    response.end(parts.metrics.text());
-    return;
-  }
-  throw new SluiceError('not_found', 'there is no such route');
 };

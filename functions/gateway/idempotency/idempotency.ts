@@ -22,7 +22,11 @@ import type {Held, SharedClaims} from './shared-claims.ts';
 
 export type Count = 'run' | 'attached' | 'replayed' | 'in_progress' | 'not_kept' | 'reused';
 
-type Run = (client: ClientResponse, onEnd: (ending: Ending) => void) => Promise<void>;
+/** `onEnd` names the request that ran: a fallback's is not the one that arrived. */
+type Run = (
+  client: ClientResponse,
+  onEnd: (ending: Ending, request: string) => void,
+) => Promise<void>;
 
 export type Idempotency = Readonly<{
   answer(asking: Asking, run: Run): Promise<void>;
@@ -61,7 +65,7 @@ export const createIdempotency = ({
   };
 
   const onEndOf = (scope: string, entry: Entry, held: Held, {keepResults}: Principal) =>
-    function onEnd({outcome, tokens}: Ending) {
+    function onEnd({outcome, tokens}: Ending, request: string) {
       entry.joinable = outcome === 'completed';
       if (outcome !== 'completed' && tokens.inputTokens + tokens.outputTokens === 0) {
         close(scope, entry, held.release());
@@ -73,7 +77,7 @@ export const createIdempotency = ({
         answer &&
         seal?.seal(
           {
-            request: entry.request,
+            request,
             contentType: String(answer.headers['content-type']),
             body: answer.body,
           },

@@ -48,6 +48,7 @@ export const endingAttributes = (
     ? {'gen_ai.usage.cache_read.input_tokens': tokens.cachedInputTokens}
     : {}),
   'sluice.outcome': outcome,
+  'sluice.tries': facts.tries,
   'sluice.cost_nanos': costNanos,
   'sluice.estimated': estimated,
 });

@@ -6,8 +6,10 @@ In: exchanges that were sent and that ended. Out: lines and cells; never a promp
 import type {SluiceError} from '../../../events/errors.ts';
 import type {Metrics} from '../../../events/metrics.ts';
 import {type Logger, traceIdOf} from '../../../events/telemetry.ts';
+import type {ModelEntry} from '../../registry/catalogue.ts';
 import type {Exchange} from '../exchange/admitted.ts';
 import type {Ending, Outcome} from '../exchange/facts.ts';
+import type {Retried} from '../exchange/upstream.ts';
 
 /** Admission takes parts of a millisecond; waits for a lease up to seconds. */
 const dispatchBuckets = [
@@ -39,6 +41,14 @@ export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Log
   const errors = metrics.counter(
     'sluice_errors_total',
     'Requests that went upstream and ended with an error, by code.',
+  );
+  const retries = metrics.counter(
+    'sluice_retries_total',
+    'Calls made again at another endpoint, by model and by what the one before failed by.',
+  );
+  const fallbacks = metrics.counter(
+    'sluice_fallbacks_total',
+    'Requests that another model took over, by the one that was asked for and the one that took it.',
   );
   const cellsOf = (model: string) => ({
     dispatch: dispatch({model}),
@@ -92,6 +102,9 @@ export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Log
       request: facts.request,
       org: facts.principal.org,
       model,
+      ...(exchange.insteadOf === undefined ? {} : {insteadOf: exchange.insteadOf}),
+      endpoint: facts.endpoint.url,
+      tries: facts.tries,
       operation: facts.operation,
       streamed: facts.streamed,
       status: ending.status,
@@ -114,5 +127,7 @@ export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Log
     sent({facts, arrivedMs}: Exchange) {
       cellsAt(facts.model.name).dispatch.observe((performance.now() - arrivedMs) / 1_000);
     },
+    retried: ({facts}: Exchange, why: Retried) => retries({model: facts.model.name, why}).add(),
+    fellBack: ({name: model}: ModelEntry, {name: to}: ModelEntry) => fallbacks({model, to}).add(),
   };
 };

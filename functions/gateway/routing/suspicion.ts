@@ -1,6 +1,6 @@
 /**
 Suspicion: tells the registry of an endpoint that is not what it is thought to be: it failed, or it answered although it is
-thought unhealthy. Once in five seconds each; a hint, not worth a queue: the registry probes and believes only the probe.
+not known to be healthy. Once in five seconds each; a hint, not worth a queue: the registry probes and believes only the probe.
 */
 import type {Queryable} from '../../../events/database.ts';
 import {makeEvent} from '../../../events/event.ts';
@@ -11,7 +11,7 @@ import type {Facts} from '../exchange/facts.ts';
 
 export const createSuspicion = ({pool, logger}: {pool: Queryable; logger: Logger}) => {
   const toldMs = new Map<string, number>();
-  return function suspect({endpoint, model}: Facts, reason: string) {
+  return function suspect({endpoint, model}: Pick<Facts, 'endpoint' | 'model'>, reason: string) {
     const now = performance.now();
     if (now - (toldMs.get(endpoint.id) ?? Number.NEGATIVE_INFINITY) < 5_000) {
       return;

@@ -1,0 +1,58 @@
+/**
+Own routes: what orchestrators and scrapers ask, without a key. `/v1/status/…` is the same for who reaches only `/v1` from outside.
+
+In: a path. Out: an answer, or false where it is none of them.
+*/
+import type {ServerResponse} from 'node:http';
+import {SluiceError} from '../../../events/errors.ts';
+import type {Metrics} from '../../../events/metrics.ts';
+import type {Health} from '../observe/degradation-watch.ts';
+import {sendJson} from './respond.ts';
+
+export type OwnParts = Readonly<{
+  metrics: Pick<Metrics, 'text'>;
+  health: () => Health;
+  isDraining: () => boolean;
+}>;
+
+const sendHealth = ({health}: OwnParts, response: ServerResponse) => {
+  const found = health();
+  sendJson(response, found.status === 'unavailable' ? 503 : 200, found);
+};
+
+// A pod that refuses is ready all the same: with none ready, whatever stands before it would hold requests, not refuse them.
+const sendReadiness = ({isDraining}: OwnParts, response: ServerResponse) => {
+  const status = isDraining() ? 503 : 200;
+  sendJson(response, status, {status: status === 200 ? 'ok' : 'draining'});
+};
+
+const sendMetrics = ({metrics}: OwnParts, response: ServerResponse) => {
+  response.writeHead(200, {'content-type': 'text/plain; version=0.0.4'});
+  response.end(metrics.text());
+};
+
+const own: ReadonlyMap<string, (parts: OwnParts, response: ServerResponse) => void> = new Map([
+  ['/healthz', sendHealth],
+  ['/health', sendHealth],
+  ['/v1/status/healthz', sendHealth],
+  ['/readyz', sendReadiness],
+  ['/v1/status/readyz', sendReadiness],
+  ['/metrics', sendMetrics],
+]);
+
+export const answerOwn = (
+  parts: OwnParts,
+  {path, method}: {path: string; method: string | undefined},
+  response: ServerResponse,
+): boolean => {
+  const answer = own.get(path);
+  if (!answer) {
+    return false;
+  }
+  if (method !== 'GET' && method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    throw new SluiceError('method_not_allowed', 'this route takes GET');
+  }
+  answer(parts, response);
+  return true;
+};
