@@ -59,6 +59,13 @@ export type LetterRow = Readonly<{
   dropped_at: Date | null;
 }>;
 
+type LimitsRow = RateColumns & {scope: string; max_output_tokens: number | null};
+
+const limitsView = (row: LimitsRow) => ({
+  ...rateView(row),
+  ...(row.max_output_tokens === null ? {} : {maxOutputTokens: row.max_output_tokens}),
+});
+
 const openText = 'select deadline, intent, covered from requests where id = $1';
 const ledgerText = `
   select ${ledgerColumns}, model_id, project_id as project, key_id as key, traceparent
@@ -79,9 +86,12 @@ const priceText = `
   select free, input_per_million, output_per_million, cached_input_per_million, input_gpu_ms_per_million, output_gpu_ms_per_million
   from prices where model_id = $1 and version = $2`;
 const limitsText = `
-  select 'org' as scope, requests_per_minute, tokens_per_minute, parallel_requests from orgs where id = $1
-  union all select 'project', requests_per_minute, tokens_per_minute, parallel_requests from projects where id = $2
-  union all select 'key', requests_per_minute, tokens_per_minute, parallel_requests from keys where id = $3`;
+  select 'org' as scope, requests_per_minute, tokens_per_minute, parallel_requests, null::integer as max_output_tokens
+  from orgs where id = $1
+  union all select 'project', requests_per_minute, tokens_per_minute, parallel_requests, max_output_tokens from projects where id = $2
+  union all select 'key', requests_per_minute, tokens_per_minute, parallel_requests, max_output_tokens from keys where id = $3
+  union all select 'model', requests_per_minute, tokens_per_minute, parallel_requests, max_output_tokens
+  from models where name = $4 and environment = $5`;
 
 export const readRequest = async (client: pg.PoolClient, org: string, request: string) => {
   const month = monthOf(request);
@@ -97,10 +107,12 @@ export const readRequest = async (client: pg.PoolClient, org: string, request: s
     ledger[0]?.model_id ?? open?.intent.modelId ?? null,
     ledger[0]?.price_version ?? open?.intent.priceVersion ?? null,
   ]);
-  const limits = await all<RateColumns & {scope: string}>(limitsText, [
+  const limits = await all<LimitsRow>(limitsText, [
     org,
     about?.project ?? null,
     about?.key ?? null,
+    about?.model ?? null,
+    about?.environment ?? null,
   ]);
   return {
     open,
@@ -109,6 +121,6 @@ export const readRequest = async (client: pg.PoolClient, org: string, request: s
     refusal,
     letters,
     price,
-    limits: Object.fromEntries(limits.map(row => [row.scope, rateView(row)])),
+    limits: Object.fromEntries(limits.map(row => [row.scope, limitsView(row)])),
   };
 };

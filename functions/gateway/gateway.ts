@@ -67,6 +67,8 @@ export type GatewayParts = Readonly<{
   gateways?: () => number;
   /** Web pages that may call; none without it. */
   origins?: readonly string[];
+  /** After so long an endpoint that was found ill is asked for again. */
+  recheckMs?: number;
   sweepMs?: number;
 }>;
 
@@ -129,7 +131,11 @@ export const createGateway = (parts: GatewayParts) => {
   const {tracing = noTracing} = parts;
   const measure = createMeasure(tracing);
   const suspect = createSuspicion(parts);
-  const recheck = createRecheck({suspect, ...(parts.gateways ? {gateways: parts.gateways} : {})});
+  const recheck = createRecheck({
+    suspect,
+    ...(parts.gateways ? {gateways: parts.gateways} : {}),
+    ...(parts.recheckMs === undefined ? {} : {firstMs: parts.recheckMs}),
+  });
   const idempotency = createGatewayIdempotency(parts);
   const requestLimits = createRequestLimits(parts);
   const refusals = createRefusals(parts);

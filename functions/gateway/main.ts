@@ -36,9 +36,11 @@ import {createGateway} from './gateway.ts';
 import {createSeal, resultsKey} from './idempotency/seal.ts';
 import {createPostgresClaims} from './idempotency/store-postgres.ts';
 import {createRedisClaims} from './idempotency/store-redis.ts';
+import {withDefaultRate} from './limits/default-rate.ts';
 import {countGateways} from './limits/gateways.ts';
 import {createRedisLimits} from './limits/store-redis.ts';
 import {createLogs} from './log/logs.ts';
+import {otherReaders, otherSettings} from './other-names.ts';
 
 await runMain(async () => {
   const settings = readConfig(process.env, {
@@ -79,9 +81,11 @@ await runMain(async () => {
     RESULTS_KEY: optional(resultsKey),
     CORS_ORIGINS: origins,
     ...kafkaReaders,
+    ...otherReaders,
   });
   checkOrigins(settings.CORS_ORIGINS, settings.ENVIRONMENT);
   const kafka = kafkaSettings(settings, 'gateway');
+  const {redisUrl: redis, ...other} = otherSettings(settings);
   const tracing = await startTracing({
     name: 'gateway',
     endpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
@@ -97,6 +101,7 @@ await runMain(async () => {
     leaseTtlMs: settings.LEASE_TTL_MS,
     leaseMarginMs: Math.min(defaults.leaseMarginMs, settings.LEASE_TTL_MS / 4),
     unsettledGraceMs: settings.UNSETTLED_GRACE_MS,
+    leaseWaitMs: other.leaseWaitMs ?? defaults.leaseWaitMs,
     claimMarginMs: Math.min(defaults.claimMarginMs, settings.REQUEST_TIMEOUT_MS),
     // What Kafka did not take within its time goes to the outbox, which has as long.
     appendMs: kafka ? 2 * defaults.appendMs : defaults.appendMs,
@@ -117,7 +122,7 @@ await runMain(async () => {
   const warn = (message: string) => (error: Error) => logger.warn({err: error}, message);
 
   const principals = createPrincipals({
-    load: createPrincipalLoader(lookups),
+    load: withDefaultRate(createPrincipalLoader(lookups), other.defaultRequestsPerMinute),
     environment: settings.ENVIRONMENT,
   });
   const catalogue = createCatalogue({
@@ -183,9 +188,10 @@ await runMain(async () => {
     metrics,
     tracing,
     origins: settings.CORS_ORIGINS,
-    claims: settings.REDIS_URL
+    ...(other.recheckMs === undefined ? {} : {recheckMs: other.recheckMs}),
+    claims: redis
       ? createRedisClaims({
-          redis: redisAt(settings.REDIS_URL, {
+          redis: redisAt(redis, {
             name: 'sluice-gateway',
             replyMs: defaults.claimStoreMs,
             onError: warn('Redis is away'),
@@ -194,10 +200,10 @@ await runMain(async () => {
       : createPostgresClaims(pool),
     gatewayId: id,
     gateways: () => Math.max(gateways.count(), leaseBook.state().gateways),
-    ...(settings.REDIS_URL
+    ...(redis
       ? {
           limitStore: createRedisLimits({
-            redis: redisAt(settings.REDIS_URL, {
+            redis: redisAt(redis, {
               name: 'sluice-gateway-limits',
               replyMs: defaults.limitReplyMs,
               onError: warn('Redis is away'),

@@ -173,6 +173,49 @@ test('a refused request: the code, the sentence that its client was told, and wh
   t.regex(String(body.summary), /^refused with 402 insufficient_quota before it was sent/);
 });
 
+test('the limits that it met are shown, its ceiling of tokens too: of project, key and model', async t => {
+  const {pool, one, explain, admin} = await setUp(t);
+  await pool.query(
+    `insert into models (id, name, environment, status, max_output_tokens, requests_per_minute)
+     values ($1, 'model of one', 'development', 'registered', 2000, 60)`,
+    [one.model],
+  );
+  await pool.query('update projects set max_output_tokens = 50 where id = $1', [one.project]);
+  await pool.query('update keys set max_output_tokens = 70, tokens_per_minute = 9 where id = $1', [
+    one.key,
+  ]);
+  await pool.query(
+    `update refusals set code = 'max_tokens_too_large', status = 400, parameter = 'max_tokens', environment = 'development',
+       reason = 'max_tokens is over what this key may ask of this model: 50' where request = $1`,
+    [one.refused],
+  );
+  const limits = {
+    org: {},
+    project: {maxOutputTokens: 50},
+    key: {tokensPerMinute: 9, maxOutputTokens: 70},
+    model: {requestsPerMinute: 60, maxOutputTokens: 2000},
+  };
+  const {body} = await explain(one.refused);
+  t.deepEqual(body.limits, limits);
+  t.like(body.refusal, {code: 'max_tokens_too_large', parameter: 'max_tokens'});
+  t.regex(String(body.summary), /this model: 50$/);
+  t.deepEqual((await explain(one.request)).body.limits, limits, 'also of one that was answered');
+  let out = '';
+  await runCli(['explain', one.refused], {
+    environment: {SLUICE_URL: admin.url, SLUICE_ADMIN_KEY: adminKey},
+    folder: '/',
+    out: text => {
+      out += text;
+    },
+    err: text => t.fail(text),
+    terminal: false,
+  });
+  t.regex(
+    out,
+    /^limits +project maxOutputTokens 50, key tokensPerMinute 9, key maxOutputTokens 70,/m,
+  );
+});
+
 test('dead letters about a request are told; what anybody can have made up does not say whose it is', async t => {
   const {pool, one, explain} = await setUp(t);
   const lost = uuidv7();
@@ -221,6 +264,7 @@ test('sluice explain shows it to people, and as JSON what the API says', async t
   const {code, out, err} = await run('explain', one.request);
   t.is(code, 0, err);
   t.regex(out, /^arithmetic +\(7 input × 2\.35/m);
+  t.regex(out, /^endpoint +http:\/\/127\.0\.0\.1\/$/m);
   t.regex(out, /^charged +0\.00004745$/m);
   t.regex(out, /^charges\n(.|\n)*result .*0\.0001 +0\.00004745 +0\.00004745 +0\.00$/m);
   const refused = await run('explain', one.refused, '--org', 'one');

@@ -105,6 +105,9 @@ test.serial(
     t.true(grownMiB < 100, 'nothing is kept for who does not read');
     t.true(besideMs < 5 * aloneMs + 500);
     await running(server, 0);
+    for (const socket of slow) {
+      socket.destroy();
+    }
     const ledger = await assertCharged(t, opened);
     t.is(ledger.length, 43);
   },

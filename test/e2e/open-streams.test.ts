@@ -14,8 +14,8 @@ const third = 1_667;
 const streams = 3 * third;
 /** More than it lasts: whoever has so many is still there at SIGTERM. */
 const manyTokens = 150;
-/** Opened last, so that all are open before the first of them ends: it would take 12 s. */
-const fewTokens = Array.from({length: third}, (_, index) => 12 + (index % 8));
+/** Opened last, so that all are open before the first of them ends: for that a third of them may take 20 s. */
+const fewTokens = Array.from({length: third}, (_, index) => 20 + (index % 8));
 const cutWithinMs = 8_000;
 const [drained, cut] = [0, third];
 

@@ -67,6 +67,10 @@ const asker =
 const ledgerOf = async ({admin}: Context, org: string) =>
   (await admin.get<{data: LedgerView[]}>(`/ledger?org=${org}`)).data;
 
+/** What it sent for these; the registry's probes have it send some too. */
+const sentFor = (model: SimulatedModel, ledger: readonly {request: string}[]) =>
+  ledger.reduce((sum, {request}) => sum + (model.requestCounters(request)?.tokensSent ?? 0), 0);
+
 test('with one of two endpoints gone every request is answered, and settled once at what the other sent', async t => {
   t.timeout(120_000);
   const first = await serve('pair');
@@ -74,7 +78,6 @@ test('with one of two endpoints gone every request is answered, and settled once
   await register(t.context, 'pair', [first.url, second.url]);
   const tenant = await t.context.admin.createTenant('Pair');
   const ask = asker(t.context, tenant.apiKey);
-  const probed = second.counters().tokensSent;
   await first.close();
   const statuses = await Promise.all(
     Array.from({length: 40}, async (_, index) => {
@@ -89,7 +92,7 @@ test('with one of two endpoints gone every request is answered, and settled once
   t.is(ledger.length, 40);
   t.is(
     ledger.reduce((sum, {outputTokens}) => sum + outputTokens, 0),
-    second.counters().tokensSent - probed,
+    sentFor(second, ledger),
   );
 });
 
@@ -175,6 +178,6 @@ test('a model that scaled to zero is waited for, and each request is settled onc
   t.is(ledger.length, 10);
   t.is(
     ledger.reduce((sum, {outputTokens}) => sum + outputTokens, 0),
-    model.counters().tokensSent,
+    sentFor(model, ledger),
   );
 });

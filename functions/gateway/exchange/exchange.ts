@@ -24,7 +24,7 @@ export const createExchanges = (parts: ExchangeParts) =>
     const state = newState();
 
     const isFirstEnd = () => {
-      const isFirst = true;
+      const isFirst = !state.ended;
       state.ended = true;
       clearTimeout(deadline);
       clearTimeout(state.comments);

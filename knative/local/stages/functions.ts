@@ -13,7 +13,15 @@ import {abortable, compileCacheOf, functionDrainMs, gatewayDrainMs, type Start} 
 export const secretsOf = (
   {secrets: {sourceToken, adminKey}}: Pick<State, 'secrets'>,
   urlOfRole: (role: Role) => string,
-  {kafkaBrokers, redisUrl, kafkaUsername, kafkaPassword, kafkaTls, resultsKey}: Services['texts'],
+  {
+    kafkaBrokers,
+    redisUrl,
+    kafkaUsername,
+    kafkaPassword,
+    kafkaTls,
+    resultsKey,
+    corsOrigins,
+  }: Services['texts'],
 ): SecretValues =>
   Object.fromEntries(
     Object.entries({
@@ -29,6 +37,7 @@ export const secretsOf = (
       'kafka-tls': kafkaTls,
       'redis-url': redisUrl,
       'results-key': resultsKey,
+      'cors-origins': corsOrigins,
     }).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
 

@@ -14,7 +14,13 @@ export type Services = Readonly<{
   carriers: Carriers;
   texts: Readonly<
     Record<
-      'kafkaBrokers' | 'kafkaUsername' | 'kafkaPassword' | 'kafkaTls' | 'redisUrl' | 'resultsKey',
+      | 'kafkaBrokers'
+      | 'kafkaUsername'
+      | 'kafkaPassword'
+      | 'kafkaTls'
+      | 'redisUrl'
+      | 'resultsKey'
+      | 'corsOrigins',
       string | undefined
     >
   >;
@@ -44,6 +50,7 @@ export const servicesOf = (
         kafkaTls: environment.KAFKA_TLS || undefined,
         redisUrl,
         resultsKey: environment.RESULTS_KEY || undefined,
+        corsOrigins: environment.CORS_ORIGINS || undefined,
       },
     };
   } catch (error) {
