@@ -1,7 +1,8 @@
 /**
 Telemetry: log lines for people and machines, and the trace context that ties them together over functions.
 
-Logs are JSON lines on stderr. Spans are in `tracing.ts`.
+Logs are JSON lines on stderr, a few milliseconds late; a process that is killed may not have written its last ones. Spans are in
+`tracing.ts`.
 */
 import {type Logger, pino} from 'pino';
 import {draw} from './random.ts';
@@ -33,8 +34,39 @@ export const createLogger = ({name, level = 'info'}: {name: string; level?: stri
       formatters: {level: label => ({level: label})},
       redact: {paths: redacted, remove: true},
     },
-    pino.destination({dest: 2, sync: true}),
+    gathered,
   );
+
+/** A write for each line costs more than the line: lines of 20 ms go out together, and at once with any that is a warning or more. */
+const gatherMs = 20;
+const gatherLength = 16_384;
+const quiet = ['trace', 'debug', 'info'].map(level => `{"level":"${level}"`);
+
+let lines = '';
+let stderr: ReturnType<typeof pino.destination> | undefined;
+let timer: NodeJS.Timeout | undefined;
+
+const flush = () => {
+  clearTimeout(timer);
+  timer = undefined;
+  stderr?.write(lines);
+  lines = '';
+};
+
+const gathered = {
+  write(line: string) {
+    if (!stderr) {
+      stderr = pino.destination({dest: 2, sync: true});
+      process.on('exit', flush);
+    }
+    lines += line;
+    if (lines.length > gatherLength || !quiet.some(start => line.startsWith(start))) {
+      flush();
+    } else {
+      timer ??= setTimeout(flush, gatherMs).unref();
+    }
+  },
+};
 
 /** W3C Trace Context: version 00, 16 bytes of trace, 8 of parent, flags. */
 const traceparentPattern = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/;

@@ -1,10 +1,17 @@
 /**
-Mend: takes a fault out of kafkajs 2.2.4. Each of its connections checks for requests that wait to be sent, also when none does:
+Mend: takes two faults out of kafkajs 2.2.4.
+
+Each of its connections checks for requests that wait to be sent, also when none does:
 by a timer of a negative time, which Node takes for 1 ms and, from version 24 on, warns of. An idle consumer would wake a
 thousand times a second (tulios/kafkajs#1751).
 
-In: nothing. Out: the check is made only while a request waits. A kafkajs that has no such method is left as it is.
+And it writes each record of a produce request six times over, which costs three times what writing it once does (`encode.ts`).
+
+In: nothing. Out: the check is made only while a request waits; produce requests that are not compressed are written by us. A kafkajs
+that is built otherwise is left as it is.
 */
+import {encodeProduce, type ProduceRequest} from './encode.ts';
+
 type RequestQueue = {
   pending: unknown[];
   throttledUntil: number;
@@ -16,12 +23,17 @@ type RequestQueue = {
 /** As kafkajs has it for requests that wait for others to be answered. */
 const checkMs = 10;
 
-// A constant, and no literal in the import: the file has no types.
+type Made = {request: {encode: () => Promise<unknown>}; response: unknown};
+type Asked = ProduceRequest & {compression?: number};
+type Produce = {protocol(of: {version: number}): (asked: Asked) => Made};
+
+// Constants, and no literals in the imports: the files have no types.
 const requestQueueFile: string = 'kafkajs/src/network/requestQueue/index.js';
+const produceFile: string = 'kafkajs/src/protocol/requests/produce/index.js';
 
 let mended: Promise<void> | undefined;
 
-const mend = async () => {
+const mendQueue = async () => {
   const {default: queue} = (await import(requestQueueFile)) as {default: {prototype: RequestQueue}};
   if (typeof queue.prototype.scheduleCheckPendingRequests !== 'function') {
     return;
@@ -40,7 +52,29 @@ const mend = async () => {
   };
 };
 
+const mendProduce = async () => {
+  const {default: produce} = (await import(produceFile)) as {default: Produce};
+  const {protocol} = produce;
+  if (typeof protocol !== 'function') {
+    return;
+  }
+  produce.protocol = ({version}) => {
+    const make = protocol({version});
+    return version < 3 || version > 7
+      ? make
+      : asked => {
+          const made = make(asked);
+          const encode = async () => {
+            const bytes = encodeProduce(asked);
+            // What kafkajs takes for one of its encoders.
+            return {buf: bytes, buffer: bytes};
+          };
+          return asked.compression ? made : {...made, request: {...made.request, encode}};
+        };
+  };
+};
+
 export const mendKafkajs = (): Promise<void> => {
-  mended ??= mend();
+  mended ??= Promise.all([mendQueue(), mendProduce()]).then(() => {});
   return mended;
 };

@@ -29,6 +29,7 @@ import type {LimitStore} from './limits/store.ts';
 import {createGather} from './log/gather.ts';
 import type {LogState} from './log/logs.ts';
 import {watchOutbox} from './log/outbox-watch.ts';
+import {createPatience} from './log/patience.ts';
 import {startSweeping, sweepMsOf} from './log/sweep.ts';
 import {isLogAway, type Known, staleMs} from './observe/degradation.ts';
 import {watchDegradation} from './observe/degradation-watch.ts';
@@ -104,6 +105,8 @@ export const createGateway = (parts: GatewayParts) => {
       cells.lag.observe(lagSeconds);
     };
   };
+  const patience = createPatience();
+  const intentIsDurable = onDurableOf('intents');
   const intents = createGather({
     log: {
       // Its client would wait in vain for both, one after the other.
@@ -116,7 +119,10 @@ export const createGateway = (parts: GatewayParts) => {
     persistent: false,
     appendMs: limits.appendMs,
     onError,
-    onDurable: onDurableOf('intents'),
+    onDurable(seconds, lagSeconds) {
+      patience.appended(seconds * 1_000);
+      intentIsDurable(seconds, lagSeconds);
+    },
   });
   const results = createGather({
     log: resultLog,
@@ -144,6 +150,7 @@ export const createGateway = (parts: GatewayParts) => {
     kafka: logState().kafka,
     postgresAwayMs: outbox.awayMs(),
     changesAgeMs: changes.staleSinceMs(),
+    modelsFailing: parts.catalogue.state().failing,
     outbox: outbox.backlog(),
     resultsWaiting: results.unacknowledged(),
     claimsAway: idempotency.isAway(),
@@ -154,6 +161,7 @@ export const createGateway = (parts: GatewayParts) => {
   const runExchange = createExchanges({
     upstream,
     intents,
+    patience,
     results,
     router,
     limits,

@@ -5,6 +5,7 @@ In: what was read of them. Out: our own settings, or a complaint that says what 
 sets a limit and has none finds out by the bill.
 */
 import {ConfigError, integer, optional, type Reader} from '../../events/config.ts';
+import {usageTopic as topic} from '../../events/kafka/log.ts';
 
 const unitsMs: Readonly<Record<string, number>> = {ms: 1, s: 1_000, m: 60_000, h: 3_600_000};
 
@@ -33,12 +34,12 @@ const redisAddress: Reader<string> = text => {
 };
 
 const usageTopic: Reader<string> = text => {
-  if (text !== 'sluice.usage') {
+  if (text !== topic) {
     throw new Error(
-      `expected sluice.usage, which is the gateway's log, got "${text}"; what other routers write into usage.records.v1 is read by the sources`,
+      `expected ${topic}, which is the gateway's log, got "${text}"; what other routers write into usage.records.v1 is read by the sources`,
     );
   }
-  return text;
+  return topic;
 };
 
 const noAuditTopic: Reader<never> = () => {

@@ -46,8 +46,14 @@ export type ModelEntry = Readonly<{
   endpoints: readonly EndpointEntry[];
 }>;
 
-/** `loadedAt` is undefined before the first load; `stale` says that what is served may be out of date. */
-export type CatalogueState = Readonly<{loadedAt: number | undefined; stale: boolean}>;
+/**
+`loadedAt` is undefined before the first load; `stale` says that what is served may be out of date, `failing` that the last load failed.
+*/
+export type CatalogueState = Readonly<{
+  loadedAt: number | undefined;
+  stale: boolean;
+  failing: boolean;
+}>;
 
 export const createCatalogue = ({
   load,
@@ -72,6 +78,7 @@ export const createCatalogue = ({
   let loadedGeneration = -1;
   let loadingGeneration = -1;
   let retryAt = Number.NEGATIVE_INFINITY;
+  let failing = false;
   let loading: Promise<void> | undefined;
   let following: Promise<void> | undefined;
 
@@ -87,8 +94,10 @@ export const createCatalogue = ({
       );
       loadedAt = asked;
       loadedGeneration = loadingGeneration;
+      failing = false;
     } catch (error) {
       retryAt = now() + retryMs;
+      failing = true;
       onError(error as Error);
       throw error;
     }
@@ -141,7 +150,13 @@ export const createCatalogue = ({
       refreshBehind();
     },
     refresh,
-    state: (): CatalogueState => ({loadedAt, stale: isStale()}),
+    /** Who looks while it fails makes it try again: nobody may be asking for a model. */
+    state(): CatalogueState {
+      if (failing) {
+        refreshWhenDue();
+      }
+      return {loadedAt, stale: isStale(), failing};
+    },
   };
 };
 

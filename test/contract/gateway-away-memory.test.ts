@@ -77,6 +77,22 @@ test('results that no log takes are kept up to a bound, new requests are refused
   t.is((await ask(gateway)).status, 200);
 });
 
+test('models that cannot be read are said; known ones are served, the pod stays ready, and it ends by itself', async t => {
+  const gateway = await startGateway(t);
+  gateway.reading.fails = true;
+  gateway.catalogue.invalidate();
+  await eventually(async () =>
+    assert.deepEqual(await health(gateway), {code: 200, states: ['models-unread']}),
+  );
+  t.is((await states(gateway)).get('models-unread'), 1);
+  t.is((await fetch(`${gateway.url}/readyz`)).status, 200);
+  t.is((await gateway.post('/v1/chat/completions', chat({max_tokens: 1}))).status, 200);
+  const other = await gateway.post('/v1/chat/completions', chat({model: 'nobody-knows'}));
+  t.is(other.status, 404);
+  gateway.reading.fails = false;
+  await eventually(async () => assert.deepEqual(await health(gateway), {code: 200, states: []}));
+});
+
 test('changes that are late are said; beyond the bound nobody is served, and /v1/models neither', async t => {
   const gateway = await startGateway(t, {limits: {staleMaxMs: 5_000}});
   gateway.staleness.ms = 4_000;

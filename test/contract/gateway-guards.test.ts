@@ -28,6 +28,27 @@ test('every answer says not to guess its type and not to keep it, and none what 
   }
 });
 
+test('an error is OpenAI’s object under /v1, and beside it a problem with that object in it', async t => {
+  const gateway = await startGateway(t);
+  for (const [path, init, type] of [
+    ['/v1/nowhere', {}, 'application/json'],
+    ['/v1', {}, 'application/json'],
+    ['/v1/chat/completions', {}, 'application/json'],
+    ['/chat/completions', {method: 'POST', body: '{}'}, 'application/problem+json'],
+    ['/nowhere', {}, 'application/problem+json'],
+    ['/metrics', {method: 'POST'}, 'application/problem+json'],
+  ] as const) {
+    const response = await fetch(gateway.url + path, init);
+    t.is(response.headers.get('content-type'), type, path);
+    const body = (await response.json()) as OpenAiError & Record<string, unknown>;
+    t.true(body.error.message.length > 0);
+    if (type === 'application/problem+json') {
+      t.like(body, {status: response.status, code: body.error.code, detail: body.error.message});
+      t.regex(String(body.type), /^https:/);
+    }
+  }
+});
+
 test('who reaches only /v1 asks for its state there, without a key', async t => {
   const gateway = await startGateway(t, {limits: {openRequests: 0}});
   const ask = async (path: string, method = 'GET') => {

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import type {AddressInfo} from 'node:net';
-import {createServer} from 'node:net';
 import {setTimeout as wait} from 'node:timers/promises';
 import test, {type ExecutionContext} from 'ava';
 import {uuidv7} from '../../events/uuid.ts';
@@ -8,6 +6,7 @@ import type {EndpointEntry} from '../../functions/registry/catalogue.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {type GatewayOptions, startGateway} from '../helpers/gateway.ts';
 import {chat, startModel} from '../helpers/simulated-model.ts';
+import {freePort} from '../runner/server.ts';
 
 type Gateway = Awaited<ReturnType<typeof startGateway>>;
 
@@ -150,15 +149,6 @@ test('a model that is taken away while a request waits for it is not asked', asy
   await gateway.settled(2);
   t.is(model.requests().length, 1);
 });
-
-/** A port that nobody listens on until the test says so. */
-const freePort = async () => {
-  const server = createServer();
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const {port} = server.address() as AddressInfo;
-  await new Promise(resolve => server.close(resolve));
-  return port;
-};
 
 const startAsleep = async (t: ExecutionContext, options: GatewayOptions = {}) => {
   const port = await freePort();

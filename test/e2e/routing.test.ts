@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import {type AddressInfo, createServer} from 'node:net';
 import anyTest, {type TestFn} from 'ava';
 import {
   type SimulatedModel,
@@ -10,6 +9,7 @@ import {type Admin, createAdmin, type LedgerView} from '../helpers/admin.ts';
 import {readBooks, wholeBooks} from '../helpers/books.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {type Sluice, startSluice} from '../helpers/sluice.ts';
+import {freePort} from '../runner/server.ts';
 
 type Context = {sluice: Sluice; admin: Admin};
 const test = anyTest as TestFn<Context>;
@@ -139,14 +139,6 @@ test('with everything down the client is told so, and nothing is charged', async
   const {ledger} = await readBooks(t.context.sluice.dataFolder, tenant.org);
   t.deepEqual([...new Set(ledger.map(({costNanos}) => costNanos))], [0]);
 });
-
-const freePort = async () => {
-  const server = createServer();
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const {port} = server.address() as AddressInfo;
-  await new Promise(resolve => server.close(resolve));
-  return port;
-};
 
 test('a model that scaled to zero is waited for, and each request is settled once', async t => {
   t.timeout(120_000);

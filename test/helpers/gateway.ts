@@ -117,7 +117,16 @@ export const startGateway = async (t: ExecutionContext, options: GatewayOptions 
     load: async id => (id === key.publicId ? principal : undefined),
   });
   const models: ModelEntry[] = [entry, ...(options.others?.(entry) ?? [])];
-  const catalogue = createCatalogue({environment: 'development', load: async () => models});
+  const reading = {fails: false};
+  const catalogue = createCatalogue({
+    environment: 'development',
+    async load() {
+      if (reading.fails) {
+        throw new Error('the models cannot be read');
+      }
+      return models;
+    },
+  });
   await catalogue.refresh();
   const lines: string[] = [];
   const gateway = createGateway({
@@ -160,6 +169,8 @@ export const startGateway = async (t: ExecutionContext, options: GatewayOptions 
     entry,
     /** What the catalogue loads next. */
     models,
+    /** Whether the catalogue's loads fail. */
+    reading,
     catalogue,
     principal,
     principals,

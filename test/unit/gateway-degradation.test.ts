@@ -76,6 +76,14 @@ test(
   ['postgres-away', 'leases-over', 'changes-stale', 'changes-expired'],
   {taken: false},
 );
+test('models cannot be read', degraded, {modelsFailing: true}, ['models-unread'], {taken: true});
+test(
+  'models cannot be read because PostgreSQL is away',
+  degraded,
+  {modelsFailing: true, postgresAwayMs: 1},
+  ['postgres-away'],
+  {taken: true},
+);
 test(
   'changes were never read',
   degraded,

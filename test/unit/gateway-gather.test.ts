@@ -223,3 +223,34 @@ test('a flush that takes too long says that something is left', async t => {
   await kept;
   t.true(await gather.flush(10_000));
 });
+
+test('an event lingers as long as it may, and takes along what need not go yet', async t => {
+  const {gather, log} = start();
+  const patient = gather.add(make(0), 60_000);
+  // One that lingers a millisecond has gone by then.
+  const other = start();
+  other.gather.add(make(9)).catch(() => {});
+  await other.log.has(1);
+  t.is(log.appends.length, 0);
+  const hasty = gather.add(make(1));
+  await log.has(1);
+  t.deepEqual(log.appends[0]?.ids, ['0', '1']);
+  log.appends[0]?.resolve();
+  await Promise.all([patient, hasty]);
+});
+
+test('what lingers goes when it is hurried', async t => {
+  const {gather, log} = start();
+  gather.hurry();
+  const patient = gather.add(make(0), 60_000);
+  gather.hurry();
+  await log.has(1);
+  const next = gather.add(make(1), 60_000);
+  gather.hurry();
+  log.appends[0]?.resolve();
+  await patient;
+  await log.has(2);
+  log.appends[1]?.resolve();
+  await next;
+  t.is(log.appends.length, 2);
+});

@@ -1,6 +1,10 @@
 /** Settings by the names that other gateways give them: each has a meaning here, or is refused with what to use instead. */
+import {spawnSync} from 'node:child_process';
+import {readFileSync} from 'node:fs';
+import {fileURLToPath} from 'node:url';
 import test from 'ava';
 import {type ConfigError, optional, readConfig} from '../../events/config.ts';
+import {kafkaReaders} from '../../events/kafka/settings.ts';
 import {redisUrl} from '../../events/redis.ts';
 import type {Principal} from '../../functions/auth/principal.ts';
 import {withDefaultRate} from '../../functions/gateway/limits/default-rate.ts';
@@ -79,6 +83,43 @@ test('what contradicts another is refused, all at once', t => {
       "RATE_LIMIT_BURST_SIZE: a limit holds a minute's worth, so its burst is 60 × RATE_LIMIT_DEFAULT_RPS, 6000; leave it out",
     ],
   );
+});
+
+const program = fileURLToPath(new URL('../../functions/gateway/main.ts', import.meta.url));
+const start = (environment: Record<string, string>) =>
+  spawnSync(process.execPath, [program], {
+    encoding: 'utf8',
+    env: {PATH: process.env.PATH, DATABASE_URL: 'postgres://u:p@127.0.0.1:9/d', ...environment},
+    timeout: 60_000,
+  });
+
+test('the gateway itself does not start with what it does not do', t => {
+  const one = start({KAFKA_AUDIT_TOPIC: 'audit.router', HEALTH_CHECK_INTERVAL: 'often'});
+  t.not(one.status, 0);
+  t.regex(one.stderr, /KAFKA_AUDIT_TOPIC: there is no such topic/);
+  t.regex(one.stderr, /HEALTH_CHECK_INTERVAL: expected a duration/);
+  const two = start({REDIS_URL: 'redis://h', REDIS_ADDR: 'h:6379'});
+  t.not(two.status, 0);
+  t.regex(two.stderr, /REDIS_URL, REDIS_ADDR: expected one of them/);
+});
+
+test('whatever the gateway reads of its environment is in its README, and its manifest sets nothing else', t => {
+  const textOf = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const own = [...textOf('functions/gateway/main.ts').matchAll(/^ {4}([A-Z][A-Z_]+): /gm)];
+  const names = [
+    ...own.map(([, name]) => name as string),
+    ...Object.keys(kafkaReaders),
+    ...Object.keys(otherReaders),
+  ];
+  t.true(names.length > 20);
+  const readme = textOf('functions/gateway/README.md');
+  for (const name of names) {
+    t.true(readme.includes(`\`${name}\``) || readme.includes(`\`${name}=`), name);
+  }
+  const manifest = textOf('knative/gateway.yaml');
+  for (const [, name] of manifest.matchAll(/^ +- name: ([A-Z][A-Z_]+)$/gm)) {
+    t.true(names.includes(name as string), name);
+  }
 });
 
 test('a key without a limit of requests has the default, one that has keeps its own', async t => {

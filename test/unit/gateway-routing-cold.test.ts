@@ -169,6 +169,25 @@ test('when a model goes away under those who wait for a place, they wait for its
   t.true(seen.every(({result}) => result && isPlace(result)));
 });
 
+test('who waits for a model that is taken away is told at once, and nobody is asked for it any more', async t => {
+  let entry = cold();
+  const {router, time, wait, acquire, probed} = virtualRouter({current: () => entry});
+  const model = entry;
+  const seen = [1, 2].map(() => watch(wait(model, {withinMs: 600_000})));
+  await time.pass(1_000);
+  entry = {...model, endpoints: []};
+  await time.pass(200);
+  t.deepEqual(
+    seen.map(({result}) => why(result)),
+    ['no_endpoint', 'no_endpoint'],
+  );
+  t.is(why(acquire(model)), 'no_endpoint');
+  const probes = probed.length;
+  await time.pass(5_000);
+  t.is(probed.length, probes);
+  t.is(router.queued(), 0);
+});
+
 test('a start has the queue’s bound too', async t => {
   const {router, wait, acquire} = virtualRouter({queueMax: 3});
   const model = cold();

@@ -1,12 +1,10 @@
+import {readFile} from 'node:fs/promises';
 import {createServer} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import test, {type ExecutionContext} from 'ava';
 import {createAsk} from '../../functions/gateway/routing/ask.ts';
-import {
-  createLoadWatch,
-  readRequests,
-  type Watched,
-} from '../../functions/gateway/routing/load-watch.ts';
+import {createLoadWatch, type Watched} from '../../functions/gateway/routing/load-watch.ts';
+import {readRequests, servers} from '../../functions/gateway/routing/read-requests.ts';
 import {createVirtualTime} from '../helpers/routing.ts';
 
 const page = (waiting: number, running: number, engine = '0') =>
@@ -26,6 +24,44 @@ test('what waits and what runs is read from the metrics of vLLM, over all its en
   t.is(readRequests('vllm:num_requests_running 1e1\n'), 10);
   t.is(readRequests('# vllm:num_requests_running 5\nother 1\n'), undefined);
   t.is(readRequests('vllm:num_requests_running NaN\n'), undefined);
+});
+
+const pagesOf: Readonly<Record<keyof typeof servers, string>> = {
+  vLLM: page(3, 4),
+  SGLang:
+    'sglang:num_running_reqs{model_name="a/b",tp_rank="0"} 4.0\nsglang:num_queue_reqs{model_name="a/b",tp_rank="0"} 3.0\nsglang:num_used_tokens 900\n',
+  'TensorRT-LLM in Triton': [
+    'waiting"} 3',
+    'context"} 1',
+    'scheduled"} 4',
+    'max"} 512',
+    'active"} 7',
+  ]
+    .map(end => `nv_trt_llm_request_metrics{model="tensorrt_llm",version="1",request_type="${end}`)
+    .concat('nv_inference_pending_request_count{model="tensorrt_llm",version="1"} 90', '')
+    .join('\n'),
+  'TensorRT-LLM': 'trtllm_num_requests_running 4\ntrtllm_num_requests_waiting 3\n',
+  Triton:
+    'nv_inference_pending_request_count{model="bert",version="1"} 7\nnv_inference_request_success{model="bert",version="1"} 80\n',
+  TGI: 'tgi_batch_current_size 4\ntgi_queue_size 3\ntgi_batch_current_max_tokens 2048\n',
+  TEI: 'te_queue_size 7\nte_request_count{method="batch"} 90\n',
+  'llama.cpp': 'llamacpp:requests_processing 4\nllamacpp:requests_deferred 3\n',
+};
+
+for (const server of Object.keys(servers)) {
+  test(`${server} says what runs and what waits there, each once, and nothing else is counted`, t => {
+    t.is(readRequests(pagesOf[server] as string), 7);
+  });
+}
+
+test('the routing README names every metric that is read', async t => {
+  const readme = await readFile(
+    new URL('../../functions/gateway/routing/README.md', import.meta.url),
+    'utf8',
+  );
+  for (const name of Object.values(servers).flatMap(({names}) => names)) {
+    t.true(readme.includes(`\`${name}`), name);
+  }
 });
 
 const world = (pages: Record<string, string | undefined>) => {

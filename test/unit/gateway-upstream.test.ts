@@ -78,6 +78,31 @@ test('a server that is left is told at once, and what it had written until then 
   t.is(seen.ended, 'other side closed');
 });
 
+test('a server that gets no processor time is waited for, and what it then writes is read', async t => {
+  const {upstream, call} = await start(
+    t,
+    socket => {
+      socket.write(head + chunk('one'));
+      socket.on('end', () => setTimeout(() => socket.end(chunk('late')), 450));
+    },
+    200,
+  );
+  const seen = call();
+  await comes(seen, 'one');
+  seen.leave?.();
+  await upstream.idle();
+  t.is(seen.text, 'onelate');
+});
+
+test('a server that says nothing more and keeps its connection is cut off', async t => {
+  const {upstream, call} = await start(t, socket => socket.write(head + chunk('one')), 20);
+  const seen = call();
+  await comes(seen, 'one');
+  seen.leave?.();
+  await upstream.idle();
+  t.is(seen.ended, 'nobody waits for the answer');
+});
+
 test('a server that goes on for nobody is cut off', async t => {
   const {upstream, sockets, call} = await start(
     t,

@@ -53,11 +53,11 @@ const setUp = () => {
 test('before the first load nothing is found and the state says so', async t => {
   const {catalogue, loads, answer} = setUp();
   t.is(catalogue.find('a'), undefined);
-  t.deepEqual(catalogue.state(), {loadedAt: undefined, stale: true});
+  t.deepEqual(catalogue.state(), {loadedAt: undefined, stale: true, failing: false});
   t.is(loads.count, 1);
   await answer(entry('a'));
   t.is(catalogue.find('a')?.name, 'a');
-  t.deepEqual(catalogue.state(), {loadedAt: 1_000_000, stale: false});
+  t.deepEqual(catalogue.state(), {loadedAt: 1_000_000, stale: false, failing: false});
   t.is(loads.count, 1);
 });
 
@@ -89,13 +89,32 @@ test('a load that fails is told, tried again only after a while, and the last sn
   t.deepEqual(errors, ['away']);
   t.is(catalogue.find('a')?.name, 'a');
   t.is(loads.count, 2);
-  t.deepEqual(catalogue.state(), {loadedAt: 1_000_000, stale: true});
+  t.deepEqual(catalogue.state(), {loadedAt: 1_000_000, stale: true, failing: true});
   clock.ms += 1_000;
   t.is(catalogue.find('a')?.name, 'a');
   t.is(loads.count, 3);
   await answer(entry('a', {priceVersion: 2}));
   t.is(catalogue.find('a')?.priceVersion, 2);
   t.false(catalogue.state().stale);
+});
+
+test('after a failure it is tried again by who only asks how it is, as often as by look-ups', async t => {
+  const {catalogue, clock, loads, answer, fail} = setUp();
+  catalogue.find('a');
+  await answer(entry('a'));
+  catalogue.invalidate();
+  await fail();
+  t.true(catalogue.state().failing);
+  t.is(loads.count, 2);
+  clock.ms += 1_000;
+  catalogue.state();
+  catalogue.state();
+  t.is(loads.count, 3);
+  await answer(entry('a'));
+  t.deepEqual(catalogue.state(), {loadedAt: 1_001_000, stale: false, failing: false});
+  clock.ms += 120_001;
+  catalogue.state();
+  t.is(loads.count, 3, 'without a failure nobody reads what nobody asks for');
 });
 
 test('many look-ups and refreshes at once are one load', async t => {

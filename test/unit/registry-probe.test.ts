@@ -2,6 +2,7 @@ import test from 'ava';
 import {createProbe} from '../../functions/registry/probe.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
 import {startModel} from '../helpers/simulated-model.ts';
+import {freePort} from '../runner/server.ts';
 
 const upstreamModel = 'simulated-chat';
 const probe = createProbe();
@@ -28,8 +29,7 @@ test('a server that does not know the model is not healthy', async t => {
 });
 
 test('a port where nobody listens is not healthy, and the reason is for people', async t => {
-  const {url, server} = await createHttpTestServer(t, () => {});
-  await new Promise(resolve => server.close(resolve));
+  const url = `http://127.0.0.1:${await freePort()}`;
   t.deepEqual(await probe({url, upstreamModel, known: true}), {
     health: 'unhealthy',
     reason: 'connection refused',
@@ -176,17 +176,16 @@ const listen = async (
   answer: (path: string) => [number, string],
 ) => {
   const asked: string[] = [];
-  const {url, server} = await createHttpTestServer(t, (request, response) => {
+  const {url} = await createHttpTestServer(t, (request, response) => {
     asked.push(request.url ?? '');
     const [status, body] = answer(request.url ?? '');
     response.writeHead(status).end(body);
   });
-  return {url, server, asked};
+  return {url, asked};
 };
 
 test('of a model that scales to zero a server that is not there is no illness, and is asked once', async t => {
-  const {url, server} = await listen(t, () => [200, '']);
-  await new Promise(resolve => server.close(resolve));
+  const url = `http://127.0.0.1:${await freePort()}`;
   t.deepEqual(await probe({url, upstreamModel, known: true, mayBeAsleep: true}), {
     health: 'unknown',
     reason: 'not running: connection refused',

@@ -17,6 +17,7 @@ import type {Caller, ClientResponse, Exchange} from '../exchange/admitted.ts';
 import type {Ending} from '../exchange/facts.ts';
 import {unplacedError} from '../exchange/unplaced.ts';
 import {setAnswerHeaders} from '../front/answer-headers.ts';
+import {setRequestId} from '../front/request-id.ts';
 import type {RequestLimits} from '../limits/gateway.ts';
 import {requestAttributes} from '../observe/gen-ai.ts';
 import type {Known} from '../observe/refusals.ts';
@@ -122,7 +123,7 @@ export const begin = async (
   const named = operation.form.maxima.find(name => changes[name] !== undefined);
   setAnswerHeaders(response, parts.leaseBook, taken, named && changes[named]);
   if (model !== running.model) {
-    response.setHeader('x-request-id', request);
+    setRequestId(response, request, operation.form.errors);
     response.setHeader('x-sluice-model', model.name);
   }
   const insteadOf = running.begun;
@@ -153,11 +154,7 @@ export const begin = async (
     response,
     arrivedMs: arrival.arrivedMs,
     untilMs,
-    headers: {
-      'content-type': 'application/json',
-      traceparent: span.traceparent,
-      'x-request-id': request,
-    },
+    headers: upstreamHeaders(arrival.request, request, span.traceparent),
     span,
     caller: arrival.caller,
     insteadOf,
@@ -192,6 +189,18 @@ const startSpan = (
   });
   span.event('authenticated');
   return span;
+};
+
+/** The client's `tracestate` belongs to its trace and goes on with that alone (W3C Trace Context, 3.3). */
+const upstreamHeaders = ({headers}: IncomingMessage, id: string, traceparent: string) => {
+  const own = {'content-type': 'application/json', traceparent, 'x-request-id': id};
+  const {tracestate, traceparent: received} = headers;
+  return typeof tracestate === 'string' &&
+    /^[\x20-\x7e]{1,512}$/.test(tracestate) &&
+    typeof received === 'string' &&
+    traceIdOf(received) === traceIdOf(traceparent)
+    ? {...own, tracestate}
+    : own;
 };
 
 const textHeader = (request: IncomingMessage, name: string): string | undefined => {

@@ -38,7 +38,7 @@ export const createInference = (parts: InferenceParts) =>
     return header === undefined
       ? run(parts, {arrival, operation, model, response: arrival.response, onEnd: undefined})
       : parts.idempotency.answer(
-          {...arrival, header, route: name, body: operation.body},
+          {...arrival, header, route: name, body: operation.body, errors: operation.form.errors},
           (response, onEnd) => run(parts, {arrival, operation, model, response, onEnd}),
         );
   };

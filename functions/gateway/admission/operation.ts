@@ -26,8 +26,6 @@ export type {OperationName} from '../surface/form.ts';
 export type Operation = Readonly<{
   name: OperationName;
   form: Form;
-  body: Buffer;
-  members: readonly Member[];
   model: string;
   stream: boolean;
   /** The client's own stream_options. */
@@ -43,7 +41,11 @@ export type Operation = Readonly<{
   minTokens: number;
   /** What the form always sets in the body. */
   fixed: Readonly<Record<string, string>>;
-}>;
+}> & {
+  /** Empty, both, from when they are of no more use: a prompt is most of what a request keeps. */
+  body: Buffer;
+  members: readonly Member[];
+};
 
 export const readOperation = (name: OperationName, body: Buffer): Operation => {
   const form = forms[name];

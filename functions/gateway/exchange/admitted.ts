@@ -10,6 +10,7 @@ import type {Taken} from '../../budget/leases/account.ts';
 import type {EndpointEntry, ModelEntry} from '../../registry/catalogue.ts';
 import type {Operation} from '../admission/operation.ts';
 import type {Gather} from '../log/gather.ts';
+import type {Patience} from '../log/patience.ts';
 import type {Place, Router, Waiting} from '../routing/router.ts';
 import type {Ending, Facts} from './facts.ts';
 import type {Retried, Upstream} from './upstream.ts';
@@ -32,6 +33,7 @@ export type ClientResponse = {
   writeHead(status: number, headers: Record<string, string | number>): unknown;
   write(bytes: Buffer): boolean;
   end(content?: Buffer | string): unknown;
+  end(content: string, encoding: BufferEncoding): unknown;
   destroy(): unknown;
 };
 
@@ -45,7 +47,6 @@ export type Exchange = Readonly<{
   place: Place | Waiting;
   /** The endpoint that `body` is for. */
   first: EndpointEntry;
-  body: Buffer;
   /** Its maximum of tokens is always named. */
   underBudget: boolean;
   response: ClientResponse;
@@ -62,11 +63,24 @@ export type Exchange = Readonly<{
   onEnd?: ((ending: Ending) => void) | undefined;
   /** No endpoint answered, and the client knows nothing yet: it is another model's, or told of the error. */
   fallBack?: ((error: SluiceError, ending: Ending) => void) | undefined;
-}>;
+}> & {
+  /** For the first endpoint. */
+  body: Buffer;
+};
+
+const empty = Buffer.alloc(0);
+
+/** It is answered, so it goes nowhere else any more: a stream need not keep its prompt until its end. */
+export const forgetBody = (exchange: Exchange) => {
+  exchange.body = empty;
+  exchange.operation.body = empty;
+  exchange.operation.members = [];
+};
 
 export type ExchangeParts = Readonly<{
   upstream: Upstream;
   intents: Gather;
+  patience: Patience;
   results: Gather;
   router: Pick<Router, 'acquire'>;
   limits: Pick<Limits, 'firstCommentMs' | 'commentMs'>;

@@ -5,12 +5,13 @@ In: a place, or a wait for one; what a try failed by. Out: calls, one after the 
 made again only before the first byte of an answer came, twice at most, and within the deadline; who reached a model in vain is
 charged nothing for that. That a head came says little: model servers send it before they begin to work.
 */
-import type {SluiceError} from '../../../events/errors.ts';
+import {asSluiceError, type SluiceError} from '../../../events/errors.ts';
 import {bodyChanges} from '../admission/admission.ts';
 import {splice} from '../admission/members.ts';
 import type {Place, Unplaced, Waiting} from '../routing/router.ts';
 import type {Exchange} from './admitted.ts';
 import {startComments} from './comments.ts';
+import {fail, giveUp} from './ends.ts';
 import {relayOf} from './relay.ts';
 import type {Going} from './state.ts';
 import {gone, unplacedError} from './unplaced.ts';
@@ -36,7 +37,7 @@ const bodyFor = (exchange: Exchange, endpoint: Place['endpoint']) => {
       );
 };
 
-const send = (going: Going, place: Place) => {
+const call = (going: Going, place: Place) => {
   const {parts, exchange, state} = going;
   const {facts, operation, headers} = exchange;
   const {endpoint} = place;
@@ -45,19 +46,31 @@ const send = (going: Going, place: Place) => {
   state.place = place;
   const {tries} = facts;
   const body = bodyFor(exchange, endpoint);
-  const call = parts.upstream.send(
+  const sent = parts.upstream.send(
     {base: endpoint.url, path: operation.form.path, headers, body},
-    relayOf(going),
+    relayOf(going, unanswered),
   );
   // One that fails at once has been followed by another by now.
   if (facts.tries === tries) {
-    state.call = call;
+    state.call = sent;
+  }
+};
+
+/** What cannot even be called is our fault, and an end as any other. */
+const send = (going: Going, place: Place) => {
+  try {
+    call(going, place);
+  } catch (thrown) {
+    const error = asSluiceError(thrown);
+    const {request} = going.exchange.facts;
+    going.parts.logger.error({err: error.cause, request}, 'the model server could not be called');
+    fail(going, 'upstream_error', error);
   }
 };
 
 /** After a wait. `error`: what the last try failed by. */
 const arrive = (going: Going, found: Place | Unplaced, error: SluiceError | undefined) => {
-  const {parts, exchange, state, ends} = going;
+  const {parts, exchange, state} = going;
   const {model} = exchange.facts;
   state.waiting = undefined;
   const place = 'endpoint' in found ? found : undefined;
@@ -65,12 +78,12 @@ const arrive = (going: Going, found: Place | Unplaced, error: SluiceError | unde
     place?.end('left');
   } else if (parts.isServed?.(model) === false) {
     place?.end('left');
-    ends.giveUp(gone(model));
+    giveUp(going, gone(model));
   } else if (place) {
     send(going, place);
   } else {
     const {why} = found as Unplaced;
-    ends.giveUp(why === 'no_endpoint' && error ? error : unplacedError(model, found as Unplaced));
+    giveUp(going, why === 'no_endpoint' && error ? error : unplacedError(model, found as Unplaced));
   }
 };
 
@@ -87,8 +100,15 @@ export const begin = (going: Going, place: Place | Waiting, error?: SluiceError)
   place.placed.then(found => arrive(going, found, error));
 };
 
-/** A try failed before the first byte of an answer. False: no other endpoint takes it. */
-export const again = (going: Going, error: SluiceError, why: Retried): boolean => {
+/** No byte of an answer came: it is tried elsewhere, or given up. */
+const unanswered = (going: Going, error: SluiceError, why: Retried) => {
+  if (!going.state.ended && !again(going, error, why)) {
+    giveUp(going, error);
+  }
+};
+
+/** False: no other endpoint takes it. */
+const again = (going: Going, error: SluiceError, why: Retried): boolean => {
   const {parts, exchange, state} = going;
   const {facts, untilMs} = exchange;
   state.place?.end('failed');

@@ -5,11 +5,14 @@ In: undici's events of one call. Out: bytes for the client; how the exchange goe
 went, only the usage in what still comes is looked at.
 */
 import type {Dispatcher} from 'undici';
-import {asSluiceError} from '../../../events/errors.ts';
+import {asSluiceError, type SluiceError} from '../../../events/errors.ts';
+import {forgetBody} from './admitted.ts';
 import {type Answer, createStreamAnswer, createWholeAnswer} from './answer.ts';
 import {nothing} from './ending.ts';
+import {fail, finish} from './ends.ts';
 import {type Going, sendHead} from './state.ts';
 import {
+  type Retried,
   reachedModel,
   retriedAfter,
   retriedAtStatus,
@@ -17,17 +20,20 @@ import {
   upstreamRefusal,
 } from './upstream.ts';
 
-export const relayOf = ({
-  parts,
-  exchange,
-  state,
-  ends: {finish, fail, unanswered},
-}: Going): Dispatcher.DispatchHandler => {
+const inOnePieceMax = 16 * 1024;
+
+/** `unanswered`: the call failed before a byte of an answer came. */
+export const relayOf = (
+  going: Going,
+  unanswered: (going: Going, error: SluiceError, why: Retried) => void,
+): Dispatcher.DispatchHandler => {
+  const {parts, exchange, state} = going;
   const {operation, response, facts} = exchange;
   /** Chunks that one read of the upstream's socket brought go out by one write: a write costs more than a chunk. */
   let waiting: Buffer[] = [];
   /** A byte of an answer came, whether or not it went on. */
   let hasBegun = false;
+  let startedMs = 0;
 
   const takeWaiting = (): Buffer => {
     const bytes = waiting.length === 1 ? (waiting[0] as Buffer) : Buffer.concat(waiting);
@@ -73,7 +79,13 @@ export const relayOf = ({
       beginAnswer(bytes.length);
     }
     waiting.push(bytes);
-    response.end(takeWaiting());
+    const all = takeWaiting();
+    // A text goes out in one piece with its head; bytes would be a second piece, and dearer to send.
+    if (all.length <= inOnePieceMax) {
+      response.end(all.toString('latin1'), 'latin1');
+    } else {
+      response.end(all);
+    }
   };
 
   /** Whatever fails in here is the answer's fault or ours, never the connection's. */
@@ -87,6 +99,7 @@ export const relayOf = ({
       }
       // Nobody got anything of an answer that is none.
       finish(
+        going,
         'upstream_error',
         fault,
         state.firstMs === undefined ? nothing : state.answer?.charge(),
@@ -98,6 +111,7 @@ export const relayOf = ({
     onRequestStart(controller) {
       state.controller = controller;
       state.reached = true;
+      startedMs = performance.now();
       if (state.ended) {
         controller.abort(new Error('the request ended before it was sent'));
         return;
@@ -121,11 +135,10 @@ export const relayOf = ({
       } else {
         state.answer = createWholeAnswer(facts.promptBytes, operation.form);
       }
-      if (state.answer) {
-        state.place?.answers();
-      }
+      parts.patience.observe(facts.model.id, performance.now() - startedMs);
       if (!state.acknowledged && !state.onLeft) {
         controller.pause();
+        parts.intents.hurry();
       }
     },
     onResponseData(_controller, chunk) {
@@ -141,7 +154,12 @@ export const relayOf = ({
           }
           return;
         }
-        hasBegun = true;
+        if (!hasBegun) {
+          // Not at its head, which servers send before they begin to work.
+          hasBegun = true;
+          state.place?.answers();
+          forgetBody(exchange);
+        }
         write((state.answer as Answer).push(chunk));
       });
     },
@@ -159,14 +177,14 @@ export const relayOf = ({
           }
           const why = retriedAtStatus(state.refusal.status);
           if (why) {
-            unanswered(error, why);
+            unanswered(going, error, why);
             return;
           }
-          finish(error.status < 500 ? 'refused_upstream' : 'upstream_error', error, nothing);
+          finish(going, error.status < 500 ? 'refused_upstream' : 'upstream_error', error, nothing);
           return;
         }
         end((state.answer as Answer).end());
-        finish('completed', undefined, state.answer?.charge());
+        finish(going, 'completed', undefined, state.answer?.charge());
       });
     },
     onResponseError(_controller, error) {
@@ -181,9 +199,9 @@ export const relayOf = ({
       parts.onEndpointFailed(exchange, error);
       const why = hasBegun ? undefined : retriedAfter(error);
       if (why) {
-        unanswered(upstreamFault(error), why);
+        unanswered(going, upstreamFault(error), why);
       } else {
-        fail('upstream_error', upstreamFault(error));
+        fail(going, 'upstream_error', upstreamFault(error));
       }
     },
   };

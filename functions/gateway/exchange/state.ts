@@ -1,13 +1,11 @@
 /**
-State: how far an exchange is. The files beside it share it; only the finaliser in `exchange.ts` ends it.
+State: how far an exchange is. The files beside it share it; only `ends.ts` ends it.
 */
 import type {Dispatcher} from 'undici';
-import type {SluiceError} from '../../../events/errors.ts';
 import type {Place, Waiting} from '../routing/router.ts';
 import type {Exchange, ExchangeParts} from './admitted.ts';
-import type {Answer, Charge} from './answer.ts';
-import type {Outcome} from './facts.ts';
-import type {Retried, Sent} from './upstream.ts';
+import type {Answer} from './answer.ts';
+import type {Sent} from './upstream.ts';
 
 export type State = {
   ended: boolean;
@@ -16,6 +14,7 @@ export type State = {
   sent: boolean;
   /** The first byte of an answer did. */
   firstMs: number | undefined;
+  deadline: NodeJS.Timeout | undefined;
   /** The next comment for a client that waits for its model to start. */
   comments: NodeJS.Timeout | undefined;
   /** Nobody waits: told once, when nothing more comes. */
@@ -38,24 +37,15 @@ export type State = {
   reached: boolean;
 };
 
-/** How an exchange goes on from here. */
-export type Ends = Readonly<{
-  finish(outcome: Outcome, error: SluiceError | undefined, charge: Charge | undefined): void;
-  fail(outcome: Outcome, error: SluiceError): void;
-  /** No byte of an answer came: it is tried elsewhere, or fails. */
-  unanswered(error: SluiceError, why: Retried): void;
-  /** No endpoint takes it any more. */
-  giveUp(error: SluiceError): void;
-}>;
-
 /** An exchange under way. */
-export type Going = Readonly<{parts: ExchangeParts; exchange: Exchange; state: State; ends: Ends}>;
+export type Going = Readonly<{parts: ExchangeParts; exchange: Exchange; state: State}>;
 
 export const newState = (): State => ({
   ended: false,
   acknowledged: false,
   sent: false,
   firstMs: undefined,
+  deadline: undefined,
   comments: undefined,
   onLeft: undefined,
   flush() {},

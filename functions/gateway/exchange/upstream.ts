@@ -5,10 +5,11 @@ In: a call, a handler of what comes of it. Out: the handler's events, and a way 
 server is told at once, and what it had already sent is still read, because its usage report is in it.
 undici's dispatch is used bare: its fetch costs four times the processor time of this a call.
 */
-import {type Dispatcher, Pool} from 'undici';
+import type {Dispatcher} from 'undici';
 import {SluiceError} from '../../../events/errors.ts';
 import {limits as defaults, type Limits} from '../../../events/limits.ts';
-import {Connection, type Place} from './connection.ts';
+import type {Place} from './connection.ts';
+import {createPools} from './pools.ts';
 
 export type UpstreamCall = Readonly<{
   /** The endpoint's base; a trailing `/v1` is understood. */
@@ -21,6 +22,9 @@ export type UpstreamCall = Readonly<{
 
 /** No model makes so much of one answer within `leaveMs`: it was waiting in buffers, for a client that did not read. */
 const restBytesMin = 1024 * 1024;
+
+/** So often `leaveMs` a server may be silent: it, or we, got no processor time, and what it had written is still to come. */
+const silencesMax = 5;
 
 /** A call that nobody waits for any more. */
 export type Left = Readonly<{
@@ -37,52 +41,28 @@ export type Sent = Readonly<{
 export const createUpstream = ({
   limits = defaults,
   leaveMs = 1_000,
+  basesMax,
 }: {
   limits?: Pick<Limits, 'firstByteMs' | 'idleUpstreamMs'>;
-  /** A server that has not closed its half by then is cut off, unless it is still writing out a rest. */
+  /** A server that still writes by then is cut off, unless it is a rest of much; one that is silent a few times later. */
   leaveMs?: number;
+  /** Of endpoints that are remembered. */
+  basesMax?: number;
 } = {}) => {
-  const pools = new Map<string, Pool>();
-  /** By an endpoint's base: reading a URL costs as much as the rest of a dispatch of ours. */
-  const places = new Map<string, {pool: Pool; prefix: string}>();
+  const pools = createPools({limits, ...(basesMax === undefined ? {} : {basesMax})});
   const leaving = new Set<Left>();
   const onIdle: (() => void)[] = [];
-
-  const poolOf = (origin: string) => {
-    let pool = pools.get(origin);
-    if (!pool) {
-      pool = new Pool(origin, {
-        pipelining: 1,
-        connect: {timeout: 5_000},
-        headersTimeout: limits.firstByteMs,
-        bodyTimeout: limits.idleUpstreamMs,
-        keepAliveTimeout: 30_000,
-        factory: (base, options) => new Connection(base, options),
-      });
-      pools.set(origin, pool);
-    }
-    return pool;
-  };
-
-  const placeOf = (base: string) => {
-    let place = places.get(base);
-    if (!place) {
-      const url = new URL(base);
-      const prefix = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
-      place = {pool: poolOf(url.origin), prefix};
-      places.set(base, place);
-    }
-    return place;
-  };
 
   const leave = (place: Place, controller: Dispatcher.DispatchController): Left => {
     const socket = place.connection?.closeHalf();
     const cutOff = () => controller.abort(new Error('nobody waits for the answer'));
     let bytes = socket?.bytesRead ?? 0;
+    let silences = 0;
     const timer = setInterval(() => {
       const read = (socket?.bytesRead ?? 0) - bytes;
       bytes += read;
-      if (read < restBytesMin) {
+      silences = read === 0 ? silences + 1 : silencesMax;
+      if (read < restBytesMin && silences >= silencesMax) {
         cutOff();
       }
     }, leaveMs);
@@ -109,7 +89,7 @@ export const createUpstream = ({
 
   return {
     send({base, path, headers, body}: UpstreamCall, handler: Dispatcher.DispatchHandler): Sent {
-      const {pool, prefix} = placeOf(base);
+      const {pool, prefix} = pools.baseOf(base);
       const place: Place = {connection: undefined};
       const options = {method: 'POST' as const, path: prefix + path, headers, body, place};
       pool.dispatch(options, handler);
@@ -124,7 +104,7 @@ export const createUpstream = ({
       request: unknown,
       timeoutMs = 5_000,
     ): Promise<number | undefined> {
-      const {pool, prefix} = placeOf(base);
+      const {pool, prefix} = pools.baseOf(base);
       try {
         const {statusCode, body} = await pool.request({
           method: 'POST',
@@ -144,9 +124,7 @@ export const createUpstream = ({
         return undefined;
       }
     },
-    async close() {
-      await Promise.all([...pools.values()].map(pool => pool.destroy()));
-    },
+    close: () => pools.close(),
   };
 };
 

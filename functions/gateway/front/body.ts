@@ -11,26 +11,35 @@ export const readBody = (request: IncomingMessage, bytesMax: number): Promise<Bu
   if (Number(request.headers['content-length'] ?? 0) > bytesMax) {
     return Promise.reject(tooLarge());
   }
-  const {promise, resolve, reject} = Promise.withResolvers<Buffer>();
-  const parts: Buffer[] = [];
+  const {promise, ...settle} = Promise.withResolvers<Buffer>();
+  // The request lives as long as its answer, and its listeners with it: they let go of what they gave away.
+  let waiting: typeof settle | undefined = settle;
+  let parts: Buffer[] = [];
   let size = 0;
+  const fail = (error: SluiceError) => {
+    waiting?.reject(error);
+    waiting = undefined;
+    parts = [];
+  };
   request.on('data', (part: Buffer) => {
     size += part.length;
     if (size > bytesMax) {
       request.pause();
-      reject(tooLarge());
+      fail(tooLarge());
       return;
     }
     parts.push(part);
   });
-  request.on('end', () =>
-    resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)),
-  );
-  request.on('error', () => reject(new SluiceError('request_timeout', 'the body did not arrive')));
+  request.on('end', () => {
+    waiting?.resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts));
+    waiting = undefined;
+    parts = [];
+  });
+  request.on('error', () => fail(new SluiceError('request_timeout', 'the body did not arrive')));
   request.on('close', () => {
     // Every request closes, and an error that nobody gets costs its stack.
     if (!request.complete) {
-      reject(new SluiceError('request_timeout', 'the client left before its body was complete'));
+      fail(new SluiceError('request_timeout', 'the client left before its body was complete'));
     }
   });
   return promise;

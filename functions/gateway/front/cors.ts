@@ -11,6 +11,7 @@ import {SluiceError} from '../../../events/errors.ts';
 /** What a page may read beside the body. By name, because a request with a key does not count as one that `*` is for. */
 export const exposedHeaders = [
   'x-request-id',
+  'request-id',
   'x-sluice-model',
   'x-sluice-max-tokens',
   'x-sluice-budget-remaining-usd',

@@ -30,6 +30,7 @@ export const sendError = (
   errors: ErrorForm = openAiErrors,
 ) =>
   sendJson(response, error.status, errors.body(error), {
+    ...(errors.contentType === undefined ? {} : {'content-type': errors.contentType}),
     ...(error.retryAfterSeconds === undefined
       ? {}
       : {'retry-after': String(error.retryAfterSeconds)}),

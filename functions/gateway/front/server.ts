@@ -13,7 +13,7 @@ import type {Catalogue} from '../../registry/catalogue.ts';
 import {type createInference, newRequestId} from '../admission/inference.ts';
 import {callerOf} from '../exchange/admitted.ts';
 import type {Known, Refusals} from '../observe/refusals.ts';
-import {findRoute} from '../surface/routes.ts';
+import {errorsAt, findRoute} from '../surface/routes.ts';
 import {type AuthenticateParts, authenticate, keyOf} from './authenticate.ts';
 import {answerClientFault} from './client-fault.ts';
 import {type Cors, createCors} from './cors.ts';
@@ -21,6 +21,7 @@ import {checkEncoding, checkHead} from './guard.ts';
 import {listModels, type StateOf, showModel} from './list-models.ts';
 import {answerOwn, type OwnParts} from './own-routes.ts';
 import {createRefuser, pathOf, type Refusing} from './refuse.ts';
+import {setRequestId} from './request-id.ts';
 import {sendJson} from './respond.ts';
 
 export type ServerParts = OwnParts &
@@ -82,7 +83,7 @@ export const createGatewayServer = (parts: ServerParts) => {
     const arrivedMs = performance.now();
     const id = newRequestId();
     const caller = callerOf(request);
-    response.setHeader('x-request-id', id);
+    setRequestId(response, id, errorsAt(pathOf(request)));
     response.setHeader('x-content-type-options', 'nosniff');
     response.setHeader('cache-control', 'no-store');
     cors.mark(request, response);
@@ -91,6 +92,9 @@ export const createGatewayServer = (parts: ServerParts) => {
     const incoming = {request, response, id, arrivedMs, caller, known, isCrowded, cors};
     handle(parts, incoming).catch(thrown => refuser.answer(thrown, incoming));
   });
+
+  // Node would answer 417 by itself, without a body and an id. Who expects something unknown may be served (RFC 9110, 10.1.1).
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
 
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const id = newRequestId();

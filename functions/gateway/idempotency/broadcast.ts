@@ -130,8 +130,8 @@ export const createBroadcast = ({
       record(bytes);
       return send(bytes);
     },
-    end(content) {
-      const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    end(content?: Buffer | string, encoding: BufferEncoding = 'utf8') {
+      const bytes = typeof content === 'string' ? Buffer.from(content, encoding) : content;
       if (bytes) {
         record(bytes);
       }

@@ -6,12 +6,14 @@ In: the request that runs, one that asks for the same. Out: the same bytes for b
 import type {ServerResponse} from 'node:http';
 import type {Principal} from '../../auth/principal.ts';
 import type {Caller} from '../exchange/admitted.ts';
+import type {ErrorForm} from '../surface/form.ts';
 import type {Broadcast} from './broadcast.ts';
 
 export type Asking = Readonly<{
   header: string | string[];
   route: string;
   body: Buffer;
+  errors: ErrorForm;
   principal: Principal;
   /** The request's id, which an answer carries when this is the one that runs. */
   id: string;

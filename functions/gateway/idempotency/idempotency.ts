@@ -13,6 +13,7 @@ import type {Logger} from '../../../events/telemetry.ts';
 import type {Principal} from '../../auth/principal.ts';
 import type {ClientResponse} from '../exchange/admitted.ts';
 import type {Ending} from '../exchange/facts.ts';
+import {setRequestId} from '../front/request-id.ts';
 import {createBroadcast, createSpace} from './broadcast.ts';
 import {inProgress, judge, notKept, reused} from './claim.ts';
 import {type Asking, type Entry, join, newEntry, untilAnswered} from './entry.ts';
@@ -86,16 +87,16 @@ export const createIdempotency = ({
       close(scope, entry, held.finish(result, limits.claimKeepMs));
     };
 
-  const replay = (entry: Entry, scope: string, sealed: Buffer) => {
+  const replay = (entry: Entry, {errors}: Asking, scope: string, sealed: Buffer) => {
     const kept = seal?.open(sealed, scope + entry.hash);
     if (!kept) {
       throw notKept();
     }
     const {client} = entry.broadcast;
+    setRequestId(client, kept.request, errors);
     client.writeHead(200, {
       'content-type': kept.contentType,
       'content-length': kept.body.length,
-      'x-request-id': kept.request,
       'x-sluice-idempotency': 'replayed',
     });
     client.end(kept.body);
@@ -119,11 +120,11 @@ export const createIdempotency = ({
       });
       const verdict = judge(held.found, hash);
       if (verdict !== 'run') {
-        replay(entry, scope, verdict);
+        replay(entry, asking, scope, verdict);
         close(scope, entry, Promise.resolve());
         return 'replayed';
       }
-      entry.broadcast.client.setHeader('x-request-id', id);
+      setRequestId(entry.broadcast.client, id, asking.errors);
       await run(entry.broadcast.client, onEndOf(scope, entry, held, principal));
       return 'run';
     } catch (error) {

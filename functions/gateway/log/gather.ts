@@ -2,7 +2,7 @@
 Gather: many small appends become few large ones, because an append of one event costs the log nearly what fifty cost.
 
 In: events. Out: a promise each, kept when the log has made it durable. One batch is in flight; what comes meanwhile makes
-the next. Intents linger 2 ms, since a client waits; results linger longer, since nobody does. A batch of results that fails is
+the next. An intent lingers for as long as its client need not wait for it; results linger longer, since nobody does. A batch of results that fails is
 sent again until it succeeds: its ids make the repetition harmless. Intents are given up instead: their client is told.
 */
 import {SluiceError} from '../../../events/errors.ts';
@@ -12,6 +12,7 @@ import type {EventLog} from '../../../events/outbox.ts';
 import {withDeadline} from '../deadline.ts';
 
 type Waiting = {event: Event; addedMs: number; resolve: () => void; reject: (error: Error) => void};
+const never = Number.POSITIVE_INFINITY;
 
 export const createGather = ({
   log,
@@ -25,6 +26,7 @@ export const createGather = ({
   onDurable = () => {},
 }: {
   log: EventLog;
+  /** At least; an event may be given longer. */
   lingerMs: number;
   /** Send again until it succeeds. */
   persistent: boolean;
@@ -38,19 +40,26 @@ export const createGather = ({
 }) => {
   const waiting: Waiting[] = [];
   let timer: NodeJS.Timeout | undefined;
+  /** When the timer is due, and when the first of those that wait is. */
+  let timerMs = never;
+  let dueMs = never;
   let sending: Promise<void> | undefined;
   let inFlight = 0;
 
   const schedule = () => {
-    if (sending || timer || waiting.length === 0) {
+    if (sending || waiting.length === 0 || timerMs <= dueMs) {
       return;
     }
-    timer = setTimeout(send, waiting.length >= batchMax ? 0 : lingerMs);
+    clearTimeout(timer);
+    timerMs = dueMs;
+    timer = setTimeout(send, Math.max(dueMs - performance.now(), 0));
   };
 
   const send = () => {
-    timer = undefined;
+    timerMs = never;
     const batch = waiting.splice(0, batchMax);
+    // What is left could not go with it, and has waited enough.
+    dueMs = waiting.length > 0 ? 0 : never;
     inFlight = batch.length;
     sending = deliver(batch).then(() => {
       sending = undefined;
@@ -88,7 +97,8 @@ export const createGather = ({
   };
 
   return {
-    add(event: Event): Promise<void> {
+    /** `patienceMs`: how long this one may linger. */
+    add(event: Event, patienceMs = lingerMs): Promise<void> {
       if (waiting.length >= waitingMax) {
         return Promise.reject(
           new SluiceError('unavailable', 'too many events wait for the log', {
@@ -97,9 +107,19 @@ export const createGather = ({
         );
       }
       return new Promise((resolve, reject) => {
-        waiting.push({event, addedMs: performance.now(), resolve, reject});
+        const addedMs = performance.now();
+        waiting.push({event, addedMs, resolve, reject});
+        dueMs = waiting.length >= batchMax ? 0 : Math.min(dueMs, addedMs + patienceMs);
         schedule();
       });
+    },
+    /** Somebody waits now: nothing lingers longer than it must. */
+    hurry() {
+      const [first] = waiting;
+      if (first) {
+        dueMs = Math.min(dueMs, first.addedMs + lingerMs);
+        schedule();
+      }
     },
     waiting: () => waiting.length,
     /** Those on their way included. */

@@ -1,7 +1,7 @@
 /**
 Degradation: what the gateway can still promise, by what is known of the systems that it needs.
 
-In: what is known of Kafka, PostgreSQL, the changes, the outbox, the results in memory and the claims. Out: the states that hold,
+In: what is known of Kafka, PostgreSQL, the changes, the models, the outbox, the results in memory and the claims. Out: the states that hold,
 each with what it means, and why new requests are refused, if they are. Pure: others find out and remember. In no state is a
 request ended that runs.
 */
@@ -17,6 +17,8 @@ export type Known = Readonly<{
   postgresAwayMs: number | undefined;
   /** Since the changes were last read. */
   changesAgeMs: number;
+  /** The last time that the models were asked for nothing came. */
+  modelsFailing?: boolean;
   outbox: Backlog;
   /** Results that no log has acknowledged. */
   resultsWaiting: number;
@@ -38,6 +40,7 @@ export const stateNames = [
   'results-full',
   'changes-stale',
   'changes-expired',
+  'models-unread',
   'claims-per-process',
   'limits-per-process',
 ] as const;
@@ -115,6 +118,12 @@ const rules: Readonly<Record<StateName, Rule>> = {
     holds: ({changesAgeMs}, {staleMaxMs}) => changesAgeMs > staleMaxMs,
     refusal: 'revocations cannot be read',
     detail: () => 'what is known of keys is too old: everybody is refused',
+  },
+  'models-unread': {
+    // With PostgreSQL away that is said already.
+    holds: ({modelsFailing = false, postgresAwayMs}) =>
+      modelsFailing && postgresAwayMs === undefined,
+    detail: () => 'models, prices and endpoints are those that were read last',
   },
   'claims-per-process': {
     holds: ({claimsAway}) => claimsAway,

@@ -171,8 +171,15 @@ export const createDesk = (first: ModelEntry, parts: DeskParts) => {
   return {
     lane,
     follow(model: ModelEntry) {
-      if (model !== lane.model) {
-        follow(lane, model);
+      if (model === lane.model) {
+        return;
+      }
+      follow(lane, model);
+      if (start && lane.spots.length === 0) {
+        // It was taken away: nothing is there to start.
+        start.giveUp();
+        start = undefined;
+        dismissHopeless(nowMs());
       }
     },
     acquire(wish: Wish, now: number): Place | Unplaced | Waiting {

@@ -1,11 +1,12 @@
 /**
 Load watch: what model servers have to do, by their own metrics.
 
-In: endpoints that are used, and how one is asked. Out: for each, how many requests it had, by vLLM's names. Asked once a second, one
+In: endpoints that are used, and how one is asked. Out: for each, how many requests it had. Asked once a second, one
 question an endpoint at a time, and only while somebody goes on saying that it is used: no request waits for it, and a gateway
 without requests asks nobody. A server that does not answer, or has no such metrics, is not asked for a while.
 */
 import type {Ask} from './ask.ts';
+import {readRequests} from './read-requests.ts';
 
 /** `others`: its requests that are not this process's own. */
 export type Reported = Readonly<{others: number; atMs: number}>;
@@ -79,18 +80,4 @@ export const createLoadWatch = ({
       cancel = () => {};
     },
   };
-};
-
-const line = /^vllm:num_requests_(?:waiting|running)(?:\{[^}\n]*\})? +([0-9.eE+]+)/gm;
-
-/** Waiting and running together, over all of a server's engines; undefined where it does not say. */
-export const readRequests = (text: string): number | undefined => {
-  let sum: number | undefined;
-  for (const [, value] of text.matchAll(line)) {
-    const number = Number(value);
-    if (Number.isFinite(number) && number >= 0) {
-      sum = (sum ?? 0) + number;
-    }
-  }
-  return sum;
 };

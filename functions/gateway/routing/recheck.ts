@@ -18,12 +18,15 @@ export const createRecheck = ({
   nowMs = () => performance.now(),
   firstMs = 5_000,
   maxMs = 60_000,
+  endpointsMax = 1_000,
 }: {
   suspect: Suspect;
   gateways?: () => number;
   nowMs?: () => number;
   firstMs?: number;
   maxMs?: number;
+  /** Ill ones that are remembered: some are dropped before they are well. */
+  endpointsMax?: number;
 }) => {
   /** Of a model as it was loaded; almost always none, so that a request costs one look. */
   const illOf = new WeakMap<ModelEntry, readonly EndpointEntry[]>();
@@ -40,8 +43,13 @@ export const createRecheck = ({
     return ill;
   };
 
-  const plan = (id: string, waitMs: number) =>
+  const plan = (id: string, waitMs: number) => {
+    due.delete(id);
     due.set(id, {atMs: nowMs() + waitMs * Math.max(gateways(), 1), waitMs});
+    if (due.size > endpointsMax) {
+      due.delete(due.keys().next().value as string);
+    }
+  };
 
   return function recheck(model: ModelEntry) {
     for (const endpoint of illOf.get(model) ?? findIll(model)) {

@@ -131,7 +131,8 @@ export const createRouter = ({
   return {
     refusal({model, organisation}) {
       const newest = newestOf(model);
-      return newest.endpoints.length === 0
+      // Who asks needs an endpoint of the model as it was read, to name one while it waits.
+      return newest.endpoints.length === 0 || model.endpoints.length === 0
         ? unplaced('no_endpoint', 5_000)
         : desks.has(newest.id)
           ? deskOf(newest).refusal(organisation)

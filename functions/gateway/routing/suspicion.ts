@@ -9,6 +9,9 @@ import type {Logger} from '../../../events/telemetry.ts';
 import {uuidv7} from '../../../events/uuid.ts';
 import type {Facts} from '../exchange/facts.ts';
 
+/** Endpoints come and go: of more the oldest is forgotten, and may be told of again. */
+const endpointsMax = 1_000;
+
 export const createSuspicion = ({pool, logger}: {pool: Queryable; logger: Logger}) => {
   const toldMs = new Map<string, number>();
   return function suspect({endpoint, model}: Pick<Facts, 'endpoint' | 'model'>, reason: string) {
@@ -16,7 +19,11 @@ export const createSuspicion = ({pool, logger}: {pool: Queryable; logger: Logger
     if (now - (toldMs.get(endpoint.id) ?? Number.NEGATIVE_INFINITY) < 5_000) {
       return;
     }
+    toldMs.delete(endpoint.id);
     toldMs.set(endpoint.id, now);
+    if (toldMs.size > endpointsMax) {
+      toldMs.delete(toldMs.keys().next().value as string);
+    }
     logger.warn({endpoint: endpoint.url, reason}, 'an endpoint is suspected');
     const event = makeEvent({
       type: 'dev.sluice.endpoint.suspected.v1',

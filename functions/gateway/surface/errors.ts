@@ -3,7 +3,7 @@ Errors: a refusal or a fault, as the clients of each API expect it.
 
 In: a SluiceError. Out: the body of an answer, or the event that ends a stream.
 */
-import {type SluiceError, toOpenAiError} from '../../../events/errors.ts';
+import {type SluiceError, toOpenAiError, toProblem} from '../../../events/errors.ts';
 import type {ErrorForm} from './form.ts';
 
 /** The missing [DONE] tells those who do not read it. */
@@ -20,6 +20,13 @@ export const responsesErrors: ErrorForm = {
     const {code, message, param} = nested;
     return `event: error\ndata: ${JSON.stringify({type: 'error', code, message, param, error: nested})}\n\n`;
   },
+};
+
+/** Beside the APIs (RFC 9457). Who left `/v1` out of an address has a client that reads OpenAI's object. */
+export const problems: ErrorForm = {
+  contentType: 'application/problem+json',
+  body: error => ({...toProblem(error), ...toOpenAiError(error)}),
+  event: openAiErrors.event,
 };
 
 const anthropicTypes: Record<number, string> = {
@@ -44,4 +51,5 @@ const toAnthropicError = ({status, message}: SluiceError) => ({
 export const anthropicErrors: ErrorForm = {
   body: toAnthropicError,
   event: error => `event: error\ndata: ${JSON.stringify(toAnthropicError(error))}\n\n`,
+  idHeader: 'request-id',
 };

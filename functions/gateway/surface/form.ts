@@ -35,9 +35,13 @@ export type Meter = Readonly<{
 }>;
 
 export type ErrorForm = Readonly<{
+  /** Of an answer; `application/json` without it. */
+  contentType?: string;
   body(error: SluiceError): unknown;
   /** As the last event of a stream whose headers are gone. */
   event(error: SluiceError): string;
+  /** Where the API's clients read a request's id, if not in `x-request-id`. */
+  idHeader?: string;
 }>;
 
 export type Form = Readonly<{

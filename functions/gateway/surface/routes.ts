@@ -3,7 +3,7 @@ Routes: every path under /v1 that the gateway answers. One list for the server, 
 walks it: what generates has a form, and a form is what makes it metered.
 */
 import {chat} from './chat.ts';
-import {anthropicErrors, openAiErrors} from './errors.ts';
+import {anthropicErrors, openAiErrors, problems} from './errors.ts';
 import type {ErrorForm, Form, OperationName} from './form.ts';
 import {messages} from './messages.ts';
 import {completions, embeddings} from './prompts.ts';
@@ -44,5 +44,8 @@ export const errorsAt = (path: string): ErrorForm => {
   if (route?.method === 'POST') {
     return route.form.errors;
   }
-  return path.startsWith(`${messages.path}/`) ? anthropicErrors : openAiErrors;
+  if (path.startsWith(`${messages.path}/`)) {
+    return anthropicErrors;
+  }
+  return path === '/v1' || path.startsWith('/v1/') ? openAiErrors : problems;
 };

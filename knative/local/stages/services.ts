@@ -17,6 +17,7 @@ export type Services = Readonly<{
       | 'kafkaBrokers'
       | 'kafkaUsername'
       | 'kafkaPassword'
+      | 'kafkaMechanism'
       | 'kafkaTls'
       | 'redisUrl'
       | 'resultsKey'
@@ -47,6 +48,7 @@ export const servicesOf = (
         kafkaBrokers: environment.KAFKA_BROKERS || undefined,
         kafkaUsername: environment.KAFKA_USERNAME || undefined,
         kafkaPassword: environment.KAFKA_PASSWORD || undefined,
+        kafkaMechanism: environment.KAFKA_MECHANISM || undefined,
         kafkaTls: environment.KAFKA_TLS || undefined,
         redisUrl,
         resultsKey: environment.RESULTS_KEY || undefined,

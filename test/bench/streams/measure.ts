@@ -16,7 +16,7 @@ import type {Command, Count, Plan} from './load.ts';
 
 /** A stream ends within the longest time of a request, and another follows. */
 const tokensMax = 300;
-const openedPerSecond = 250;
+const openedPerSecond = 100;
 const paceMs = 1_000;
 const lateMs = 1_000;
 const sampleMs = 1_000;
