@@ -25,5 +25,6 @@ export const parseApiKey = (text: string): ApiKey | undefined => {
   return found ? {publicId: found[1] as string, secret: found[2] as string} : undefined;
 };
 
-/** SHA-256 of the secret. */
-export const hashSecret = (secret: string): Buffer => hash('sha256', secret, 'buffer');
+/** SHA-256 of the secret. By way of a text, which is made three times as fast as a buffer. */
+export const hashSecret = (secret: string): Buffer =>
+  Buffer.from(hash('sha256', secret, 'binary'), 'binary');

@@ -13,7 +13,8 @@ export type Span = Readonly<{
   /** For what is called or sent from here. */
   traceparent: string;
   event(name: string): void;
-  end(attributes?: Attributes, error?: string): void;
+  /** `attributes` is asked where the span is recorded only. */
+  end(attributes?: () => Attributes, error?: string): void;
 }>;
 
 /** Adds a value. */
@@ -25,10 +26,10 @@ export type Tracing = Readonly<{
     name: string,
     options: Readonly<{unit: string; description: string; boundaries: readonly number[]}>,
   ): Histogram;
-  /** `startedMs`: milliseconds since 1970, when it began before this call. */
+  /** `startedMs`: milliseconds since 1970, when it began before this call. `attributes` is asked where it is recorded only. */
   start(
     name: string,
-    options?: {received?: string; startedMs?: number; attributes?: Attributes},
+    options?: {received?: string; startedMs?: number; attributes?: () => Attributes},
   ): Span;
   /** Sends what was recorded. */
   stop(): Promise<void>;
@@ -85,16 +86,19 @@ export const startTracing = async ({
       const options = {
         kind: api.SpanKind.SERVER,
         ...(startedMs === undefined ? {} : {startTime: startedMs}),
-        ...(attributes ? {attributes} : {}),
       };
       const span = tracer.startSpan(spanName, options, parentOf(received));
       const {traceId, spanId, traceFlags} = span.spanContext();
+      const isRecorded = span.isRecording();
+      if (isRecorded && attributes) {
+        span.setAttributes(attributes());
+      }
       return {
         traceparent: `00-${traceId}-${spanId}-0${traceFlags & 1}`,
         event: event => void span.addEvent(event),
         end(more, error) {
-          if (more) {
-            span.setAttributes(more);
+          if (isRecorded && more) {
+            span.setAttributes(more());
           }
           if (error !== undefined) {
             span.setAttributes({'error.type': error});

@@ -195,7 +195,7 @@ export type InferenceCorrected = {
     | 'lease_lost'
     | 'refused_upstream';
   /**
-   * The HTTP status that the client was sent; absent when it received none.
+   * The HTTP status that the client was sent; absent when it received none, or when fallbacks were asked after this request.
    */
   status?: number;
   /**
@@ -301,7 +301,7 @@ export type InferenceFinished = {
     | 'lease_lost'
     | 'refused_upstream';
   /**
-   * The HTTP status that the client was sent; absent when it received none.
+   * The HTTP status that the client was sent; absent when it received none, or when fallbacks were asked after this request.
    */
   status?: number;
   /**

@@ -137,6 +137,22 @@ test('an endpoint that is silent until the time is over is not followed by anoth
   t.is(second.requests().length, 0);
 });
 
+test('a sender whose requests a server fails by closes the model to nobody', async t => {
+  const {url, server} = await answering(t, 500);
+  let asked = 0;
+  server.on('request', () => {
+    asked += 1;
+  });
+  const gateway = await startGateway(t, {endpoint: url});
+  for (let count = 0; count < 8; count += 1) {
+    t.is((await gateway.post('/v1/chat/completions', chat())).status, 502);
+  }
+  t.is(asked, 8);
+  t.regex(JSON.stringify(gateway.told), /endpoint\.suspected/);
+  const results = await gateway.settled(8);
+  t.true(results.every(({costNanos}) => costNanos === 0));
+});
+
 test('three endpoints are tried at most; the client is told of the last, and charged nothing', async t => {
   const servers = await Promise.all([503, 503, 503, 503].map(status => answering(t, status)));
   let asked = 0;
@@ -246,6 +262,18 @@ for (const stream of [false, true]) {
     t.is(gateway.leases.leasedOf('budget'), last?.costNanos ?? -1);
   });
 }
+
+test('what was said of the first model’s maximum is not said of the fallback’s answer', async t => {
+  const {gateway} = await shelf(t, {
+    budgets: {},
+    entry: {maxOutputTokens: 9},
+    fallback: {maxOutputTokens: undefined as never},
+  });
+  const alone = await gateway.post('/v1/chat/completions', chat());
+  t.is(alone.headers.get('x-sluice-model'), 'spare');
+  t.is(alone.headers.get('x-sluice-max-tokens'), null);
+  await gateway.settled(2);
+});
 
 test('a fallback that its key may not use is passed over: the client is told of the first, charged nothing', async t => {
   const {gateway, server} = await shelf(t, {principal: {models: ['simulated-chat']}});

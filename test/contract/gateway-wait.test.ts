@@ -150,6 +150,18 @@ test('a model that is taken away while a request waits for it is not asked', asy
   t.is(model.requests().length, 1);
 });
 
+test('a key whose request found no room is free again', async t => {
+  const {gateway, free} = await startFull(t, {limits: {queueMs: 300}});
+  const ask = () =>
+    gateway.post('/v1/chat/completions', chat({max_tokens: 5}), {
+      headers: {'idempotency-key': 'patient'},
+    });
+  t.is((await ask()).status, 503);
+  free();
+  await eventually(async () => assert.equal((await ask()).status, 200));
+  t.pass();
+});
+
 const startAsleep = async (t: ExecutionContext, options: GatewayOptions = {}) => {
   const port = await freePort();
   const gateway = await startGateway(t, {
@@ -196,6 +208,17 @@ test('a whole answer of a model that starts is waited for in silence', async t =
   t.is(response.status, 200);
   t.is(JSON.parse(await response.text()).usage.completion_tokens, 7);
   t.is((await gateway.settled())[0]?.outcome, 'completed');
+});
+
+test('a model that is taken away while it starts is gone at once for who waits for it', async t => {
+  const {gateway} = await startAsleep(t);
+  const answer = gateway.post('/v1/chat/completions', chat({max_tokens: 7}));
+  await queuedIs(gateway, 1);
+  gateway.models.length = 0;
+  gateway.catalogue.invalidate();
+  const response = await answer;
+  t.is(response.status, 404);
+  t.like((await gateway.settled())[0], {status: 404, costNanos: 0});
 });
 
 test('who leaves while the model starts is charged nothing, comments or not', async t => {

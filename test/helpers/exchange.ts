@@ -84,6 +84,7 @@ export class TestResponse extends EventEmitter {
   status: number | undefined;
   text = '';
   setHeader() {}
+  removeHeader() {}
   writeHead(status: number) {
     if (this.headersSent) {
       throw new Error('a second head');

@@ -70,14 +70,28 @@ test('the head of an answer is none: an endpoint that breaks behind it has not w
   calls[0]?.fail('ECONNRESET');
   t.is(said.at(0), 'failed');
 
-  const {place: other, said: words} = spot('b');
-  start(other);
+  const {place: other, said: heard} = spot('b');
+  start(other, {stream: true});
   calls[1]?.start();
-  calls[1]?.head(200);
-  calls[1]?.data(answer);
-  t.deepEqual(words, ['answers']);
+  calls[1]?.head(200, 'text/event-stream');
+  calls[1]?.data('data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n');
+  t.deepEqual(heard, ['answers'], 'at its first event, however long it lasts');
   calls[1]?.end();
-  t.deepEqual(words, ['answers', 'worked']);
+  t.deepEqual(heard, ['answers', 'worked']);
+});
+
+test('what is no answer is none from its first byte on', t => {
+  const {start, calls} = exchangeWorld(nowhere);
+  for (const stream of [false, true]) {
+    const {place, said} = spot('a');
+    start(place, {stream});
+    const call = calls.at(-1);
+    call?.start();
+    call?.head(200, 'text/html');
+    call?.data('<html>It works!</html>');
+    call?.end();
+    t.deepEqual(said, ['failed']);
+  }
 });
 
 for (const waits of [false, true]) {
@@ -149,6 +163,49 @@ test('nobody who has gone, or whose intent failed, is tried again elsewhere', as
   t.is(results.length, 2);
 });
 
+test('who broke off before is not paid for by who leaves in the wait after it', async t => {
+  const {waiting} = wait();
+  const {start, calls, intents, results} = exchangeWorld({acquire: () => waiting});
+  const {response} = start(spot('a').place);
+  intents[0]?.resolve();
+  calls[0]?.start();
+  calls[0]?.fail('ECONNRESET');
+  response.close();
+  await turn();
+  t.like(results[0], {outcome: 'client_aborted', inputTokens: 0, estimated: false});
+});
+
+test('an answer after a refusal is an answer', async t => {
+  const {start, calls, intents, results} = exchangeWorld({acquire: () => spot('b').place});
+  const {response} = start(spot('a').place);
+  intents[0]?.resolve();
+  for (const [index, status, body] of [
+    [0, 503, words],
+    [1, 200, answer],
+  ] as const) {
+    calls[index]?.start();
+    calls[index]?.head(status);
+    calls[index]?.data(body);
+    calls[index]?.end();
+  }
+  t.is(response.text, answer);
+  t.is(results[0]?.outcome, 'completed');
+});
+
+test('whose lease ran out before its intent was durable is told so, and nothing goes on', async t => {
+  const {start, calls, intents, results, held} = exchangeWorld(nowhere);
+  const {place, said} = spot('a');
+  const {response} = start(place);
+  calls[0]?.start();
+  held.usable = false;
+  intents[0]?.resolve();
+  await turn();
+  t.is(response.status, 503);
+  t.true(calls[0]?.call.isOver);
+  t.deepEqual(said, ['left']);
+  t.like(results[0], {outcome: 'lease_lost', costNanos: 0});
+});
+
 test('three tries listen once to their client', async t => {
   const places = ['b', 'c'].map(id => spot(id));
   const {start, calls, intents, results} = exchangeWorld({
@@ -172,61 +229,71 @@ test('three tries listen once to their client', async t => {
   t.like(results[0], {tries: 3, outcome: 'completed', inputTokens: 3, outputTokens: 2});
 });
 
-test('in whatever order things happen, a request has one result and keeps no place and no turn', async t => {
-  const random = randomFrom(7);
-  const pick = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)] as Item;
-  for (let round = 0; round < 60; round += 1) {
-    const {router, time} = virtualRouter({queueMax: 3, seed: round});
-    const model = modelOf(
-      ['a', 'b', 'c'].map(id => endpointOf(id, {maxConcurrency: 1})),
-      round % 3 === 0 ? {startSeconds: 30} : {},
-    );
-    const world = exchangeWorld(router);
-    const running: ReturnType<typeof world.start>[] = [];
-    let begun = 0;
-    const steps: (() => unknown)[] = [
-      () => {
-        const found = router.acquire({
-          model,
-          organisation: pick(['one', 'two']),
-          tried: [],
-          untilMs: time.nowMs() + pick([5_000, 600_000]),
-        });
-        if (isPlace(found) || 'placed' in found) {
-          begun += 1;
-          const stream = pick([true, false]);
-          const falls = pick([true, false]);
-          const fallBack = falls ? () => {} : undefined;
-          running.push(world.start(found, {model, stream, fallBack}));
-        }
-      },
-      () => pick(world.intents)?.resolve(),
-      () => pick(world.intents)?.reject(new Error('away')),
-      () => pick(world.calls)?.start(),
-      () => pick(world.calls)?.head(pick([200, 200, 400, 429, 500, 503])),
-      () => pick(world.calls)?.data(pick(['data: {}\n\n', answer, words])),
-      () => pick(world.calls)?.end(),
-      () => pick(world.calls)?.fail(pick(['ECONNRESET', 'ECONNREFUSED', 'UND_ERR_BODY_TIMEOUT'])),
-      () => pick(running)?.response.close(),
-      () => time.pass(pick([50, 500, 5_000])),
-      turn,
-    ];
-    for (let step = 0; step < 120; step += 1) {
-      await pick(steps)();
+const timers = () =>
+  process.getActiveResourcesInfo().filter(resource => resource === 'Timeout').length;
+
+// Alone: it counts the process's timers.
+test.serial(
+  'in whatever order things happen, a request has one result and keeps no place, no turn and no timer',
+  async t => {
+    const before = timers();
+    const random = randomFrom(7);
+    const pick = <Item>(items: readonly Item[]) =>
+      items[Math.floor(random() * items.length)] as Item;
+    for (let round = 0; round < 60; round += 1) {
+      const {router, time} = virtualRouter({queueMax: 3, seed: round});
+      const model = modelOf(
+        ['a', 'b', 'c'].map(id => endpointOf(id, {maxConcurrency: 1})),
+        round % 3 === 0 ? {startSeconds: 30} : {},
+      );
+      const world = exchangeWorld(router);
+      const running: ReturnType<typeof world.start>[] = [];
+      let begun = 0;
+      const steps: (() => unknown)[] = [
+        () => {
+          const found = router.acquire({
+            model,
+            organisation: pick(['one', 'two']),
+            tried: [],
+            untilMs: time.nowMs() + pick([5_000, 600_000]),
+          });
+          if (isPlace(found) || 'placed' in found) {
+            begun += 1;
+            const stream = pick([true, false]);
+            const falls = pick([true, false]);
+            const fallBack = falls ? () => {} : undefined;
+            running.push(world.start(found, {model, stream, fallBack}));
+          }
+        },
+        () => pick(world.intents)?.resolve(),
+        () => pick(world.intents)?.reject(new Error('away')),
+        () => pick(world.calls)?.start(),
+        () => pick(world.calls)?.head(pick([200, 200, 400, 429, 500, 503])),
+        () => pick(world.calls)?.data(pick(['data: {}\n\n', answer, words])),
+        () => pick(world.calls)?.end(),
+        () => pick(world.calls)?.fail(pick(['ECONNRESET', 'ECONNREFUSED', 'UND_ERR_BODY_TIMEOUT'])),
+        () => pick(running)?.response.close(),
+        () => time.pass(pick([50, 500, 5_000])),
+        turn,
+      ];
+      for (let step = 0; step < 120; step += 1) {
+        await pick(steps)();
+      }
+      for (const {response} of running) {
+        response.close();
+      }
+      await turn();
+      for (const call of world.calls) {
+        call.start();
+        call.fail('ECONNRESET');
+      }
+      await turn();
+      t.is(world.results.length, begun, `round ${round}`);
+      t.is(new Set(world.results.map(({request}) => request)).size, begun);
+      t.is(router.inFlight(), 0, `round ${round}: places`);
+      t.is(router.queued(), 0, `round ${round}: turns`);
+      router.close();
     }
-    for (const {response} of running) {
-      response.close();
-    }
-    await turn();
-    for (const call of world.calls) {
-      call.start();
-      call.fail('ECONNRESET');
-    }
-    await turn();
-    t.is(world.results.length, begun, `round ${round}`);
-    t.is(new Set(world.results.map(({request}) => request)).size, begun);
-    t.is(router.inFlight(), 0, `round ${round}: places`);
-    t.is(router.queued(), 0, `round ${round}: turns`);
-    router.close();
-  }
-});
+    t.is(timers(), before);
+  },
+);

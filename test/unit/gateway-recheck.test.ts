@@ -28,13 +28,14 @@ const makeEntry = (healths: Readonly<Record<string, EndpointEntry['health']>>): 
   })),
 });
 
-const setUp = (gateways = 1) => {
+const setUp = (gateways = 1, endpointsMax = 1_000) => {
   const clock = {ms: 0};
   const asked: string[] = [];
   const recheck = createRecheck({
     suspect: ({endpoint}) => void asked.push(`${endpoint.id} ${clock.ms / 1_000}`),
     gateways: () => gateways,
     nowMs: () => clock.ms,
+    endpointsMax,
   });
   /** The model is used ten times a second, from one second up to another. */
   const use = (model: ModelEntry, fromSeconds: number, toSeconds: number) => {
@@ -79,4 +80,12 @@ test('who comes after a long time asks at once, and once', t => {
   use(model, 0, 1);
   use(model, 900, 901);
   t.deepEqual(asked, ['b 900']);
+});
+
+test('of more than may be remembered the oldest begins anew', t => {
+  const {asked, use} = setUp(1, 2);
+  use(makeEntry({b: 'unhealthy'}), 0, 20);
+  use(makeEntry({c: 'unhealthy', d: 'unhealthy'}), 20, 21);
+  use(makeEntry({b: 'unhealthy'}), 21, 27);
+  t.deepEqual(asked, ['b 5', 'b 15', 'b 26']);
 });

@@ -37,6 +37,15 @@ test('a model without endpoints, or without any that was not tried, has no place
   t.is(why(acquire(plain, {tried: ['a']})), 'no_endpoint');
 });
 
+test('a model whose first endpoint came a moment ago is refused to who read it before that', t => {
+  let entry = modelOf([]);
+  const {router} = virtualRouter({current: () => entry});
+  const before = entry;
+  entry = modelOf([endpointOf('a')]);
+  t.is(why(router.refusal({model: before, organisation: 'one'})), 'no_endpoint');
+  t.is(router.refusal({model: entry, organisation: 'one'}), undefined);
+});
+
 test('one that was tried is not chosen again, whatever else is chosen', t => {
   const {place} = virtualRouter();
   const model = modelOf([endpointOf('a'), endpointOf('b', {health: 'unhealthy'}), endpointOf('c')]);

@@ -16,7 +16,7 @@ import type {EndpointEntry, ModelEntry} from '../../registry/catalogue.ts';
 import type {Caller, ClientResponse, Exchange} from '../exchange/admitted.ts';
 import type {Ending} from '../exchange/facts.ts';
 import {unplacedError} from '../exchange/unplaced.ts';
-import {setAnswerHeaders} from '../front/answer-headers.ts';
+import {clearAnswerHeaders, setAnswerHeaders} from '../front/answer-headers.ts';
 import {setRequestId} from '../front/request-id.ts';
 import type {RequestLimits} from '../limits/gateway.ts';
 import {requestAttributes} from '../observe/gen-ai.ts';
@@ -121,6 +121,9 @@ export const begin = async (
   });
   const startedAt = new Date();
   const named = operation.form.maxima.find(name => changes[name] !== undefined);
+  if (running.begun !== undefined) {
+    clearAnswerHeaders(response);
+  }
   setAnswerHeaders(response, parts.leaseBook, taken, named && changes[named]);
   if (model !== running.model) {
     setRequestId(response, request, operation.form.errors);
@@ -181,11 +184,11 @@ const startSpan = (
   const span = tracing.start(`${convention} ${name}`, {
     ...(received === undefined ? {} : {received}),
     startedMs: Date.now() - (performance.now() - arrivedMs),
-    attributes: {
+    attributes: () => ({
       ...requestAttributes(convention, name),
       'sluice.request': about.request,
       'sluice.org': principal.org,
-    },
+    }),
   });
   span.event('authenticated');
   return span;

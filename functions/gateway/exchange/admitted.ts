@@ -30,6 +30,7 @@ export type ClientResponse = {
   readonly writableFinished: boolean;
   once(event: 'close' | 'drain', listener: () => void): unknown;
   setHeader(name: string, value: string): unknown;
+  removeHeader(name: string): unknown;
   writeHead(status: number, headers: Record<string, string | number>): unknown;
   write(bytes: Buffer): boolean;
   end(content?: Buffer | string): unknown;

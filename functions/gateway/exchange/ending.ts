@@ -89,7 +89,7 @@ export const settle = (
     },
   );
   exchange.span.event('result');
-  exchange.span.end(endingAttributes(exchange, ending), error?.code);
+  exchange.span.end(() => endingAttributes(exchange, ending), error?.code);
   parts.onEnd(exchange, ending, error);
   return ending;
 };

@@ -52,6 +52,8 @@ export const relayOf = (
     clearTimeout(state.comments);
     state.firstMs = performance.now() - exchange.arrivedMs;
     exchange.span.event('first byte');
+    // Not at its head, which servers send before they begin to work.
+    state.place?.answers();
     if (!state.sent) {
       sendHead(exchange, state, state.answer?.contentType ?? 'application/json', length);
     }
@@ -155,9 +157,7 @@ export const relayOf = (
           return;
         }
         if (!hasBegun) {
-          // Not at its head, which servers send before they begin to work.
           hasBegun = true;
-          state.place?.answers();
           forgetBody(exchange);
         }
         write((state.answer as Answer).push(chunk));

@@ -5,6 +5,12 @@ import type {Taken} from '../../budget/leases/account.ts';
 import type {LeaseBook} from '../../budget/leases/lease-book.ts';
 import type {ClientResponse} from '../exchange/admitted.ts';
 
+const names = [
+  'x-sluice-budget-remaining-usd',
+  'x-sluice-budget-remaining-tokens',
+  'x-sluice-max-tokens',
+];
+
 export const setAnswerHeaders = (
   response: Pick<ClientResponse, 'setHeader'>,
   leaseBook: LeaseBook,
@@ -27,6 +33,13 @@ export const setAnswerHeaders = (
   }
   if (maxTokens !== undefined) {
     response.setHeader('x-sluice-max-tokens', maxTokens);
+  }
+};
+
+/** Another model takes over: what was said of the first one's budgets and maximum is not true of it. */
+export const clearAnswerHeaders = (response: Pick<ClientResponse, 'removeHeader'>) => {
+  for (const name of names) {
+    response.removeHeader(name);
   }
 };
 

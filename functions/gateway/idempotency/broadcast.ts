@@ -120,6 +120,9 @@ export const createBroadcast = ({
     setHeader(name, value) {
       headers[name] = value;
     },
+    removeHeader(name) {
+      delete headers[name];
+    },
     writeHead(status, more) {
       head = {status, headers: {...headers, ...more}};
       for (const response of members) {
