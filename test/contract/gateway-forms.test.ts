@@ -38,7 +38,7 @@ for (const name of generating) {
   }
 
   test(`${name}: the deadline ends the stream by an error event of its form`, async t => {
-    const options = {model: {tokenDelayMs: 30}, limits: {requestMs: 3_000}};
+    const options = {model: {tokenDelayMs: 200}, limits: {requestMs: 3_000}};
     const gateway = await startGateway(t, options);
     const response = await gateway.post(path, {...requestOf[name](2_000), stream: true});
     const last = eventsOf(await response.text()).at(-1);

@@ -153,6 +153,15 @@ test('a sender whose requests a server fails by closes the model to nobody', asy
   t.true(results.every(({costNanos}) => costNanos === 0));
 });
 
+test('an endpoint with which no connection comes about costs nothing, whatever it fails by', async t => {
+  const {url} = await startModel(t);
+  const gateway = await startGateway(t, {endpoint: url.replace('http:', 'https:')});
+  const response = await gateway.post('/v1/chat/completions', chat());
+  t.is(response.status, 502);
+  t.regex(await response.text(), /could not be reached/);
+  t.like((await gateway.settled())[0], {costNanos: 0, inputTokens: 0, estimated: false});
+});
+
 test('three endpoints are tried at most; the client is told of the last, and charged nothing', async t => {
   const servers = await Promise.all([503, 503, 503, 503].map(status => answering(t, status)));
   let asked = 0;

@@ -163,6 +163,29 @@ test('nobody who has gone, or whose intent failed, is tried again elsewhere', as
   t.is(results.length, 2);
 });
 
+for (const code of ['ECONNREFUSED', 'CERT_HAS_EXPIRED', 'ECONNRESET', 'ETIMEDOUT']) {
+  test(`a connection that could not be made costs nothing: ${code}`, async t => {
+    const {start, calls, intents, results} = exchangeWorld(nowhere);
+    const {response} = start(spot('a').place);
+    intents[0]?.resolve();
+    calls[0]?.fail(code);
+    await turn();
+    t.is(response.status, 502);
+    t.regex(response.text, /could not be reached/);
+    t.like(results[0], {outcome: 'upstream_error', inputTokens: 0, estimated: false});
+  });
+}
+
+test('a connection that broke with the request on it is paid for by policy', async t => {
+  const {start, calls, intents, results} = exchangeWorld(nowhere);
+  start(spot('a').place);
+  intents[0]?.resolve();
+  calls[0]?.start();
+  calls[0]?.fail('ECONNRESET');
+  await turn();
+  t.like(results[0], {outcome: 'upstream_error', inputTokens: 1, estimated: true});
+});
+
 test('who broke off before is not paid for by who leaves in the wait after it', async t => {
   const {waiting} = wait();
   const {start, calls, intents, results} = exchangeWorld({acquire: () => waiting});

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import {type AddressInfo, createServer} from 'node:net';
 import test from 'ava';
 import {limits} from '../../events/limits.ts';
 import {createPools} from '../../functions/gateway/exchange/pools.ts';
@@ -46,4 +47,24 @@ test('a base is read once, with or without what clients write at its end', t => 
   t.is(prefix, '/models');
   t.is(origin, 'http://a.invalid');
   t.throws(() => pools.baseOf('no URL'));
+});
+
+test('an idle connection is closed by us before a server that is silent about it does, as uvicorn is', async t => {
+  const closed = Promise.withResolvers<number>();
+  const server = createServer(socket => {
+    socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nHi'));
+    socket.on('close', () => closed.resolve(performance.now()));
+    socket.on('error', () => {});
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => void server.close());
+  const {port} = server.address() as AddressInfo;
+  const pools = createPools({limits});
+  t.teardown(pools.close);
+  const {pool} = pools.baseOf(`http://127.0.0.1:${port}`);
+  const {body} = await pool.request({path: '/', method: 'GET'});
+  t.is(await body.text(), 'Hi');
+  const idle = performance.now();
+  const afterMs = (await closed.promise) - idle;
+  t.true(afterMs > 2_000 && afterMs < 10_000, `${afterMs}`);
 });

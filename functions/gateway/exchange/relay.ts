@@ -13,7 +13,6 @@ import {fail, finish} from './ends.ts';
 import {type Going, sendHead} from './state.ts';
 import {
   type Retried,
-  reachedModel,
   retriedAfter,
   retriedAtStatus,
   upstreamFault,
@@ -195,13 +194,12 @@ export const relayOf = (
       if (state.ended) {
         return;
       }
-      state.reached = reachedModel(error);
       parts.onEndpointFailed(exchange, error);
-      const why = hasBegun ? undefined : retriedAfter(error);
+      const why = hasBegun ? undefined : retriedAfter(error, state.reached);
       if (why) {
-        unanswered(going, upstreamFault(error), why);
+        unanswered(going, upstreamFault(error, state.reached), why);
       } else {
-        fail(going, 'upstream_error', upstreamFault(error));
+        fail(going, 'upstream_error', upstreamFault(error, state.reached));
       }
     },
   };

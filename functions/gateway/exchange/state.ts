@@ -33,7 +33,7 @@ export type State = {
   answer: Answer | undefined;
   /** An error answer of the model server, being collected. */
   refusal: {status: number; parts: Buffer[]; size: number} | undefined;
-  /** The model server may have worked for this. */
+  /** It went out on a connection: the model server may have worked for this. */
   reached: boolean;
 };
 

@@ -130,27 +130,14 @@ export const createUpstream = ({
 
 export type Upstream = ReturnType<typeof createUpstream>;
 
-/** Whether the model server can have done any work: a connection that was never made cost nothing. */
-export const reachedModel = (error: Error) => {
-  const code = (error as {code?: string}).code ?? '';
-  return ![
-    'ECONNREFUSED',
-    'ENOTFOUND',
-    'EAI_AGAIN',
-    'EHOSTUNREACH',
-    'ENETUNREACH',
-    'UND_ERR_CONNECT_TIMEOUT',
-  ].includes(code);
-};
-
 /** Why a call that had no answer is made again at another endpoint: the connection, or the status that came. */
 export type Retried = 'unreachable' | 'broken' | '429' | '502' | '503' | '504';
 
 /**
 Undefined: no other endpoint is asked. One that was silent until the time was over would be followed by another as long, and its
-model may have worked all the while.
+model may have worked all the while. `reached`: it went out, on a connection.
 */
-export const retriedAfter = (error: Error): Retried | undefined => {
+export const retriedAfter = (error: Error, reached: boolean): Retried | undefined => {
   const code = (error as {code?: string}).code ?? '';
   if (
     error instanceof SluiceError ||
@@ -158,7 +145,7 @@ export const retriedAfter = (error: Error): Retried | undefined => {
   ) {
     return undefined;
   }
-  return reachedModel(error) ? 'broken' : 'unreachable';
+  return reached ? 'broken' : 'unreachable';
 };
 
 const retriedStatuses: Readonly<Partial<Record<number, Retried>>> = {
@@ -170,7 +157,7 @@ const retriedStatuses: Readonly<Partial<Record<number, Retried>>> = {
 export const retriedAtStatus = (status: number): Retried | undefined => retriedStatuses[status];
 
 /** What a failed call is to the client. Reasons of the network stay in the log. */
-export const upstreamFault = (error: Error): SluiceError => {
+export const upstreamFault = (error: Error, reached: boolean): SluiceError => {
   if (error instanceof SluiceError) {
     return error;
   }
@@ -180,7 +167,7 @@ export const upstreamFault = (error: Error): SluiceError => {
       cause: error,
     });
   }
-  return reachedModel(error)
+  return reached
     ? new SluiceError('upstream_error', 'the model server broke the connection', {cause: error})
     : new SluiceError('upstream_error', 'the model server could not be reached', {cause: error});
 };
