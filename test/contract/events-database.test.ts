@@ -161,7 +161,7 @@ test('a statement that takes too long is an error', async t => {
 
 test('a process that is frozen in a transaction loses it, and its locks with it', async t => {
   const {url, lent, orgs} = await start(t);
-  const frozen = createPool({databaseUrl: url('system'), name: 'test', idleTransactionMs: 100});
+  const frozen = createPool({databaseUrl: url('system'), name: 'test', idleTransactionMs: 2_000});
   t.teardown(() => frozen.end());
   const rename = 'update orgs set name = $2 where id = $1';
   const holding = Promise.withResolvers<void>();
@@ -172,7 +172,7 @@ test('a process that is frozen in a transaction loses it, and its locks with it'
     await thawed.promise;
     await client.query(rename, [orgs[0], 'too late']);
   });
-  await holding.promise;
+  await Promise.race([holding.promise, lost]);
   // Waits for the row's lock as long as the frozen one has it.
   await lent.query(rename, [orgs[0], 'of another']);
   thawed.resolve();

@@ -263,10 +263,8 @@ test('several relays share the outbox: each row goes out once', async t => {
   await becomes(t, () => outboxRows(database), []);
   t.is(seen.length, 1_000);
   t.deepEqual([...seen].sort(), [...ids].sort());
-  t.is(
-    relays.reduce((sum, relay) => sum + relay.relayed(), 0),
-    1_000,
-  );
+  // Counted after the commit, which another connection sees before.
+  await becomes(t, () => relays.reduce((sum, relay) => sum + relay.relayed(), 0), 1_000);
 });
 
 test('what a relay published and died before it removed is published again', async t => {
