@@ -122,7 +122,7 @@ export const exchangeWorld = (
   const calls: Call[] = [];
   const intents: PromiseWithResolvers<void>[] = [];
   const results: InferenceFinished[] = [];
-  const held = {settled: 0, usable: true};
+  const held = {settled: 0, usable: true, hurried: 0};
   const upstream = {
     send(asked: {base: string}, handler: Dispatcher.DispatchHandler) {
       const call = callOf(handler, asked.base);
@@ -144,7 +144,9 @@ export const exchangeWorld = (
         intents.push(intent);
         return intent.promise;
       },
-      hurry() {},
+      hurry() {
+        held.hurried += 1;
+      },
     } as never,
     patience: createPatience(),
     results: {

@@ -17,7 +17,12 @@ const bytes = fc.uint8Array({maxLength: 300}).map(some => Buffer.from(some));
 const record = fc.record({
   key: fc.option(fc.oneof(text, bytes)),
   value: fc.oneof(text, bytes, fc.constant(null)),
-  timestamp: fc.integer({min: 1_700_000_000_000, max: 1_700_000_600_000}).map(String),
+  timestamp: fc
+    .oneof(
+      fc.integer({min: 1_700_000_000_000, max: 1_700_000_600_000}),
+      fc.integer({min: 1_000_000_000_000, max: 1_900_000_000_000}),
+    )
+    .map(String),
   headers: fc.dictionary(
     fc.string({minLength: 1, maxLength: 30}),
     fc.oneof(

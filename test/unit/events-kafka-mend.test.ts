@@ -1,6 +1,7 @@
-/** The mend of kafkajs: no timer runs while no request waits, and one that waits is sent. */
+/** The mend of kafkajs: no timer runs while no request waits, one that waits is sent, and produce requests are written by us. */
 import assert from 'node:assert/strict';
 import test from 'ava';
+import {encodeProduce} from '../../events/kafka/encode.ts';
 import {mendKafkajs} from '../../events/kafka/mend.ts';
 import {eventually} from '../helpers/eventually.ts';
 
@@ -50,4 +51,18 @@ test('a request that Kafka wants to be later is sent later', async t => {
   t.true((sent[0] ?? 0) >= until);
   t.is(queue.throttleCheckTimeoutId, null);
   queue.destroy();
+});
+
+test('produce requests are written by us, but for compressed ones', async t => {
+  await mendKafkajs();
+  const path: string = 'kafkajs/src/protocol/requests/produce/index.js';
+  const {default: produce} = await import(path);
+  const asked = {acks: -1, timeout: 1_000, topicData: [{topic: 'a', partitions: []}]};
+  const written = (more: object) =>
+    produce
+      .protocol({version: 7})({...asked, ...more})
+      .request.encode();
+  t.deepEqual(Object.keys(await written({})), ['buf', 'buffer']);
+  t.deepEqual((await written({})).buffer, encodeProduce(asked));
+  t.notDeepEqual(Object.keys(await written({compression: 1})), ['buf', 'buffer']);
 });

@@ -64,6 +64,16 @@ test('secrets and prompts are cut out, also inside of what is logged', t => {
   t.regex(text, /"kept":2/);
 });
 
+for (const [how, end] of Object.entries({
+  'by process.exit': 'process.exit(0)',
+  'by an error that nobody caught': `throw new Error('of the test')`,
+  'by kill -9 after a warning': `logger.warn('gone'); process.kill(process.pid, 'SIGKILL')`,
+})) {
+  test(`lines that were gathered are written when the process ends ${how}`, t => {
+    t.regex(logged(`logger.info('before'); ${end}`), /^\{"level":"info".*"msg":"before"\}\n/);
+  });
+}
+
 test('what is under the level is not written', t => {
   t.is(logged(`logger.debug('too much')`), '');
 });

@@ -229,6 +229,30 @@ test('whose lease ran out before its intent was durable is told so, and nothing 
   t.like(results[0], {outcome: 'lease_lost', costNanos: 0});
 });
 
+test('an answer that comes before its intent is durable hurries it, and is not read until then', async t => {
+  const {start, calls, intents, held} = exchangeWorld(nowhere);
+  start(spot('a').place);
+  start(spot('a').place);
+  intents[0]?.resolve();
+  await turn();
+  for (const call of calls) {
+    call.start();
+    call.head(200);
+  }
+  t.is(held.hurried, 1);
+  t.deepEqual(
+    calls.map(({controller}) => controller.paused),
+    [false, true],
+  );
+  intents[1]?.resolve();
+  await turn();
+  t.false(calls[1]?.controller.paused);
+  for (const call of calls) {
+    call.data(answer);
+    call.end();
+  }
+});
+
 test('three tries listen once to their client', async t => {
   const places = ['b', 'c'].map(id => spot(id));
   const {start, calls, intents, results} = exchangeWorld({
