@@ -123,15 +123,23 @@ export const transactionOn =
     }
   };
 
-/** A transaction that sees and writes the rows of one organisation only, whatever its statements say. */
+/**
+A transaction that sees and writes the rows of one organisation only, whatever its statements say. `actor` (JSON) is who the audit
+says did it; without one nothing is audited.
+*/
 export const asTenant =
   (pool: pg.Pool) =>
-  <Result>(org: string, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> =>
+  <Result>(
+    org: string,
+    work: (client: pg.PoolClient) => Promise<Result>,
+    actor = '',
+  ): Promise<Result> =>
     transactionOn(pool)(async client => {
       // `set local role` is a no-op for sluice_tenant itself, a step down for sluice_system.
       await client.query(
-        "select set_config('role', 'sluice_tenant', true), set_config('sluice.org', $1, true)",
-        [org],
+        `select set_config('role', 'sluice_tenant', true), set_config('sluice.org', $1, true),
+                set_config('sluice.actor', $2, true)`,
+        [org, actor],
       );
       return work(client);
     });

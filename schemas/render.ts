@@ -1,7 +1,7 @@
 /**
 Render: `npm run render`, everything that is made from `schemas/` and committed.
 
-In: event schemas, OpenAPI documents. Out: `events/types.ts`, `schemas/events/README.md`, `schemas/http/README.md`. With
+In: event schemas, OpenAPI documents. Out: `events/types.ts`, `events/access/operations.ts`, `schemas/events/README.md`, `schemas/http/README.md`. With
 `--check` nothing is written and a file that is not what it would be is named, exit code 1.
 */
 import {spawnSync} from 'node:child_process';
@@ -10,6 +10,7 @@ import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {renderCatalogue} from './render/catalogue.ts';
 import {readEventSchemas} from './render/event-schemas.ts';
+import {renderOperations} from './render/operations.ts';
 import {renderRoutes} from './render/routes.ts';
 import {renderTypes} from './render/types.ts';
 
@@ -35,9 +36,18 @@ export const renderAll = async (root: string): Promise<Rendered[]> => {
   const schemas = readEventSchemas(join(root, 'schemas/events'));
   return [
     {file: 'events/types.ts', text: format(await renderTypes(schemas), 'events/types.ts')},
+    ...renderApi(join(root, 'schemas/http/admin.yaml')),
     {file: 'schemas/events/README.md', text: renderCatalogue(schemas)},
     {file: 'schemas/http/README.md', text: renderRoutes(join(root, 'schemas/http'))},
   ];
+};
+
+/** What the code needs of the admin API's document, where there is one. */
+const renderApi = (document: string): Rendered[] => {
+  const file = 'events/access/operations.ts';
+  return existsSync(document)
+    ? [{file, text: format(renderOperations(readFileSync(document, 'utf8')), file)}]
+    : [];
 };
 
 export const findStale = (root: string, rendered: readonly Rendered[]): string[] =>

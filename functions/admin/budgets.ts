@@ -67,7 +67,7 @@ export const budgetRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
       checkTimeZone(timeZone);
       const [kind, owner] = ownerOf(wanted);
       const id = newId();
-      const view = await tenancy
+      const view = await tenancy(request)
         .owning(kind, owner, async (client, org) => {
           await client.query(insertText, [
             id,
@@ -88,7 +88,7 @@ export const budgetRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
 
     router.get(base, async (request, response) => {
       const query = contract.query<PageQuery & {org: string}>('listBudgets', request.query);
-      const {rows} = await tenancy.owning('org', query.org, (client, org) =>
+      const {rows} = await tenancy(request).owning('org', query.org, (client, org) =>
         client.query<BudgetRow>(listText, [org, query.after, query.limit + 1]),
       );
       response.json(toPage(rows.map(toBudgetView), query.limit));
@@ -97,13 +97,13 @@ export const budgetRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
     router.get(`${base}/:id`, async (request, response) => {
       contract.query('getBudget', request.query);
       const id = idIn(request, 'id');
-      response.json(await tenancy.owning('budget', id, client => show(client, id)));
+      response.json(await tenancy(request).owning('budget', id, client => show(client, id)));
     });
 
     router.patch(`${base}/:id`, async (request, response) => {
       const change = contract.body<Change>('changeBudget', readJson(request));
       const id = idIn(request, 'id');
-      const view = await tenancy
+      const view = await tenancy(request)
         .owning('budget', id, client => applyChange(client, id, change, now()))
         .catch(refuseOverflow('limit'));
       response.json(view);

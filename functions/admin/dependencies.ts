@@ -1,4 +1,5 @@
 /** Dependencies: what the routes of every resource are made of. */
+import type {Request} from 'express';
 import type pg from 'pg';
 import type {Contract} from './contract.ts';
 import type {Tenancy} from './tenancy.ts';
@@ -6,7 +7,8 @@ import type {Tenancy} from './tenancy.ts';
 export type Dependencies = Readonly<{
   pool: pg.Pool;
   contract: Contract;
-  tenancy: Tenancy;
+  /** What is done for a request. */
+  tenancy: (request: Request) => Tenancy;
   now: () => Date;
   newId: () => string;
 }>;

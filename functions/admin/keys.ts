@@ -60,7 +60,7 @@ export const keyRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
       const project = idIn(request, 'project');
       const expiresAt = expiryOf(wanted, now());
       const apiKey = makeApiKey();
-      const row = await tenancy.owning('project', project, async (client, org) => {
+      const row = await tenancy(request).owning('project', project, async (client, org) => {
         const {rows} = await client.query<Row>(insertText, [
           newId(),
           org,
@@ -84,7 +84,7 @@ export const keyRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
     router.get(path, async (request, response) => {
       const {after, limit} = contract.query<PageQuery>('listKeys', request.query);
       const project = idIn(request, 'project');
-      const {rows} = await tenancy.owning('project', project, client =>
+      const {rows} = await tenancy(request).owning('project', project, client =>
         client.query<Row>(listText, [project, after, limit + 1]),
       );
       response.json(toPage(rows.map(toView), limit));
@@ -93,7 +93,9 @@ export const keyRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
     router.get('/admin/v1/keys/:id', async (request, response) => {
       contract.query('getKey', request.query);
       const id = idIn(request, 'id');
-      const {rows} = await tenancy.owning('key', id, client => client.query<Row>(findText, [id]));
+      const {rows} = await tenancy(request).owning('key', id, client =>
+        client.query<Row>(findText, [id]),
+      );
       response.json(toView(rows[0] as Row));
     });
 
@@ -101,7 +103,7 @@ export const keyRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
       const change = contract.body<Change>('changeKey', readJson(request));
       const id = idIn(request, 'id');
       const columns = {...toRateColumns(change), max_output_tokens: change.maxOutputTokens};
-      const {rows} = await tenancy.owning('key', id, client =>
+      const {rows} = await tenancy(request).owning('key', id, client =>
         client.query<Row>(updateText, [id, columns]),
       );
       response.json(toView(rows[0] as Row));
@@ -109,7 +111,7 @@ export const keyRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
 
     router.delete('/admin/v1/keys/:id', async (request, response) => {
       const id = idIn(request, 'id');
-      await tenancy.owning('key', id, async client => {
+      await tenancy(request).owning('key', id, async client => {
         const {rows} = await client.query<Row>(revokeText, [id, now()]);
         await insertIntoOutbox(
           client,

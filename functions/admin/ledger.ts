@@ -8,6 +8,7 @@ import {monthOf} from '../../events/uuid.ts';
 import {formatAmount, type Unit} from './amount.ts';
 import type {Dependencies} from './dependencies.ts';
 import {toInstant} from './instants.ts';
+import type {Tenancy} from './tenancy.ts';
 
 type LedgerQuery = Readonly<{
   request?: string;
@@ -54,14 +55,17 @@ export const ledgerRoutes = ({contract, tenancy}: Dependencies) =>
   function addLedgerRoutes(router: Router) {
     router.get('/admin/v1/ledger', async (request, response) => {
       const query = contract.query<LedgerQuery>('listLedger', request.query);
-      const rows = await read(query);
+      const rows = await read(tenancy(request), query);
       response.json({
         data: rows.slice(0, query.limit).map(toLedgerView),
         ...(rows.length > query.limit ? {truncated: true} : {}),
       });
     });
 
-    const read = async ({request, org, from, to, limit}: LedgerQuery): Promise<LedgerRow[]> => {
+    const read = async (
+      tenant: Tenancy,
+      {request, org, from, to, limit}: LedgerQuery,
+    ): Promise<LedgerRow[]> => {
       const month = request === undefined ? undefined : monthOfRequest(request);
       const start = from === undefined ? undefined : toInstant(from, 'from');
       const end = to === undefined ? undefined : toInstant(to, 'to');
@@ -70,12 +74,12 @@ export const ledgerRoutes = ({contract, tenancy}: Dependencies) =>
           parameter: 'from',
         });
       }
-      const owner = org ?? (request === undefined ? refuse() : await tenancy.orgOfRequest(request));
+      const owner = org ?? (request === undefined ? refuse() : await tenant.orgOfRequest(request));
       if (owner === undefined) {
         return [];
       }
       const values = [owner, month, request, start, end, limit + 1];
-      const {rows} = await tenancy.owning('org', owner, client =>
+      const {rows} = await tenant.owning('org', owner, client =>
         client.query<LedgerRow>(text, values),
       );
       return rows;

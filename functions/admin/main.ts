@@ -1,4 +1,6 @@
 /** Admin: organisations, projects, keys, budgets and the ledger over HTTP. Wiring only. */
+import {createDirectory} from '../../events/access/directory.ts';
+import {createGuard} from '../../events/access/guard.ts';
 import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {runMain} from '../../events/listen.ts';
@@ -23,12 +25,13 @@ await runMain(async () => {
     onError: error => logger.warn({err: error}, 'an idle connection broke'),
   });
   await refuseSuperuser(pool);
+  const guard = createGuard({adminKey: settings.ADMIN_KEY, directory: createDirectory(pool)});
   await serve({
     name: 'admin',
     port: settings.PORT,
     logger,
     bodyBytes,
-    routes: adminRoutes({pool, adminKey: settings.ADMIN_KEY}),
+    routes: adminRoutes({pool, guard}),
     onClose: () => pool.end(),
   });
 });

@@ -33,7 +33,7 @@ export const orgRoutes = ({pool, contract, tenancy, newId}: Dependencies) =>
         readJson(request),
       );
       const id = newId();
-      const {rows} = await tenancy
+      const {rows} = await tenancy(request)
         .as(id, client => client.query<Row>(insertText, [id, name, ...rateValues(rates)]))
         .catch(refuseTaken(`there is an organisation ${JSON.stringify(name)} already`));
       response
@@ -50,19 +50,27 @@ export const orgRoutes = ({pool, contract, tenancy, newId}: Dependencies) =>
 
     router.get(`${base}/:org`, async (request, response) => {
       contract.query('getOrg', request.query);
-      const row = await tenancy.owning('org', idIn(request, 'org'), async (client, org) => {
-        const {rows} = await client.query<Row>(findText, [org]);
-        return rows[0] as Row;
-      });
+      const row = await tenancy(request).owning(
+        'org',
+        idIn(request, 'org'),
+        async (client, org) => {
+          const {rows} = await client.query<Row>(findText, [org]);
+          return rows[0] as Row;
+        },
+      );
       response.json(toView(row));
     });
 
     router.patch(`${base}/:org`, async (request, response) => {
       const change = contract.body<RateFields>('changeOrg', readJson(request));
-      const row = await tenancy.owning('org', idIn(request, 'org'), async (client, org) => {
-        const {rows} = await client.query<Row>(updateText, [org, toRateColumns(change)]);
-        return rows[0] as Row;
-      });
+      const row = await tenancy(request).owning(
+        'org',
+        idIn(request, 'org'),
+        async (client, org) => {
+          const {rows} = await client.query<Row>(updateText, [org, toRateColumns(change)]);
+          return rows[0] as Row;
+        },
+      );
       response.json(toView(row));
     });
   };

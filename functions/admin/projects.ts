@@ -53,7 +53,7 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
         maxOutputTokens = null,
         ...rates
       } = contract.body<NewProject>('createProject', readJson(request));
-      const {rows} = await tenancy
+      const {rows} = await tenancy(request)
         .owning('org', idIn(request, 'org'), (client, org) =>
           client.query<Row>(insertText, [
             newId(),
@@ -71,7 +71,7 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
 
     router.get(path, async (request, response) => {
       const {after, limit} = contract.query<PageQuery>('listProjects', request.query);
-      const {rows} = await tenancy.owning('org', idIn(request, 'org'), (client, org) =>
+      const {rows} = await tenancy(request).owning('org', idIn(request, 'org'), (client, org) =>
         client.query<Row>(listText, [org, after, limit + 1]),
       );
       response.json(toPage(rows.map(toView), limit));
@@ -80,7 +80,7 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
     router.get('/admin/v1/projects/:id', async (request, response) => {
       contract.query('getProject', request.query);
       const id = idIn(request, 'id');
-      const {rows} = await tenancy.owning('project', id, client =>
+      const {rows} = await tenancy(request).owning('project', id, client =>
         client.query<Row>(findText, [id]),
       );
       response.json(toView(rows[0] as Row));
@@ -95,7 +95,7 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
         keep_results: change.keepResults,
         max_output_tokens: change.maxOutputTokens,
       };
-      const {rows} = await tenancy.owning('project', id, client =>
+      const {rows} = await tenancy(request).owning('project', id, client =>
         client.query<Row>(updateText, [id, columns]),
       );
       response.json(toView(rows[0] as Row));

@@ -20,11 +20,11 @@ export const requestRoutes = ({contract, tenancy, now}: Dependencies) =>
       if (monthOf(id) === undefined) {
         throw unknown(id);
       }
-      const owner = query.org ?? (await tenancy.orgOfRequest(id));
+      const owner = query.org ?? (await tenancy(request).orgOfRequest(id));
       if (owner === undefined) {
         throw unknown(id);
       }
-      const view = await tenancy.owning('org', owner, async client => {
+      const view = await tenancy(request).owning('org', owner, async client => {
         const found = {
           request: id,
           org: owner,

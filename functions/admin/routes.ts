@@ -1,9 +1,8 @@
 /**
-Routes: the admin API, for who holds the admin key. Nothing under its path is answered without.
+Routes: the admin API. Nothing under its path is answered but what the guard lets through.
 */
-import type {Router} from 'express';
+import type {RequestHandler, Router} from 'express';
 import type pg from 'pg';
-import {requireBearer} from '../../events/serve.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {budgetRoutes} from './budgets.ts';
 import {type Contract, loadContract} from './contract.ts';
@@ -17,24 +16,21 @@ import {topUpRoutes} from './top-ups.ts';
 
 export const adminRoutes = ({
   pool,
-  adminKey,
+  guard,
   contract = loadContract(),
   now = () => new Date(),
   newId = () => uuidv7(),
 }: {
   /** As sluice_tenant. */
   pool: pg.Pool;
-  adminKey: string;
+  /** Of `events/access`. */
+  guard: RequestHandler;
   contract?: Contract;
   now?: () => Date;
   newId?: () => string;
 }) =>
   function addRoutes(router: Router) {
-    router.use('/admin/v1', (request, response, next) => {
-      requireBearer(request, adminKey);
-      response.set('Cache-Control', 'no-store');
-      next();
-    });
+    router.use('/admin/v1', guard);
     const dependencies = {pool, contract, tenancy: createTenancy(pool), now, newId};
     for (const routes of [
       orgRoutes,

@@ -6,6 +6,7 @@ What the database breaks off to untangle a circle of locks is done again, so wor
 */
 import type {Request} from 'express';
 import type pg from 'pg';
+import {accessOf, auditedActor} from '../../events/access/access.ts';
 import {asTenant} from '../../events/database.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {isUuid, monthOf} from '../../events/uuid.ts';
@@ -34,43 +35,47 @@ const nouns: Readonly<Record<Kind, string>> = {
 /** Deadlock, serialization failure. */
 const passing = new Set<unknown>(['40P01', '40001']);
 
-export const createTenancy = (pool: pg.Pool, {attempts = 5} = {}): Tenancy => {
-  const once = asTenant(pool);
-  const as: Tenancy['as'] = async (org, work) => {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await once(org, work);
-      } catch (error) {
-        if (attempt >= attempts || !passing.has((error as {code?: unknown}).code)) {
-          throw error;
+/** What a request does, it does in the name of who asks: the audit tells. */
+export const createTenancy =
+  (pool: pg.Pool, {attempts = 5} = {}) =>
+  (request: Request): Tenancy => {
+    const actor = auditedActor(accessOf(request));
+    const once = asTenant(pool);
+    const as: Tenancy['as'] = async (org, work) => {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await once(org, work, actor);
+        } catch (error) {
+          if (attempt >= attempts || !passing.has((error as {code?: unknown}).code)) {
+            throw error;
+          }
         }
       }
-    }
+    };
+    return {
+      as,
+      async owning(kind, id, work) {
+        const {rows} = await pool.query<{org: string | null}>({
+          name: 'org-of',
+          text: 'select org_of($1, $2) as org',
+          values: [kind, id],
+        });
+        const org = rows[0]?.org;
+        if (!org) {
+          throw new SluiceError('not_found', `there is no ${nouns[kind]} ${id}`, {parameter: kind});
+        }
+        return as(org, client => work(client, org));
+      },
+      async orgOfRequest(request) {
+        const {rows} = await pool.query<{org: string | null}>({
+          name: 'org-of-request',
+          text: 'select org_of_request($1, $2) as org',
+          values: [monthOf(request), request],
+        });
+        return rows[0]?.org ?? undefined;
+      },
+    };
   };
-  return {
-    as,
-    async owning(kind, id, work) {
-      const {rows} = await pool.query<{org: string | null}>({
-        name: 'org-of',
-        text: 'select org_of($1, $2) as org',
-        values: [kind, id],
-      });
-      const org = rows[0]?.org;
-      if (!org) {
-        throw new SluiceError('not_found', `there is no ${nouns[kind]} ${id}`, {parameter: kind});
-      }
-      return as(org, client => work(client, org));
-    },
-    async orgOfRequest(request) {
-      const {rows} = await pool.query<{org: string | null}>({
-        name: 'org-of-request',
-        text: 'select org_of_request($1, $2) as org',
-        values: [monthOf(request), request],
-      });
-      return rows[0]?.org ?? undefined;
-    },
-  };
-};
 
 /** The id in a path. What cannot be an id is refused here and never reaches the database. */
 export const idIn = (request: Request, name: string): string => {

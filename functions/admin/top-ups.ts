@@ -31,7 +31,7 @@ export const topUpRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
     router.post(path, async (request, response) => {
       const wanted = contract.body<NewTopUp>('createTopUp', readJson(request));
       const budget = idIn(request, 'id');
-      const view = await tenancy
+      const view = await tenancy(request)
         .owning('budget', budget, async client => {
           const unit = await unitOf(client, budget);
           const amount = amountOf(unit, wanted);
@@ -57,7 +57,7 @@ export const topUpRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
     router.get(path, async (request, response) => {
       const {after, limit} = contract.query<PageQuery>('listTopUps', request.query);
       const budget = idIn(request, 'id');
-      const page = await tenancy.owning('budget', budget, async client => {
+      const page = await tenancy(request).owning('budget', budget, async client => {
         const unit = await unitOf(client, budget);
         const {rows} = await client.query<TopUpRow>(listText, [budget, after, limit + 1]);
         return toPage(

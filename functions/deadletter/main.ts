@@ -1,4 +1,6 @@
 /** Deadletter: keeps what brokers could not deliver, and shows, redrives and drops what anybody kept. Wiring only. */
+import {createDirectory} from '../../events/access/directory.ts';
+import {createGuard} from '../../events/access/guard.ts';
 import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {limits} from '../../events/limits.ts';
@@ -32,6 +34,7 @@ await runMain(async () => {
     countWaiting: letters.countWaiting,
     onError: error => logger.warn({err: error}, 'the dead letters could not be counted'),
   });
+  const guard = createGuard({adminKey: settings.ADMIN_KEY, directory: createDirectory(pool)});
   await serve({
     name: 'deadletter',
     port: settings.PORT,
@@ -42,7 +45,7 @@ await runMain(async () => {
     routes: deadLetterRoutes({
       letters,
       receive: receiveLetter({client: pool, onStored: observe.onStored}),
-      adminKey: settings.ADMIN_KEY,
+      guard,
       onChanged: observe.onChanged,
     }),
     async onClose() {

@@ -1,10 +1,9 @@
 /**
-Routes: the sink of dead letters, and what an operator who holds the admin key does with them.
+Routes: the sink of dead letters, and what an operator does with them.
 */
-import type {Request, Response, Router} from 'express';
+import type {Request, RequestHandler, Response, Router} from 'express';
 import {SluiceError} from '../../events/errors.ts';
 import {readJson} from '../../events/json-body.ts';
-import {requireBearer} from '../../events/serve.ts';
 import {isUuid} from '../../events/uuid.ts';
 import type {Act, Letters} from './letters.ts';
 import {parseList, parseMany} from './query.ts';
@@ -16,12 +15,13 @@ const acts: readonly Act[] = ['redrive', 'drop'];
 export const deadLetterRoutes = ({
   letters,
   receive,
-  adminKey,
+  guard,
   onChanged = () => {},
 }: {
   letters: Letters;
   receive: (request: Request, response: Response) => Promise<void>;
-  adminKey: string;
+  /** Of `events/access`. */
+  guard: RequestHandler;
   /** Letters were redriven or dropped. */
   onChanged?: () => void;
 }) =>
@@ -35,11 +35,7 @@ export const deadLetterRoutes = ({
       throw new SluiceError('method_not_allowed', 'this route takes POST');
     });
 
-    router.use(base, (request, response, next) => {
-      requireBearer(request, adminKey);
-      response.set('Cache-Control', 'no-store');
-      next();
-    });
+    router.use(base, guard);
     router.get(base, async (request, response) => {
       const {filter, page} = parseList(request.query);
       const found = await letters.list(filter, {...page, limit: page.limit + 1});

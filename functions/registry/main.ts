@@ -1,4 +1,6 @@
 /** Registry: which models there are, where they are served, what they cost and whether they answer. */
+import {createDirectory} from '../../events/access/directory.ts';
+import {createGuard} from '../../events/access/guard.ts';
 import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {runMain} from '../../events/listen.ts';
@@ -25,12 +27,13 @@ await runMain(async () => {
   });
   await refuseSuperuser(pool);
   const registry = createRegistry({store: createPostgresStore(pool), probe: createProbe()});
+  const guard = createGuard({adminKey: settings.ADMIN_KEY, directory: createDirectory(pool)});
   await serve({
     name: 'registry',
     port: settings.PORT,
     logger,
     onEvent: onSuspected(registry),
-    routes: registryRoutes({registry, adminKey: settings.ADMIN_KEY}),
+    routes: registryRoutes({registry, guard}),
     onClose: () => pool.end(),
   });
 });

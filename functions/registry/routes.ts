@@ -1,12 +1,11 @@
 /**
-Routes: the registry's HTTP API, for who holds the admin key.
+Routes: the registry's HTTP API, the operator's.
 */
-import type {Request, Response, Router} from 'express';
+import type {Request, RequestHandler, Response, Router} from 'express';
 import {SluiceError} from '../../events/errors.ts';
 import {readJson} from '../../events/json-body.ts';
 import {formatUsd} from '../../events/money.ts';
 import type {Rates} from '../../events/rates.ts';
-import {requireBearer} from '../../events/serve.ts';
 import {isUuid} from '../../events/uuid.ts';
 import {parseChange} from './change.ts';
 import {type Model, obstacleOf, type Price, type Status} from './model.ts';
@@ -19,11 +18,12 @@ const statuses: readonly string[] = ['registered', 'ready', 'disabled'] satisfie
 
 export const registryRoutes = ({
   registry,
-  adminKey,
+  guard,
   modelsMax = 1_000,
 }: {
   registry: Registry;
-  adminKey: string;
+  /** Of `events/access`. */
+  guard: RequestHandler;
   modelsMax?: number;
 }) =>
   function addRoutes(router: Router) {
@@ -36,10 +36,7 @@ export const registryRoutes = ({
         ),
       );
     };
-    router.use(base, (request, _response, next) => {
-      requireBearer(request, adminKey);
-      next();
-    });
+    router.use(base, guard);
     router.post(base, async (request, response) => {
       const {model, replaced} = await registry.register(parseRegistration(readJson(request)));
       const [view] = await show([model]);

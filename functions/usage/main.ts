@@ -1,4 +1,6 @@
 /** Usage: records and rollups from batches of the log, and the query API over them. */
+import {createDirectory} from '../../events/access/directory.ts';
+import {createGuard} from '../../events/access/guard.ts';
 import {databaseUrl, optional, port, readConfig, secret, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {runMain} from '../../events/listen.ts';
@@ -57,6 +59,7 @@ await runMain(async () => {
     onError: error => logger.warn({err: error}, 'old usage was not dropped'),
   });
   const aggregateBatch = aggregate({store, metrics});
+  const guard = createGuard({adminKey: settings.ADMIN_KEY, directory: createDirectory(pool)});
   await serve({
     name: 'usage',
     port: settings.PORT,
@@ -72,12 +75,12 @@ await runMain(async () => {
     routes(router) {
       usageRoutes({
         store,
-        adminKey: settings.ADMIN_KEY,
+        guard,
         onExportError: error => logger.warn({err: error}, 'an export broke off'),
       })(router);
       verifyRoutes({
         verify: createVerify({look, readAtOnce: readAtOnce(verifyPool)}),
-        adminKey: settings.ADMIN_KEY,
+        guard,
       })(router);
     },
     async onClose() {

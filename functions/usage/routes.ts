@@ -1,10 +1,9 @@
 /**
-Routes: the query API of usage, for who holds the admin key. A query that names an organisation sees only its rows.
+Routes: the query API of usage. A query that names an organisation sees only its rows.
 */
 import {pipeline} from 'node:stream/promises';
-import type {Request, Response, Router} from 'express';
+import type {Request, RequestHandler, Response, Router} from 'express';
 import {SluiceError} from '../../events/errors.ts';
-import {requireBearer} from '../../events/serve.ts';
 import {toCsv, toJsonAnswer, toRecordAnswer} from './answer.ts';
 import {exportChunks} from './export.ts';
 import {parseExport, parseQuery, parseRecordQuery} from './query.ts';
@@ -12,21 +11,21 @@ import type {UsageStore} from './store.ts';
 
 export const usageRoutes = ({
   store,
-  adminKey,
+  guard,
   now = Date.now,
   rowsMax = 10_000,
   onExportError = () => {},
 }: {
   store: UsageStore;
-  adminKey: string;
+  /** Of `events/access`. */
+  guard: RequestHandler;
   now?: () => number;
   rowsMax?: number;
   /** An export broke off, and its client saw no more than that. */
   onExportError?: (error: Error) => void;
 }) =>
   function addRoutes(router: Router) {
-    router.get('/admin/v1/usage', async (request: Request, response: Response) => {
-      requireBearer(request, adminKey);
+    router.get('/admin/v1/usage', guard, async (request: Request, response: Response) => {
       const {query, format} = parseQuery(request.query, now());
       const found = await store.query(query, rowsMax + 1);
       const truncated = found.length > rowsMax;
@@ -42,8 +41,7 @@ export const usageRoutes = ({
         .send(toCsv(query, rows));
     });
 
-    router.get('/admin/v1/usage/export', async (request: Request, response: Response) => {
-      requireBearer(request, adminKey);
+    router.get('/admin/v1/usage/export', guard, async (request: Request, response: Response) => {
       const {query, format} = parseExport(request.query, now());
       const gone = new AbortController();
       response.on('close', () => gone.abort());
@@ -65,8 +63,7 @@ export const usageRoutes = ({
       }
     });
 
-    router.get('/admin/v1/usage/records', async (request: Request, response: Response) => {
-      requireBearer(request, adminKey);
+    router.get('/admin/v1/usage/records', guard, async (request: Request, response: Response) => {
       const {org, request: id} = parseRecordQuery(request.query);
       const record = await store.record(org, id);
       if (!record) {

@@ -33,6 +33,9 @@ create table orgs (
   id uuid primary key,
   name text not null unique check (length(name) between 1 and 200),
   suspended_at timestamptz,
+  -- Deleted: nobody's any more, its keys refused, its rows kept until `purge_after`.
+  deleted_at timestamptz,
+  purge_after timestamptz,
   -- Null: without a limit. Tokens are those of prompt and answer.
   requests_per_minute integer check (requests_per_minute > 0),
   tokens_per_minute integer check (tokens_per_minute > 0),
@@ -65,8 +68,15 @@ create table keys (
   name text not null check (length(name) between 1 and 200),
   models text[],
   environments text[],
+  -- What a key may be used for; null: all of it.
+  scopes text[],
   expires_at timestamptz,
   revoked_at timestamptz,
+  -- The secret before the last rotation, good until then.
+  previous_public_id text unique,
+  previous_secret_hash bytea check (length(previous_secret_hash) = 32),
+  previous_expires_at timestamptz,
+  rotated_at timestamptz,
   requests_per_minute integer check (requests_per_minute > 0),
   tokens_per_minute integer check (tokens_per_minute > 0),
   parallel_requests integer check (parallel_requests > 0),

@@ -1,5 +1,7 @@
 /** How requests are routed to a model, as an operator says it: by the API, held to its contract, and by the command. */
+
 import test, {type ExecutionContext} from 'ava';
+import {createGuard} from '../../events/access/guard.ts';
 import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {runCli} from '../../functions/admin/cli/program.ts';
@@ -22,7 +24,7 @@ const setUp = async (t: ExecutionContext) => {
     logger: createLogger({name: 'registry', level: 'silent'}),
     routes: registryRoutes({
       registry: createRegistry({store: createMemoryStore(), probe}),
-      adminKey,
+      guard: createGuard({adminKey}),
     }),
   });
   t.teardown(server.close);

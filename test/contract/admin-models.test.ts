@@ -1,4 +1,5 @@
 import test from 'ava';
+import {createGuard} from '../../events/access/guard.ts';
 import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {uuidv7} from '../../events/uuid.ts';
@@ -21,7 +22,7 @@ test("the registry's answers are what the admin contract says", async t => {
     logger: createLogger({name: 'registry', level: 'silent'}),
     routes: registryRoutes({
       registry: createRegistry({store: createMemoryStore(), probe}),
-      adminKey,
+      guard: createGuard({adminKey}),
     }),
   });
   t.teardown(server.close);

@@ -1,4 +1,5 @@
 import test, {type ExecutionContext} from 'ava';
+import {createGuard} from '../../events/access/guard.ts';
 import {createPool} from '../../events/database.ts';
 import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
@@ -88,7 +89,7 @@ const setUp = async (t: ExecutionContext) => {
     name: 'usage',
     host: '127.0.0.1',
     logger: createLogger({name: 'usage', level: 'silent'}),
-    routes: usageRoutes({store: createPostgresStore(pool), adminKey}),
+    routes: usageRoutes({store: createPostgresStore(pool), guard: createGuard({adminKey})}),
     onClose: () => pool.end(),
   });
   t.teardown(usage.close);

@@ -1,4 +1,5 @@
 import test, {type ExecutionContext} from 'ava';
+import {createGuard} from '../../events/access/guard.ts';
 import {toBinary} from '../../events/codec.ts';
 import {createPool} from '../../events/database.ts';
 import {makeEvent} from '../../events/event.ts';
@@ -28,7 +29,7 @@ const setUp = async (t: ExecutionContext, probe: Probe) => {
     host: '127.0.0.1',
     logger: createLogger({name: 'registry', level: 'silent'}),
     onEvent: onSuspected(registry),
-    routes: registryRoutes({registry, adminKey}),
+    routes: registryRoutes({registry, guard: createGuard({adminKey})}),
     onClose: () => pool.end(),
   });
   t.teardown(server.close);

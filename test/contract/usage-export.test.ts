@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {setFlagsFromString} from 'node:v8';
 import {runInNewContext} from 'node:vm';
 import test, {type ExecutionContext} from 'ava';
+import {createGuard} from '../../events/access/guard.ts';
 import {createPool} from '../../events/database.ts';
 import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
@@ -171,7 +172,7 @@ const startServer = async (t: ExecutionContext, wrap = (store: UsageStore) => st
     name: 'usage',
     host: '127.0.0.1',
     logger: createLogger({name: 'usage', level: 'silent'}),
-    routes: usageRoutes({store: wrap(createPostgresStore(pool)), adminKey}),
+    routes: usageRoutes({store: wrap(createPostgresStore(pool)), guard: createGuard({adminKey})}),
     onClose: () => pool.end(),
   });
   t.teardown(server.close);

@@ -1,4 +1,5 @@
 import test, {type ExecutionContext} from 'ava';
+import {createGuard} from '../../events/access/guard.ts';
 import {toBatch} from '../../events/codec.ts';
 import {createPool} from '../../events/database.ts';
 import type {Event} from '../../events/event.ts';
@@ -26,7 +27,11 @@ const setUp = async (t: ExecutionContext, {rowsMax}: {rowsMax?: number} = {}) =>
     metrics,
     sourceToken,
     onBatch: aggregate({store, metrics}),
-    routes: usageRoutes({store, adminKey, ...(rowsMax === undefined ? {} : {rowsMax})}),
+    routes: usageRoutes({
+      store,
+      guard: createGuard({adminKey}),
+      ...(rowsMax === undefined ? {} : {rowsMax}),
+    }),
     onClose: () => pool.end(),
   });
   t.teardown(server.close);

@@ -3,7 +3,10 @@ Admin server: the admin function for one test, on a database of its own.
 
 In: the test. Out: a way to call it; every answer is held to the contract before it is given back.
 */
+
 import type {ExecutionContext} from 'ava';
+import {createDirectory} from '../../events/access/directory.ts';
+import {createGuard} from '../../events/access/guard.ts';
 import {createPool} from '../../events/database.ts';
 import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
@@ -27,7 +30,7 @@ export const startAdmin = async (t: ExecutionContext) => {
     host: '127.0.0.1',
     logger: createLogger({name: 'admin', level: 'silent'}),
     bodyBytes: 64 * 1024,
-    routes: adminRoutes({pool, adminKey}),
+    routes: adminRoutes({pool, guard: createGuard({adminKey, directory: createDirectory(pool)})}),
     onClose: () => pool.end(),
   });
   t.teardown(server.close);

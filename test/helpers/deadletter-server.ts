@@ -3,7 +3,9 @@ Deadletter server: the deadletter function for one test, on a database of its ow
 
 In: the test. Out: ways to post events to it and to call its API; every answer of the API is held to the contract.
 */
+
 import type {ExecutionContext} from 'ava';
+import {createGuard} from '../../events/access/guard.ts';
 import {createPool} from '../../events/database.ts';
 import {createMetrics} from '../../events/metrics.ts';
 import {serve} from '../../events/serve.ts';
@@ -40,7 +42,7 @@ export const startDeadletter = async (t: ExecutionContext, given?: TestDatabase)
     routes: deadLetterRoutes({
       letters,
       receive: receiveLetter({client: pool, onStored: observe.onStored}),
-      adminKey,
+      guard: createGuard({adminKey}),
       onChanged: observe.onChanged,
     }),
     async onClose() {
