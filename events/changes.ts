@@ -9,7 +9,8 @@ import pg from 'pg';
 
 export type Change = Readonly<{
   revision: number;
-  kind: 'org' | 'project' | 'key' | 'budget' | 'model';
+  /** `cut`: what runs for the subject, a key or an organisation, is to end. */
+  kind: 'org' | 'project' | 'key' | 'budget' | 'model' | 'cut';
   subject: string;
   orgId: string | null;
 }>;

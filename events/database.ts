@@ -123,6 +123,16 @@ export const transactionOn =
     }
   };
 
+/** Work in somebody's name: the audit tells who changed what in it. `actor` as below. */
+export const inNameOf = (pool: pg.Pool, actor = ''): Transaction =>
+  actor === ''
+    ? transactionOn(pool)
+    : work =>
+        transactionOn(pool)(async client => {
+          await client.query(`select set_config('sluice.actor', $1, true)`, [actor]);
+          return work(client);
+        });
+
 /**
 A transaction that sees and writes the rows of one organisation only, whatever its statements say. `actor` (JSON) is who the audit
 says did it; without one nothing is audited.

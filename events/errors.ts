@@ -82,6 +82,12 @@ export const catalogue = {
     means:
       'The request with this Idempotency-Key has ended, and its project keeps no results or its answer was never whole.',
   },
+  precondition_failed: {
+    status: 412,
+    retry: false,
+    means:
+      'The resource is not in the state that If-Match or If-None-Match asks for; read it again.',
+  },
   payload_too_large: {status: 413, retry: false, means: 'The body or batch is over the limit.'},
   url_too_long: {status: 414, retry: false, means: 'The URL is over the limit.'},
   unsupported_media_type: {

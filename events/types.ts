@@ -193,7 +193,9 @@ export type InferenceCorrected = {
     | 'deadline_exceeded'
     | 'shutdown'
     | 'lease_lost'
-    | 'refused_upstream';
+    | 'refused_upstream'
+    | 'suspended'
+    | 'revoked';
   /**
    * The HTTP status that the client was sent; absent when it received none, or when fallbacks were asked after this request.
    */
@@ -299,7 +301,9 @@ export type InferenceFinished = {
     | 'deadline_exceeded'
     | 'shutdown'
     | 'lease_lost'
-    | 'refused_upstream';
+    | 'refused_upstream'
+    | 'suspended'
+    | 'revoked';
   /**
    * The HTTP status that the client was sent; absent when it received none, or when fallbacks were asked after this request.
    */

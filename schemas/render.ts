@@ -1,7 +1,8 @@
 /**
 Render: `npm run render`, everything that is made from `schemas/` and committed.
 
-In: event schemas, OpenAPI documents. Out: `events/types.ts`, `events/access/operations.ts`, `schemas/events/README.md`, `schemas/http/README.md`. With
+In: event schemas, OpenAPI documents. Out: `events/types.ts`, `events/access/operations.ts`, `functions/admin/client/{operations,types}.ts`,
+`schemas/events/README.md`, `schemas/http/README.md`. With
 `--check` nothing is written and a file that is not what it would be is named, exit code 1.
 */
 import {spawnSync} from 'node:child_process';
@@ -9,6 +10,7 @@ import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {renderCatalogue} from './render/catalogue.ts';
+import {renderClient} from './render/client.ts';
 import {readEventSchemas} from './render/event-schemas.ts';
 import {renderOperations} from './render/operations.ts';
 import {renderRoutes} from './render/routes.ts';
@@ -36,18 +38,24 @@ export const renderAll = async (root: string): Promise<Rendered[]> => {
   const schemas = readEventSchemas(join(root, 'schemas/events'));
   return [
     {file: 'events/types.ts', text: format(await renderTypes(schemas), 'events/types.ts')},
-    ...renderApi(join(root, 'schemas/http/admin.yaml')),
+    ...(await renderApi(join(root, 'schemas/http/admin.yaml'))),
     {file: 'schemas/events/README.md', text: renderCatalogue(schemas)},
     {file: 'schemas/http/README.md', text: renderRoutes(join(root, 'schemas/http'))},
   ];
 };
 
 /** What the code needs of the admin API's document, where there is one. */
-const renderApi = (document: string): Rendered[] => {
-  const file = 'events/access/operations.ts';
-  return existsSync(document)
-    ? [{file, text: format(renderOperations(readFileSync(document, 'utf8')), file)}]
-    : [];
+const renderApi = async (document: string): Promise<Rendered[]> => {
+  if (!existsSync(document)) {
+    return [];
+  }
+  const text = readFileSync(document, 'utf8');
+  const {operations, types} = await renderClient(text);
+  return [
+    {file: 'events/access/operations.ts', text: renderOperations(text)},
+    {file: 'functions/admin/client/operations.ts', text: operations},
+    {file: 'functions/admin/client/types.ts', text: types},
+  ].map(({file, text: made}) => ({file, text: format(made, file)}));
 };
 
 export const findStale = (root: string, rendered: readonly Rendered[]): string[] =>

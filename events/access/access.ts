@@ -51,8 +51,16 @@ export type Need = Readonly<{
   role: Role | 'operator' | 'anyone';
   /** Where the subject is the organisation as a whole; absent: `role`. */
   orgRole?: Role | 'operator';
+  /** A role in any project of the organisation is enough; the handler shows them their own. */
+  projectMembers?: boolean;
   subjects: ReadonlyArray<
-    Readonly<{kind: SubjectKind; in: 'path' | 'query' | 'body'; name: string}>
+    Readonly<{
+      kind: SubjectKind;
+      in: 'path' | 'query' | 'body';
+      name: string;
+      /** Where that parameter is there this one only narrows what it names, and whose it is says nothing. */
+      unless?: string;
+    }>
   >;
 }>;
 
@@ -62,6 +70,8 @@ export type Operation = Need & Readonly<{operation: string; method: string; path
 export type Access = Readonly<{
   actor: Actor;
   operation: string;
+  /** Of what the request names; absent where it names nothing, or the operator asks. */
+  org?: string;
   /** Of the request, as its log line names it. */
   request?: string;
   /** Of the client. */
@@ -74,6 +84,7 @@ export const auditedActor = ({actor, operation, request, address}: Access): stri
     kind: actor.kind,
     id: actor.id,
     name: actor.name,
+    operator: actor.isOperator,
     operation,
     request,
     address,

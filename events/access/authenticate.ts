@@ -39,6 +39,8 @@ export type Credentials = Readonly<{
 
 const sha256 = (text: string) => hash('sha256', text, 'buffer');
 const safeMethods: readonly unknown[] = ['GET', 'HEAD', 'OPTIONS'];
+/** It changes nothing (RFC 9110, 9.2.1). */
+export const isSafe = ({method}: Pick<IncomingMessage, 'method'>) => safeMethods.includes(method);
 
 const refused = () =>
   new SluiceError(
@@ -66,7 +68,7 @@ export const authenticate =
     if (!token || !known) {
       throw refused();
     }
-    if (!safeMethods.includes(request.method)) {
+    if (!isSafe(request)) {
       refuseForged(request, token);
     }
     return {
@@ -87,9 +89,19 @@ const byAdminKey = (token: string, adminKey: string): Actor | undefined =>
 const byServiceKey = async (token: string, directory: Directory): Promise<Actor | undefined> => {
   const parsed = parseServiceKey(token);
   const known = parsed && (await directory.byServiceKey(parsed.publicId));
-  return parsed && known && timingSafeEqual(known.secretHash, hashSecret(parsed.secret))
-    ? {kind: 'service', id: known.id, name: known.name, isOperator: false, grants: known.grants}
-    : undefined;
+  if (!parsed || !known || !timingSafeEqual(known.secretHash, hashSecret(parsed.secret))) {
+    return undefined;
+  }
+  if (known.stale) {
+    await directory.serviceKeyUsed(known.id);
+  }
+  return {
+    kind: 'service',
+    id: known.id,
+    name: known.name,
+    isOperator: false,
+    grants: known.grants,
+  };
 };
 
 const byToken = async (

@@ -24,7 +24,11 @@ export type Directory = Readonly<{
     groups: readonly string[],
   ): Promise<(Omit<Known, 'id' | 'name'> & Partial<Known>) | undefined>;
   /** Whoever asks compares the hash of the secret. */
-  byServiceKey(publicId: string): Promise<(Known & {secretHash: Buffer}) | undefined>;
+  byServiceKey(
+    publicId: string,
+  ): Promise<(Known & {secretHash: Buffer; stale: boolean}) | undefined>;
+  /** For keys that are `stale`: that one was used is written once a minute. */
+  serviceKeyUsed(id: string): Promise<void>;
 }>;
 
 type ScopeRow = {org_id: string; project_id: string | null; suspended: boolean; deleted: boolean};
@@ -34,6 +38,7 @@ type Found = {
   operator?: boolean;
   disabled?: boolean;
   secretHash?: string;
+  stale?: boolean;
   grants: Grant[];
 };
 
@@ -82,9 +87,17 @@ export const createDirectory = (client: Queryable): Directory => {
         found && {
           ...(found as Known),
           operator: false,
+          stale: found.stale === true,
           secretHash: Buffer.from(found.secretHash as string, 'hex'),
         }
       );
+    },
+    async serviceKeyUsed(id) {
+      await client.query({
+        name: 'service-key-used',
+        text: 'select service_key_used($1)',
+        values: [id],
+      });
     },
   };
 };

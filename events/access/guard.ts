@@ -10,7 +10,7 @@ import {SluiceError} from '../errors.ts';
 import {readJson} from '../json-body.ts';
 import {isUuid} from '../uuid.ts';
 import type {Access, Need, Operation} from './access.ts';
-import {authenticate, type Credentials} from './authenticate.ts';
+import {authenticate, type Credentials, isSafe} from './authenticate.ts';
 import {operations} from './operations.ts';
 import {decide} from './rule.ts';
 
@@ -48,6 +48,7 @@ export const createGuard = (credentials: Credentials): RequestHandler => {
     response.set('Cache-Control', 'no-store');
     const path = request.baseUrl + request.path;
     const matched = matchOperation(request.method, path);
+    let org: string | undefined;
     if (!actor.isOperator) {
       if (!matched) {
         throw new SluiceError('not_found', `nothing at ${request.method} ${path}`);
@@ -57,15 +58,13 @@ export const createGuard = (credentials: Credentials): RequestHandler => {
       const scopes = await Promise.all(
         named.map(({kind, id}) => credentials.directory?.scopeOf(kind, id)),
       );
-      refuse(
-        decide(actor, operation, {scopes, changes: request.method !== 'GET'}),
-        operation,
-        named,
-      );
+      refuse(decide(actor, operation, {scopes, changes: !isSafe(request)}), operation, named);
+      org = scopes[0]?.org;
     }
     const access: Access = {
       actor,
       operation: matched?.operation.operation ?? `${request.method} ${path}`,
+      ...(org === undefined ? {} : {org}),
       ...(request.socket.remoteAddress === undefined
         ? {}
         : {address: request.socket.remoteAddress}),
@@ -83,7 +82,10 @@ const subjectsOf = (
 ): Named[] => {
   const body = subjects.some(({in: place}) => place === 'body') ? readJson(request) : {};
   const places = {path, query: request.query, body} as const;
-  return subjects.flatMap(({kind, in: place, name}) => {
+  return subjects.flatMap(({kind, in: place, name, unless}) => {
+    if (unless !== undefined && request.query[unless] !== undefined) {
+      return [];
+    }
     const id = (places[place] as Readonly<Record<string, unknown>>)[name];
     if (id === undefined) {
       return [];

@@ -22,6 +22,21 @@ export const roleIn = (
     ),
   );
 
+/** The projects of an organisation that an actor may look into; undefined: all of them. */
+export const projectsOf = (
+  {isOperator, grants}: Pick<Actor, 'isOperator' | 'grants'>,
+  org: string,
+): readonly string[] | undefined => {
+  const own = grants.filter(grant => grant.org === org);
+  return isOperator || own.some(({project}) => project === undefined)
+    ? undefined
+    : own.flatMap(({project}) => project ?? []);
+};
+
+/** The strongest role of an actor in an organisation or in any project of it. */
+const roleAnywhereIn = ({grants}: Pick<Actor, 'grants'>, org: string): Role | undefined =>
+  roles.findLast(role => grants.some(grant => grant.role === role && grant.org === org));
+
 export const isAtLeast = (role: Role, needed: Role) => roles.indexOf(role) >= roles.indexOf(needed);
 
 /**
@@ -30,7 +45,7 @@ names a project beside its organisation needs a role in the project only. Subjec
 */
 export const decide = (
   actor: Actor,
-  {role, orgRole = role === 'anyone' ? undefined : role}: Need,
+  {role, orgRole = role === 'anyone' ? undefined : role, projectMembers = false}: Need,
   {scopes, changes}: {scopes: ReadonlyArray<Scope | undefined>; changes: boolean},
 ): Decision => {
   if (actor.isOperator || role === 'anyone') {
@@ -50,7 +65,10 @@ export const decide = (
     return 'hidden';
   }
   const [project] = projects;
-  const own = roleIn(actor, {org: first.org, ...(project === undefined ? {} : {project})});
+  const own =
+    projectMembers && project === undefined
+      ? roleAnywhereIn(actor, first.org)
+      : roleIn(actor, {org: first.org, ...(project === undefined ? {} : {project})});
   if (own === undefined) {
     // A role in one project shows that the organisation is there, and no more.
     return actor.grants.some(({org}) => org === first.org) && project === undefined

@@ -7,9 +7,11 @@ announced there. Unit, owner, period and time zone stay: another period would be
 import type {Router} from 'express';
 import type pg from 'pg';
 import {SluiceError} from '../../events/errors.ts';
+import {requireMatch, sendResource} from '../../events/etag.ts';
 import {readJson} from '../../events/json-body.ts';
 import {parseAmount, refuseOverflow, type Unit} from './amount.ts';
 import {announceShares} from './announce.ts';
+import {answerOnce, sendOnce} from './answer-once.ts';
 import {type BudgetRow, toBudgetView} from './budget.ts';
 import type {Dependencies} from './dependencies.ts';
 import {type PageQuery, toPage} from './page.ts';
@@ -67,23 +69,22 @@ export const budgetRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
       checkTimeZone(timeZone);
       const [kind, owner] = ownerOf(wanted);
       const id = newId();
-      const view = await tenancy(request)
-        .owning(kind, owner, async (client, org) => {
-          await client.query(insertText, [
-            id,
-            org,
-            wanted.project,
-            wanted.key,
-            wanted.unit,
-            limit,
-            wanted.period,
-            timeZone,
-            sorted(thresholds),
-          ]);
-          return show(client, id);
-        })
-        .catch(refuseTimeZone);
-      response.status(201).location(`${base}/${id}`).json(view);
+      const create = answerOnce(request, async (client, org) => {
+        await client.query(insertText, [
+          id,
+          org,
+          wanted.project,
+          wanted.key,
+          wanted.unit,
+          limit,
+          wanted.period,
+          timeZone,
+          sorted(thresholds),
+        ]);
+        return show(client, id);
+      });
+      const answer = await tenancy(request).owning(kind, owner, create).catch(refuseTimeZone);
+      sendOnce(request, response, answer, {status: 201, location: view => `${base}/${view.id}`});
     });
 
     router.get(base, async (request, response) => {
@@ -97,27 +98,31 @@ export const budgetRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
     router.get(`${base}/:id`, async (request, response) => {
       contract.query('getBudget', request.query);
       const id = idIn(request, 'id');
-      response.json(await tenancy(request).owning('budget', id, client => show(client, id)));
+      const view = await tenancy(request).owning('budget', id, client => show(client, id));
+      sendResource(request, response, view);
     });
 
     router.patch(`${base}/:id`, async (request, response) => {
       const change = contract.body<Change>('changeBudget', readJson(request));
       const id = idIn(request, 'id');
       const view = await tenancy(request)
-        .owning('budget', id, client => applyChange(client, id, change, now()))
+        .owning('budget', id, async client => {
+          const {rows} = await client.query<{unit: Unit}>(lockText, [id]);
+          await requireMatch(request, () => show(client, id));
+          return applyChange(client, {id, ...(rows[0] as {unit: Unit})}, change, now());
+        })
         .catch(refuseOverflow('limit'));
-      response.json(view);
+      sendResource(request, response, view);
     });
   };
 
 const applyChange = async (
   client: pg.PoolClient,
-  id: string,
+  /** Locked. */
+  {id, unit}: Readonly<{id: string; unit: Unit}>,
   {limit, paused, thresholds}: Change,
   time: Date,
 ) => {
-  const {rows} = await client.query<{unit: Unit}>(lockText, [id]);
-  const {unit} = rows[0] as {unit: Unit};
   const amount = limit === undefined ? undefined : parseAmount(unit, limit, 'limit');
   const mayAnnounce = limit !== undefined || thresholds !== undefined;
   if (mayAnnounce) {

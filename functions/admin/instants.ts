@@ -14,3 +14,12 @@ export const toInstant = (text: string, parameter: string): Date => {
   }
   return new Date(ms);
 };
+
+/** What is over before it is made is a mistake of who asks for it. */
+export const toInstantToCome = (text: string, parameter: string, now: Date): Date => {
+  const instant = toInstant(text, parameter);
+  if (instant <= now) {
+    throw new SluiceError('bad_request', `${parameter}: expected an instant to come`, {parameter});
+  }
+  return instant;
+};

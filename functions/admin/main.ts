@@ -1,7 +1,6 @@
 /** Admin: organisations, projects, keys, budgets and the ledger over HTTP. Wiring only. */
-import {createDirectory} from '../../events/access/directory.ts';
-import {createGuard} from '../../events/access/guard.ts';
-import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
+import {accessSettings, guardFrom} from '../../events/access/settings.ts';
+import {databaseUrl, port, readConfig, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {runMain} from '../../events/listen.ts';
 import {serve} from '../../events/serve.ts';
@@ -15,7 +14,7 @@ await runMain(async () => {
   const settings = readConfig(process.env, {
     PORT: port,
     DATABASE_URL: databaseUrl,
-    ADMIN_KEY: secret(),
+    ...accessSettings,
     LOG_LEVEL: string('info'),
   });
   const logger = createLogger({name: 'admin', level: settings.LOG_LEVEL});
@@ -25,7 +24,7 @@ await runMain(async () => {
     onError: error => logger.warn({err: error}, 'an idle connection broke'),
   });
   await refuseSuperuser(pool);
-  const guard = createGuard({adminKey: settings.ADMIN_KEY, directory: createDirectory(pool)});
+  const guard = guardFrom(settings, pool);
   await serve({
     name: 'admin',
     port: settings.PORT,

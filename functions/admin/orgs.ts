@@ -2,8 +2,10 @@
 Orgs: creates, lists, shows and limits organisations. In: a name, limits. Out: the organisation.
 */
 import type {Router} from 'express';
+import {requireMatch, sendResource} from '../../events/etag.ts';
 import {readJson} from '../../events/json-body.ts';
 import {type RateColumns, type RateFields, rateView} from '../../events/rates.ts';
+import {answerOnce, sendOnce} from './answer-once.ts';
 import type {Dependencies} from './dependencies.ts';
 import {type PageQuery, toPage} from './page.ts';
 import {changeText, rateValues, toRateColumns} from './rates.ts';
@@ -24,6 +26,7 @@ const insertText = `
 const updateText = changeText('orgs');
 const listText = 'select * from list_orgs($1, $2, $3)';
 const findText = 'select * from orgs where id = $1';
+const lockText = `${findText} for no key update`;
 
 export const orgRoutes = ({pool, contract, tenancy, newId}: Dependencies) =>
   function addOrgRoutes(router: Router) {
@@ -33,13 +36,14 @@ export const orgRoutes = ({pool, contract, tenancy, newId}: Dependencies) =>
         readJson(request),
       );
       const id = newId();
-      const {rows} = await tenancy(request)
-        .as(id, client => client.query<Row>(insertText, [id, name, ...rateValues(rates)]))
+      const create = answerOnce(request, async client => {
+        const {rows} = await client.query<Row>(insertText, [id, name, ...rateValues(rates)]);
+        return toView(rows[0] as Row);
+      });
+      const answer = await tenancy(request)
+        .as(id, create)
         .catch(refuseTaken(`there is an organisation ${JSON.stringify(name)} already`));
-      response
-        .status(201)
-        .location(`${base}/${id}`)
-        .json(toView(rows[0] as Row));
+      sendOnce(request, response, answer, {status: 201, location: view => `${base}/${view.id}`});
     });
 
     router.get(base, async (request, response) => {
@@ -58,20 +62,22 @@ export const orgRoutes = ({pool, contract, tenancy, newId}: Dependencies) =>
           return rows[0] as Row;
         },
       );
-      response.json(toView(row));
+      sendResource(request, response, toView(row));
     });
 
     router.patch(`${base}/:org`, async (request, response) => {
       const change = contract.body<RateFields>('changeOrg', readJson(request));
-      const row = await tenancy(request).owning(
+      const view = await tenancy(request).owning(
         'org',
         idIn(request, 'org'),
         async (client, org) => {
-          const {rows} = await client.query<Row>(updateText, [org, toRateColumns(change)]);
-          return rows[0] as Row;
+          const show = async (text: string, ...values: unknown[]) =>
+            toView((await client.query<Row>(text, [org, ...values])).rows[0] as Row);
+          await requireMatch(request, () => show(lockText));
+          return show(updateText, toRateColumns(change));
         },
       );
-      response.json(toView(row));
+      sendResource(request, response, view);
     });
   };
 

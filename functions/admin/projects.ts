@@ -2,9 +2,14 @@
 Projects: creates, lists, shows and changes the projects of an organisation. In: a name, what an unsettled request
 costs, whether results are kept, the most output, limits. Out: the project.
 */
-import type {Router} from 'express';
+import type {Request, Router} from 'express';
+import {accessOf} from '../../events/access/access.ts';
+import {projectsOf} from '../../events/access/rule.ts';
+import {SluiceError} from '../../events/errors.ts';
+import {requireMatch, sendResource} from '../../events/etag.ts';
 import {readJson} from '../../events/json-body.ts';
 import {type RateColumns, type RateFields, rateView} from '../../events/rates.ts';
+import {answerOnce, sendOnce} from './answer-once.ts';
 import type {Dependencies} from './dependencies.ts';
 import {type PageQuery, toPage} from './page.ts';
 import {changeText, rateValues, toRateColumns} from './rates.ts';
@@ -35,13 +40,15 @@ const insertText = `
                         requests_per_minute, tokens_per_minute, parallel_requests)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning *`;
 const findText = 'select * from projects where id = $1';
+const lockText = `${findText} for no key update`;
 const updateText = changeText('projects', [
   'unsettled_policy',
   'keep_results',
   'max_output_tokens',
 ]);
 const listText = `
-  select * from projects where org_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`;
+  select * from projects where org_id = $1 and ($2::uuid is null or id > $2) and ($4::uuid[] is null or id = any($4))
+  order by id limit $3`;
 
 export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
   function addProjectRoutes(router: Router) {
@@ -53,26 +60,37 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
         maxOutputTokens = null,
         ...rates
       } = contract.body<NewProject>('createProject', readJson(request));
-      const {rows} = await tenancy(request)
-        .owning('org', idIn(request, 'org'), (client, org) =>
-          client.query<Row>(insertText, [
-            newId(),
-            org,
-            name,
-            unsettledPolicy,
-            keepResults,
-            maxOutputTokens,
-            ...rateValues(rates),
-          ]),
-        )
+      refuseToWaive(request, unsettledPolicy === 'prompt' ? undefined : unsettledPolicy);
+      const create = answerOnce(request, async (client, org) => {
+        const {rows} = await client.query<Row>(insertText, [
+          newId(),
+          org,
+          name,
+          unsettledPolicy,
+          keepResults,
+          maxOutputTokens,
+          ...rateValues(rates),
+        ]);
+        return toView(rows[0] as Row);
+      });
+      const answer = await tenancy(request)
+        .owning('org', idIn(request, 'org'), create)
         .catch(refuseTaken(`the organisation has a project ${JSON.stringify(name)} already`));
-      response.status(201).json(toView(rows[0] as Row));
+      sendOnce(request, response, answer, {
+        status: 201,
+        location: ({id}) => `/admin/v1/projects/${id}`,
+      });
     });
 
     router.get(path, async (request, response) => {
       const {after, limit} = contract.query<PageQuery>('listProjects', request.query);
       const {rows} = await tenancy(request).owning('org', idIn(request, 'org'), (client, org) =>
-        client.query<Row>(listText, [org, after, limit + 1]),
+        client.query<Row>(listText, [
+          org,
+          after,
+          limit + 1,
+          projectsOf(accessOf(request).actor, org) ?? null,
+        ]),
       );
       response.json(toPage(rows.map(toView), limit));
     });
@@ -83,11 +101,12 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
       const {rows} = await tenancy(request).owning('project', id, client =>
         client.query<Row>(findText, [id]),
       );
-      response.json(toView(rows[0] as Row));
+      sendResource(request, response, toView(rows[0] as Row));
     });
 
     router.patch('/admin/v1/projects/:id', async (request, response) => {
       const change = contract.body<Change>('changeProject', readJson(request));
+      refuseToWaive(request, change.unsettledPolicy);
       const id = idIn(request, 'id');
       const columns = {
         ...toRateColumns(change),
@@ -95,12 +114,24 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
         keep_results: change.keepResults,
         max_output_tokens: change.maxOutputTokens,
       };
-      const {rows} = await tenancy(request).owning('project', id, client =>
-        client.query<Row>(updateText, [id, columns]),
-      );
-      response.json(toView(rows[0] as Row));
+      const view = await tenancy(request).owning('project', id, async client => {
+        const show = async (text: string, ...values: unknown[]) =>
+          toView((await client.query<Row>(text, [id, ...values])).rows[0] as Row);
+        await requireMatch(request, () => show(lockText));
+        return show(updateText, columns);
+      });
+      sendResource(request, response, view);
     });
   };
+
+/** What a request costs whose result was lost is between the platform and its tenant: who is charged does not choose it. */
+const refuseToWaive = (request: Request, policy: UnsettledPolicy | undefined) => {
+  if (policy !== undefined && !accessOf(request).actor.isOperator) {
+    throw new SluiceError('forbidden', "unsettledPolicy: it is the operator's", {
+      parameter: 'unsettledPolicy',
+    });
+  }
+};
 
 const toView = (row: Row) => ({
   id: row.id,

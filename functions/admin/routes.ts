@@ -6,13 +6,19 @@ import type pg from 'pg';
 import {uuidv7} from '../../events/uuid.ts';
 import {budgetRoutes} from './budgets.ts';
 import {type Contract, loadContract} from './contract.ts';
+import {groupRoleRoutes} from './group-roles.ts';
 import {keyRoutes} from './keys.ts';
 import {ledgerRoutes} from './ledger.ts';
+import {loginLinkRoutes} from './login-links.ts';
+import {meRoutes} from './me.ts';
+import {memberRoutes} from './members.ts';
 import {orgRoutes} from './orgs.ts';
 import {projectRoutes} from './projects.ts';
 import {requestRoutes} from './requests.ts';
+import {serviceKeyRoutes} from './service-keys.ts';
 import {createTenancy} from './tenancy.ts';
 import {topUpRoutes} from './top-ups.ts';
+import {userRoutes} from './users.ts';
 
 export const adminRoutes = ({
   pool,
@@ -33,6 +39,7 @@ export const adminRoutes = ({
     router.use('/admin/v1', guard);
     const dependencies = {pool, contract, tenancy: createTenancy(pool), now, newId};
     for (const routes of [
+      meRoutes,
       orgRoutes,
       projectRoutes,
       keyRoutes,
@@ -40,6 +47,11 @@ export const adminRoutes = ({
       topUpRoutes,
       ledgerRoutes,
       requestRoutes,
+      userRoutes,
+      loginLinkRoutes,
+      memberRoutes,
+      groupRoleRoutes,
+      serviceKeyRoutes,
     ]) {
       routes(dependencies)(router);
     }

@@ -11,7 +11,7 @@ import {asTenant} from '../../events/database.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {isUuid, monthOf} from '../../events/uuid.ts';
 
-export type Kind = 'org' | 'project' | 'key' | 'budget';
+export type Kind = 'org' | 'project' | 'key' | 'budget' | 'member' | 'groupRole' | 'serviceKey';
 
 export type Tenancy = Readonly<{
   /** Runs work as the organisation that owns `id`; `not_found` when nobody does. */
@@ -21,6 +21,8 @@ export type Tenancy = Readonly<{
     work: (client: pg.PoolClient, org: string) => Promise<Result>,
   ): Promise<Result>;
   as<Result>(org: string, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result>;
+  /** Runs work as who runs the platform, in no organisation. */
+  operator<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result>;
   /** The organisation that was charged for a request; undefined when none was. */
   orgOfRequest(request: string): Promise<string | undefined>;
 }>;
@@ -30,6 +32,9 @@ const nouns: Readonly<Record<Kind, string>> = {
   project: 'project',
   key: 'key',
   budget: 'budget',
+  member: 'member',
+  groupRole: 'group role',
+  serviceKey: 'service key',
 };
 
 /** Deadlock, serialization failure. */
@@ -54,10 +59,11 @@ export const createTenancy =
     };
     return {
       as,
+      operator: work => as('', work),
       async owning(kind, id, work) {
         const {rows} = await pool.query<{org: string | null}>({
           name: 'org-of',
-          text: 'select org_of($1, $2) as org',
+          text: 'select org_id as org from scope_of($1, $2)',
           values: [kind, id],
         });
         const org = rows[0]?.org;

@@ -10,6 +10,7 @@ import {SluiceError} from '../../events/errors.ts';
 import {readJson} from '../../events/json-body.ts';
 import {parseAmount, refuseOverflow, type Unit} from './amount.ts';
 import {announceTopUp} from './announce.ts';
+import {answerOnce, sendOnce} from './answer-once.ts';
 import type {Dependencies} from './dependencies.ts';
 import {type PageQuery, toPage} from './page.ts';
 import {idIn} from './tenancy.ts';
@@ -31,27 +32,28 @@ export const topUpRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
     router.post(path, async (request, response) => {
       const wanted = contract.body<NewTopUp>('createTopUp', readJson(request));
       const budget = idIn(request, 'id');
-      const view = await tenancy(request)
-        .owning('budget', budget, async client => {
-          const unit = await unitOf(client, budget);
-          const amount = amountOf(unit, wanted);
-          const {rows} = await client.query<TopUpRow & {made: boolean}>(topUpText, [
-            budget,
-            wanted.id ?? newId(),
-            amount,
-            wanted.by,
-          ]);
-          const topUp = rows[0] as (typeof rows)[number];
-          if (topUp.budget_id !== budget || topUp.amount !== amount) {
-            throw taken(topUp.id);
-          }
-          if (topUp.made) {
-            await announceTopUp(client, topUp, now());
-          }
-          return toTopUpView(topUp, unit);
-        })
+      const add = answerOnce(request, async client => {
+        const unit = await unitOf(client, budget);
+        const amount = amountOf(unit, wanted);
+        const {rows} = await client.query<TopUpRow & {made: boolean}>(topUpText, [
+          budget,
+          wanted.id ?? newId(),
+          amount,
+          wanted.by,
+        ]);
+        const topUp = rows[0] as (typeof rows)[number];
+        if (topUp.budget_id !== budget || topUp.amount !== amount) {
+          throw taken(topUp.id);
+        }
+        if (topUp.made) {
+          await announceTopUp(client, topUp, now());
+        }
+        return toTopUpView(topUp, unit);
+      });
+      const answer = await tenancy(request)
+        .owning('budget', budget, add)
         .catch(refuseOverflow('amount'));
-      response.status(201).json(view);
+      sendOnce(request, response, answer, {status: 201});
     });
 
     router.get(path, async (request, response) => {

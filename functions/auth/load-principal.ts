@@ -1,5 +1,7 @@
 /**
 Load principal: keys, their tenants and every budget they count in, many in one statement. Runs as sluice_gateway.
+
+A key that was rotated is found by two public ids; the previous one has the secret and the end of its overlap.
 */
 import type {Queryable} from '../../events/database.ts';
 import {type RateColumns, toRates} from '../../events/rates.ts';
@@ -8,8 +10,14 @@ import type {Principal} from './principal.ts';
 import type {LoadPrincipal} from './principals.ts';
 
 const text = `
-  select k.id as key, k.org_id as org, k.project_id as project, k.public_id, k.secret_hash, k.models, k.environments,
-         k.expires_at, k.revoked_at is not null as revoked, o.suspended_at is not null as suspended, p.unsettled_policy,
+  with asked as (
+    select id, public_id, secret_hash, expires_at from keys where public_id = any($1)
+    union all
+    select id, previous_public_id, previous_secret_hash, least(expires_at, previous_expires_at)
+    from keys where previous_public_id = any($1))
+  select k.id as key, k.org_id as org, k.project_id as project, a.public_id, a.secret_hash, k.models, k.environments, k.scopes,
+         a.expires_at, k.revoked_at is not null as revoked,
+         o.suspended_at is not null or o.deleted_at is not null as suspended, p.unsettled_policy,
          p.keep_results, to_jsonb(o) as org_rates, to_jsonb(p) as project_rates,
          k.requests_per_minute, k.tokens_per_minute, k.parallel_requests,
          least(k.max_output_tokens, p.max_output_tokens) as max_output_tokens,
@@ -19,8 +27,7 @@ const text = `
            select id, unit from budgets where org_id = k.org_id and key_id is null and project_id = k.project_id
            union all
            select id, unit from budgets where org_id = k.org_id and key_id = k.id) b), '[]') as budgets
-  from keys k join projects p on p.id = k.project_id join orgs o on o.id = k.org_id
-  where k.public_id = any($1)`;
+  from asked a join keys k on k.id = a.id join projects p on p.id = k.project_id join orgs o on o.id = k.org_id`;
 
 type Row = RateColumns & {
   key: string;
@@ -30,6 +37,7 @@ type Row = RateColumns & {
   secret_hash: Buffer;
   models: string[] | null;
   environments: string[] | null;
+  scopes: string[] | null;
   expires_at: Date | null;
   revoked: boolean;
   suspended: boolean;
@@ -60,6 +68,7 @@ const principalOf = (row: Row): Principal => ({
   secretHash: row.secret_hash,
   models: row.models,
   environments: row.environments,
+  ...(row.scopes === null ? {} : {scopes: row.scopes}),
   expiresAtMs: row.expires_at ? row.expires_at.getTime() : null,
   revoked: row.revoked,
   suspended: row.suspended,

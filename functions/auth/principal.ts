@@ -9,17 +9,23 @@ import type {Rates} from '../../events/rates.ts';
 
 export type Environment = 'development' | 'staging' | 'production';
 
+/** What a key may be used for: metered requests, the list of models, events from outside. */
+export type KeyScope = 'inference' | 'models' | 'events';
+
 export type Principal = Readonly<{
   org: string;
   project: string;
   key: string;
+  /** As it came: a key has two for a while after it was rotated. */
   publicId: string;
-  /** SHA-256 of the secret. */
+  /** SHA-256 of the secret that belongs to it. */
   secretHash: Buffer;
   /** Null: all. */
   models: readonly string[] | null;
   environments: readonly string[] | null;
-  /** Milliseconds since 1970. */
+  /** Absent: all. */
+  scopes?: readonly string[];
+  /** Milliseconds since 1970; of this secret. */
   expiresAtMs: number | null;
   revoked: boolean;
   suspended: boolean;
@@ -34,7 +40,7 @@ export type Principal = Readonly<{
   maxOutputTokens?: number;
 }>;
 
-export type Denial = 'unknown' | 'revoked' | 'expired' | 'suspended' | 'environment';
+export type Denial = 'unknown' | 'revoked' | 'expired' | 'suspended' | 'environment' | 'scope';
 
 /** Constant in time for a key that exists; one that does not is told by the same answer, not by the same time. */
 export const denialOf = (
@@ -60,3 +66,6 @@ export const denialOf = (
 
 export const mayUseModel = (principal: Principal, model: string) =>
   principal.models === null || principal.models.includes(model);
+
+export const hasScope = ({scopes}: Pick<Principal, 'scopes'>, scope: KeyScope) =>
+  scopes?.includes(scope) ?? true;

@@ -17,6 +17,9 @@ export type Verdict = Readonly<{principal: Principal} | {denied: Denial}>;
 
 const unknown: Verdict = {denied: 'unknown'};
 
+/** One that changes all the time is believed in the end. */
+const recheckMax = 5;
+
 const unavailable = (message: string, cause?: unknown) =>
   new SluiceError('unavailable', message, {retryAfterSeconds: 1, cause});
 
@@ -33,11 +36,20 @@ export const createPrincipals = ({
   max?: number;
   loadsMax?: number;
 }) => {
-  const publicIdOf = new Map<string, string>();
+  /** By public id. */
   const known = new LRUCache<string, Principal>({
     max,
-    dispose: ({key}) => publicIdOf.delete(key),
+    dispose: ({key}, publicId) => {
+      const left = publicIdsOf.get(key)?.filter(id => id !== publicId) ?? [];
+      if (left.length > 0) {
+        publicIdsOf.set(key, left);
+      } else {
+        publicIdsOf.delete(key);
+      }
+    },
   });
+  /** A key has two for a while after it was rotated. */
+  const publicIdsOf = new Map<string, readonly string[]>();
   const absent = new LRUCache<string, true>({max: 10_000});
   const loading = new Map<string, Promise<Principal | undefined>>();
   /** Loads that run, those that a change made useless included. */
@@ -45,8 +57,8 @@ export const createPrincipals = ({
   /** Grows with every change; what was loaded before a change is used by who asked before it, and not kept. */
   let generation = 0;
 
-  const judge = (principal: Principal | undefined, secret: string): Verdict => {
-    const denied = denialOf(principal, {secretHash: hashSecret(secret), nowMs: now(), environment});
+  const judge = (principal: Principal | undefined, secretHash: Buffer): Verdict => {
+    const denied = denialOf(principal, {secretHash, nowMs: now(), environment});
     return denied === undefined ? {principal: principal as Principal} : {denied};
   };
 
@@ -77,7 +89,8 @@ export const createPrincipals = ({
     if (before === generation) {
       if (principal) {
         known.set(publicId, principal);
-        publicIdOf.set(principal.key, publicId);
+        const before = publicIdsOf.get(principal.key);
+        publicIdsOf.set(principal.key, before ? [...before, publicId] : [publicId]);
       } else {
         absent.set(publicId, true);
       }
@@ -87,7 +100,9 @@ export const createPrincipals = ({
 
   const forget = (change: Change) => {
     if (change.kind === 'key') {
-      known.delete(publicIdOf.get(change.subject) ?? '');
+      for (const publicId of publicIdsOf.get(change.subject) ?? []) {
+        known.delete(publicId);
+      }
       absent.clear();
       return;
     }
@@ -108,8 +123,21 @@ export const createPrincipals = ({
       }
       const principal = known.get(parsed.publicId);
       return principal
-        ? judge(principal, parsed.secret)
-        : fetchOnce(parsed.publicId).then(found => judge(found, parsed.secret));
+        ? judge(principal, hashSecret(parsed.secret))
+        : fetchOnce(parsed.publicId).then(found => judge(found, hashSecret(parsed.secret)));
+    },
+    /** Nothing that it stands for has changed since it was given out. */
+    isCurrent: (principal: Principal) => known.get(principal.publicId) === principal,
+    /** Whether who passed a while ago would pass now: undefined, or why not. */
+    async recheck({publicId, secretHash}: Principal): Promise<Denial | undefined> {
+      for (let attempt = 1; ; attempt += 1) {
+        const found = known.get(publicId) ?? (await fetchOnce(publicId));
+        const verdict = judge(found, secretHash);
+        // One that was read while something changed may be from before it.
+        if ('denied' in verdict || known.get(publicId) === found || attempt === recheckMax) {
+          return 'denied' in verdict ? verdict.denied : undefined;
+        }
+      }
     },
     /** Called with what `watchChanges` read. */
     onChanges(changes: readonly Change[] | 'all') {
@@ -122,7 +150,7 @@ export const createPrincipals = ({
         return;
       }
       for (const change of changes) {
-        if (change.kind !== 'model') {
+        if (change.kind !== 'model' && change.kind !== 'cut') {
           forget(change);
         }
       }

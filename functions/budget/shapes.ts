@@ -117,6 +117,8 @@ export const finishedShape = shape(
       'shutdown',
       'lease_lost',
       'refused_upstream',
+      'suspended',
+      'revoked',
     ),
     inputTokens: whole(0),
     cachedInputTokens: whole(0),

@@ -5,7 +5,7 @@ A redrive marks the letter and writes its event into the outbox in one transacti
 Many are done in small parts, each a transaction of its own, because each holds its events in memory.
 */
 import type pg from 'pg';
-import {asTenant, transactionOn} from '../../events/database.ts';
+import {asTenant, inNameOf} from '../../events/database.ts';
 import {SluiceError} from '../../events/errors.ts';
 import type {Filter, Many, Page} from './query.ts';
 import {type Redrivable, refusalOf, toRedriven} from './redrive.ts';
@@ -26,8 +26,6 @@ type Locked = Redrivable & Readonly<{org_id: string | null}>;
 const idsShown = 100;
 
 export const createLetters = ({pool, partRows = 10}: {pool: pg.Pool; partRows?: number}) => {
-  const transaction = transactionOn(pool);
-
   const list = async (filter: Filter, {state, limit, after}: Page): Promise<Letter[]> => {
     const values = [...valuesOf(filter), after, limit];
     const query = async (client: pg.Pool | pg.PoolClient) =>
@@ -36,8 +34,10 @@ export const createLetters = ({pool, partRows = 10}: {pool: pg.Pool; partRows?: 
     return filter.org === undefined ? query(pool) : asTenant(pool)(filter.org, query);
   };
 
-  const find = async (id: string): Promise<LetterWithEvent> => {
-    const {rows} = await pool.query<LetterWithEvent>(statements.find, [id]);
+  const find = async (id: string, org?: string): Promise<LetterWithEvent> => {
+    const query = (client: pg.Pool | pg.PoolClient) =>
+      client.query<LetterWithEvent>(statements.find, [id]);
+    const {rows} = await (org === undefined ? query(pool) : asTenant(pool)(org, query));
     return rows[0] ?? missing(id);
   };
 
@@ -69,8 +69,12 @@ export const createLetters = ({pool, partRows = 10}: {pool: pg.Pool; partRows?: 
     return refused;
   };
 
-  const one = (act: Act, id: string): Promise<LetterWithEvent> =>
-    transaction(async client => {
+  /** `actor`: who the audit says did it. */
+  const one = (act: Act, id: string, actor?: string): Promise<LetterWithEvent> =>
+    inNameOf(
+      pool,
+      actor,
+    )(async client => {
       const [letter] = (await client.query<Locked>(statements.lock, [id])).rows;
       if (!letter) {
         return missing(id);
@@ -85,7 +89,12 @@ export const createLetters = ({pool, partRows = 10}: {pool: pg.Pool; partRows?: 
       return rows[0] as LetterWithEvent;
     });
 
-  const many = async (act: Act, filter: Filter, {dryRun, limit}: Many): Promise<Done> => {
+  const many = async (
+    act: Act,
+    filter: Filter,
+    {dryRun, limit, actor}: Many & Readonly<{actor?: string}>,
+  ): Promise<Done> => {
+    const transaction = inNameOf(pool, actor);
     const values = valuesOf(filter);
     if (dryRun) {
       const {rows} = await pool.query<{count: number; ids: string[] | null}>(

@@ -1,7 +1,6 @@
 /** Deadletter: keeps what brokers could not deliver, and shows, redrives and drops what anybody kept. Wiring only. */
-import {createDirectory} from '../../events/access/directory.ts';
-import {createGuard} from '../../events/access/guard.ts';
-import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
+import {accessSettings, guardFrom} from '../../events/access/settings.ts';
+import {databaseUrl, port, readConfig, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {limits} from '../../events/limits.ts';
 import {runMain} from '../../events/listen.ts';
@@ -17,7 +16,7 @@ await runMain(async () => {
   const settings = readConfig(process.env, {
     PORT: port,
     DATABASE_URL: databaseUrl,
-    ADMIN_KEY: secret(),
+    ...accessSettings,
     LOG_LEVEL: string('info'),
   });
   const logger = createLogger({name: 'deadletter', level: settings.LOG_LEVEL});
@@ -34,7 +33,7 @@ await runMain(async () => {
     countWaiting: letters.countWaiting,
     onError: error => logger.warn({err: error}, 'the dead letters could not be counted'),
   });
-  const guard = createGuard({adminKey: settings.ADMIN_KEY, directory: createDirectory(pool)});
+  const guard = guardFrom(settings, pool);
   await serve({
     name: 'deadletter',
     port: settings.PORT,

@@ -2,6 +2,7 @@
 Routes: the sink of dead letters, and what an operator does with them.
 */
 import type {Request, RequestHandler, Response, Router} from 'express';
+import {accessOf, auditedActor} from '../../events/access/access.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {readJson} from '../../events/json-body.ts';
 import {isUuid} from '../../events/uuid.ts';
@@ -44,22 +45,26 @@ export const deadLetterRoutes = ({
       response.json({data: shown.map(toView), ...next});
     });
     router.get(`${base}/:id`, async (request, response) => {
-      response.type('json').send(toJsonWithEvent(await letters.find(idOf(request))));
+      response
+        .type('json')
+        .send(toJsonWithEvent(await letters.find(idOf(request), accessOf(request).org)));
     });
     for (const act of acts) {
       router.post(`${base}/${act}`, async (request, response) => {
         const {filter, many} = parseMany(readJson(request));
-        const done = await letters.many(act, filter, many);
+        const done = await letters.many(act, filter, {...many, actor: actorOf(request)});
         onChanged();
         response.json({dryRun: many.dryRun, ...done});
       });
       router.post(`${base}/:id/${act}`, async (request, response) => {
-        const letter = await letters.one(act, idOf(request));
+        const letter = await letters.one(act, idOf(request), actorOf(request));
         onChanged();
         response.type('json').send(toJsonWithEvent(letter));
       });
     }
   };
+
+const actorOf = (request: Request) => auditedActor(accessOf(request));
 
 const idOf = ({params: {id}}: Request): string => {
   if (!isUuid(id)) {

@@ -9,7 +9,7 @@ import {SluiceError} from '../../events/errors.ts';
 import type {Limits} from '../../events/limits.ts';
 import type {OutboxRow} from '../../events/outbox.ts';
 import {bearerOf} from '../auth/bearer.ts';
-import {toError} from '../auth/denial.ts';
+import {requireScope, toError} from '../auth/denial.ts';
 import type {Principal} from '../auth/principal.ts';
 import type {Principals} from '../auth/principals.ts';
 import {admit} from './admit.ts';
@@ -53,6 +53,7 @@ export const createReceive = (parts: ReceiveParts): Receive =>
     note.org = principal.org;
     note.project = principal.project;
     note.keyId = principal.key;
+    requireScope(principal, 'events');
     checkMode(request.headers);
     await refuseWhenFull(parts);
     const body = await readBody(request, parts.bytesMax);

@@ -19,6 +19,7 @@ import type {LeaseBook} from '../budget/leases/lease-book.ts';
 import type {Catalogue} from '../registry/catalogue.ts';
 import {createInference} from './admission/inference.ts';
 import {createExchanges} from './exchange/exchange.ts';
+import type {OpenExchanges} from './exchange/open-exchanges.ts';
 import {createUpstream} from './exchange/upstream.ts';
 import {createGatewayServer} from './front/server.ts';
 import type {ClaimStore} from './idempotency/claim.ts';
@@ -47,6 +48,8 @@ export type GatewayParts = Readonly<{
   catalogue: Catalogue;
   leaseBook: LeaseBook;
   changes: Pick<ReturnType<typeof watchChanges>, 'staleSinceMs'>;
+  /** What runs, for who cuts it off. */
+  openExchanges?: OpenExchanges;
   log: EventLog;
   /** Where results go, when they are not to wait behind intents. */
   resultLog?: EventLog;
@@ -166,6 +169,7 @@ export const createGateway = (parts: GatewayParts) => {
     router,
     limits,
     logger,
+    ...(parts.openExchanges ? {open: parts.openExchanges} : {}),
     isServed: ({id, name}) => parts.catalogue.find(name)?.id === id,
     onEnd(exchange, ending, error) {
       exchange.onEnd?.(ending);

@@ -31,6 +31,7 @@ import {createLeaseBook} from '../budget/leases/lease-book.ts';
 import {besideChanges, createLeaseWork} from '../budget/leases/lease-work.ts';
 import {createCatalogue} from '../registry/catalogue.ts';
 import {createModelLoader} from '../registry/load-models.ts';
+import {createOpenExchanges} from './exchange/open-exchanges.ts';
 import {checkOrigins} from './front/cors.ts';
 import {createGateway} from './gateway.ts';
 import {createSeal, resultsKey} from './idempotency/seal.ts';
@@ -149,10 +150,12 @@ await runMain(async () => {
     waitMs: limits.leaseWaitMs,
     onError: warn('the leases could not be worked on'),
   });
+  const openExchanges = createOpenExchanges();
   const changes = watchChanges({
     databaseUrl: settings.DATABASE_URL_DIRECT ?? settings.DATABASE_URL,
     onChanges: found => {
       principals.onChanges(found);
+      openExchanges.onChanges(found);
       if (found === 'all' || found.some(({kind}) => kind === 'model')) {
         catalogue.invalidate();
       }
@@ -179,6 +182,7 @@ await runMain(async () => {
     catalogue,
     leaseBook,
     changes,
+    openExchanges,
     log: logs.intents,
     resultLog: logs.results,
     logState: logs.state,

@@ -1,7 +1,6 @@
 /** Registry: which models there are, where they are served, what they cost and whether they answer. */
-import {createDirectory} from '../../events/access/directory.ts';
-import {createGuard} from '../../events/access/guard.ts';
-import {databaseUrl, port, readConfig, secret, string} from '../../events/config.ts';
+import {accessSettings, guardFrom} from '../../events/access/settings.ts';
+import {databaseUrl, port, readConfig, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {runMain} from '../../events/listen.ts';
 import {serve} from '../../events/serve.ts';
@@ -16,7 +15,7 @@ await runMain(async () => {
   const settings = readConfig(process.env, {
     PORT: port,
     DATABASE_URL: databaseUrl,
-    ADMIN_KEY: secret(),
+    ...accessSettings,
     LOG_LEVEL: string('info'),
   });
   const logger = createLogger({name: 'registry', level: settings.LOG_LEVEL});
@@ -27,7 +26,7 @@ await runMain(async () => {
   });
   await refuseSuperuser(pool);
   const registry = createRegistry({store: createPostgresStore(pool), probe: createProbe()});
-  const guard = createGuard({adminKey: settings.ADMIN_KEY, directory: createDirectory(pool)});
+  const guard = guardFrom(settings, pool);
   await serve({
     name: 'registry',
     port: settings.PORT,

@@ -65,7 +65,11 @@ export const createRegistry = ({
     time: new Date(now()),
   });
 
-  const probeModel = async (model: Model, endpoints: readonly Endpoint[]): Promise<Model> => {
+  const probeModel = async (
+    model: Model,
+    endpoints: readonly Endpoint[],
+    actor?: string,
+  ): Promise<Model> => {
     const at = new Date(now()).toISOString();
     const findings = await probeAll(model, endpoints);
     return store.change(async transaction => {
@@ -76,13 +80,17 @@ export const createRegistry = ({
       const changed = healthChanges(before, after);
       await transaction.emit(changed.map(endpoint => announceHealth(after, endpoint, occasion)));
       return after;
-    });
+    }, actor);
   };
 
   const find = async (id: string) => present(await store.find(id), id);
 
   /** 200 when the model is there, else not_found. What the operator wants is told, and only when it changes something. */
-  const wish = (id: string, what: 'enabled' | 'disabled', rule: (model: Model) => Model) =>
+  const wish = (
+    id: string,
+    what: 'enabled' | 'disabled',
+    {rule, actor}: {rule: (model: Model) => Model; actor: string | undefined},
+  ) =>
     store.change(async transaction => {
       const before = present(await transaction.lock({id}), id);
       const after = rule(before);
@@ -91,12 +99,15 @@ export const createRegistry = ({
         await transaction.emit([announce(what, after, await occasionOf(transaction))]);
       }
       return after;
-    });
+    }, actor);
 
   return {
     list: store.list,
     find,
-    async register(registration: Registration): Promise<{model: Model; replaced: boolean}> {
+    async register(
+      registration: Registration,
+      actor?: string,
+    ): Promise<{model: Model; replaced: boolean}> {
       const at = new Date(now()).toISOString();
       const {name, environment} = registration;
       const known = await store.change(transaction => transaction.lock({name, environment}));
@@ -123,28 +134,29 @@ export const createRegistry = ({
           ...changed.map(endpoint => announceHealth(model, endpoint, occasion)),
         ]);
         return {model, replaced: existing !== undefined};
-      });
+      }, actor);
     },
-    async enable(id: string): Promise<Model> {
+    async enable(id: string, actor?: string): Promise<Model> {
       const model = await find(id);
       if (obstacleOf(model) !== undefined) {
-        await probeModel(model, model.endpoints);
+        await probeModel(model, model.endpoints, actor);
       }
-      return wish(id, 'enabled', before => {
+      const rule = (before: Model) => {
         const result = enable(before);
         if ('obstacle' in result) {
           throw new SluiceError('conflict', `the model cannot be routed to: ${result.obstacle}`);
         }
         return result.model;
-      });
+      };
+      return wish(id, 'enabled', {rule, actor});
     },
-    disable: (id: string) => wish(id, 'disabled', disable),
-    change: (id: string, rule: (before: Model) => Model): Promise<Model> =>
+    disable: (id: string, actor?: string) => wish(id, 'disabled', {rule: disable, actor}),
+    change: (id: string, rule: (before: Model) => Model, actor?: string): Promise<Model> =>
       store.change(async transaction => {
         const after = rule(present(await transaction.lock({id}), id));
         await transaction.save(after);
         return after;
-      }),
+      }, actor),
     /** The fallbacks of these models that no model is named by yet. */
     async missing(models: readonly Model[]): Promise<(model: Model, name: string) => boolean> {
       const key = ({environment, name}: ModelName) => `${environment} ${name}`;
@@ -154,12 +166,12 @@ export const createRegistry = ({
       const known = new Set(wanted.length === 0 ? [] : (await store.known(wanted)).map(key));
       return ({environment}, name) => !known.has(key({environment, name}));
     },
-    async probe(id: string): Promise<Model> {
+    async probe(id: string, actor?: string): Promise<Model> {
       const model = await find(id);
-      return probeModel(model, model.endpoints);
+      return probeModel(model, model.endpoints, actor);
     },
     /** Takes the model out of routing and forgets it; its ledger keeps what it cost. */
-    deregister: (id: string) =>
+    deregister: (id: string, actor?: string) =>
       store.change(async transaction => {
         const model = present(await transaction.lock({id}), id);
         await transaction.remove(id);
@@ -168,7 +180,7 @@ export const createRegistry = ({
             announce('disabled', disable(model), await occasionOf(transaction)),
           ]);
         }
-      }),
+      }, actor),
     /** A hint from anywhere: the endpoint is looked up and probed, and only the probe believed. */
     async suspect(endpointId: string): Promise<void> {
       const model = await store.findByEndpoint(endpointId);

@@ -2,6 +2,7 @@
 Routes: the registry's HTTP API, the operator's.
 */
 import type {Request, RequestHandler, Response, Router} from 'express';
+import {accessOf, auditedActor} from '../../events/access/access.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {readJson} from '../../events/json-body.ts';
 import {formatUsd} from '../../events/money.ts';
@@ -38,7 +39,10 @@ export const registryRoutes = ({
     };
     router.use(base, guard);
     router.post(base, async (request, response) => {
-      const {model, replaced} = await registry.register(parseRegistration(readJson(request)));
+      const {model, replaced} = await registry.register(
+        parseRegistration(readJson(request)),
+        actorOf(request),
+      );
       const [view] = await show([model]);
       response
         .status(replaced ? 200 : 201)
@@ -51,8 +55,9 @@ export const registryRoutes = ({
       response.json({data: await show(found.slice(0, modelsMax)), ...truncated});
     });
     const answer =
-      (act: (id: string) => Promise<Model>) => async (request: Request, response: Response) => {
-        response.json((await show([await act(idOf(request))]))[0]);
+      (act: (id: string, actor: string) => Promise<Model>) =>
+      async (request: Request, response: Response) => {
+        response.json((await show([await act(idOf(request), actorOf(request))]))[0]);
       };
     router.get(`${base}/:id`, answer(registry.find));
     router.post(`${base}/:id/enable`, answer(registry.enable));
@@ -60,13 +65,16 @@ export const registryRoutes = ({
     router.post(`${base}/:id/probe`, answer(registry.probe));
     router.patch(`${base}/:id`, async (request, response) => {
       const change = parseChange(readJson(request));
-      response.json((await show([await registry.change(idOf(request), change)]))[0]);
+      const model = await registry.change(idOf(request), change, actorOf(request));
+      response.json((await show([model]))[0]);
     });
     router.delete(`${base}/:id`, async (request, response) => {
-      await registry.deregister(idOf(request));
+      await registry.deregister(idOf(request), actorOf(request));
       response.status(204).end();
     });
   };
+
+const actorOf = (request: Request) => auditedActor(accessOf(request));
 
 const idOf = (request: Request): string => {
   const id = String(request.params.id).toLowerCase();

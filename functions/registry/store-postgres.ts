@@ -2,7 +2,7 @@
 Store in PostgreSQL, as sluice_system. A model is read and written whole; triggers of the tables append to `changes`.
 */
 import type pg from 'pg';
-import {type Queryable, transactionOn} from '../../events/database.ts';
+import {inNameOf, type Queryable} from '../../events/database.ts';
 import {insertIntoOutbox} from '../../events/outbox.ts';
 import {type RateColumns, toRates} from '../../events/rates.ts';
 import type {Ability, Endpoint, Environment, Health, Model, Status} from './model.ts';
@@ -107,7 +107,7 @@ export const createPostgresStore = (pool: pg.Pool): RegistryStore => ({
     (
       await select(pool, 'where m.id = (select model_id from endpoints where id = $1)', [endpoint])
     )[0],
-  change: work => transactionOn(pool)(client => work(createTransaction(client))),
+  change: (work, actor) => inNameOf(pool, actor)(client => work(createTransaction(client))),
 });
 
 const createTransaction = (client: pg.PoolClient): RegistryTransaction => ({

@@ -26,6 +26,9 @@ export type RegistryStore = Readonly<{
   /** Those of the given names that a model has, in any order. */
   known(names: readonly ModelName[]): Promise<ModelName[]>;
   findByEndpoint(endpoint: string): Promise<Model | undefined>;
-  /** All of it or nothing. */
-  change<Result>(work: (transaction: RegistryTransaction) => Promise<Result>): Promise<Result>;
+  /** All of it or nothing. `actor`: who the audit says did it; nobody did what the registry finds by itself. */
+  change<Result>(
+    work: (transaction: RegistryTransaction) => Promise<Result>,
+    actor?: string,
+  ): Promise<Result>;
 }>;

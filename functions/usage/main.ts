@@ -1,6 +1,5 @@
 /** Usage: records and rollups from batches of the log, and the query API over them. */
-import {createDirectory} from '../../events/access/directory.ts';
-import {createGuard} from '../../events/access/guard.ts';
+import {accessSettings, guardFrom} from '../../events/access/settings.ts';
 import {databaseUrl, optional, port, readConfig, secret, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {runMain} from '../../events/listen.ts';
@@ -23,7 +22,7 @@ await runMain(async () => {
     PORT: port,
     DATABASE_URL: databaseUrl,
     SOURCE_TOKEN: secret(),
-    ADMIN_KEY: secret(),
+    ...accessSettings,
     LOG_LEVEL: string('info'),
     OTEL_EXPORTER_OTLP_ENDPOINT: optional(string()),
   });
@@ -59,7 +58,7 @@ await runMain(async () => {
     onError: error => logger.warn({err: error}, 'old usage was not dropped'),
   });
   const aggregateBatch = aggregate({store, metrics});
-  const guard = createGuard({adminKey: settings.ADMIN_KEY, directory: createDirectory(pool)});
+  const guard = guardFrom(settings, pool);
   await serve({
     name: 'usage',
     port: settings.PORT,

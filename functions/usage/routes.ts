@@ -3,6 +3,7 @@ Routes: the query API of usage. A query that names an organisation sees only its
 */
 import {pipeline} from 'node:stream/promises';
 import type {Request, RequestHandler, Response, Router} from 'express';
+import {accessOf} from '../../events/access/access.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {toCsv, toJsonAnswer, toRecordAnswer} from './answer.ts';
 import {exportChunks} from './export.ts';
@@ -26,7 +27,8 @@ export const usageRoutes = ({
 }) =>
   function addRoutes(router: Router) {
     router.get('/admin/v1/usage', guard, async (request: Request, response: Response) => {
-      const {query, format} = parseQuery(request.query, now());
+      const {query: asked, format} = parseQuery(request.query, now());
+      const query = withinOrg(asked, request);
       const found = await store.query(query, rowsMax + 1);
       const truncated = found.length > rowsMax;
       const rows = found.slice(0, rowsMax);
@@ -75,6 +77,15 @@ export const usageRoutes = ({
       response.json(toRecordAnswer(record));
     });
   };
+
+/** Who names a project alone is held to its organisation by the database, and not by our SQL alone. */
+const withinOrg = <Query extends Readonly<{org?: string | undefined}>>(
+  query: Query,
+  request: Request,
+): Query => {
+  const org = query.org ?? accessOf(request).org;
+  return org === undefined ? query : {...query, org};
+};
 
 async function* prepend(first: string, rest: AsyncIterable<string>) {
   yield first;

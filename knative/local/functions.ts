@@ -34,6 +34,10 @@ const passedOn = [
 const telemetry = (environment: Environment) =>
   Object.keys(environment).filter(name => name.startsWith('OTEL_'));
 
+/** Of the OpenID provider: only to those whose manifest names it, because its client has a secret. */
+const providerOf = ({env}: Pick<FunctionPlan, 'env'>) =>
+  env.map(({name}) => name).filter(name => name.startsWith('OIDC_'));
+
 /** What a program needs to run at all on this machine. */
 const system = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'SystemRoot', 'SLUICE_LEASH_MS', 'NODE_OPTIONS'];
 
@@ -81,7 +85,7 @@ export const environmentFor = ({
   K_REVISION: `${plan.name}-00001`,
   ...bindingOf(plan, urlOfSink),
   ...fromManifest(plan, secrets),
-  ...pick(environment, [...passedOn, ...telemetry(environment)]),
+  ...pick(environment, [...passedOn, ...telemetry(environment), ...providerOf(plan)]),
   // Last, as Knative has it: nobody but the one who routes to it says where a function listens.
   PORT: '0',
 });

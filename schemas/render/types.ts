@@ -23,7 +23,7 @@ const bare = ({
 });
 
 /** Interfaces become types: those fit where an index signature is asked for. */
-const asTypes = (source: string) =>
+export const asTypes = (source: string) =>
   source
     .replaceAll(/^export interface (\w+) \{/gm, 'export type $1 = {')
     .replaceAll(/^\}$/gm, '};');

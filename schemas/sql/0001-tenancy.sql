@@ -31,17 +31,25 @@ $$;
 
 create table orgs (
   id uuid primary key,
-  name text not null unique check (length(name) between 1 and 200),
+  name text not null check (length(name) between 1 and 200),
   suspended_at timestamptz,
-  -- Deleted: nobody's any more, its keys refused, its rows kept until `purge_after`.
+  -- In the words of who suspended it.
+  suspended_reason text check (length(suspended_reason) between 1 and 500),
+  -- Deleted: nobody's any more, its keys refused, its rows kept until `purge_after`. Purged: without names and people, for ever.
   deleted_at timestamptz,
   purge_after timestamptz,
+  purged_at timestamptz,
+  check ((deleted_at is null) = (purge_after is null)),
+  check (purged_at is null or deleted_at is not null),
   -- Null: without a limit. Tokens are those of prompt and answer.
   requests_per_minute integer check (requests_per_minute > 0),
   tokens_per_minute integer check (tokens_per_minute > 0),
   parallel_requests integer check (parallel_requests > 0),
   created_at timestamptz not null default now()
 );
+-- What is purged has no name any more: all of them are called `deleted`.
+create unique index orgs_name on orgs (name) where purged_at is null;
+create index orgs_purge on orgs (purge_after) where purge_after is not null and purged_at is null;
 
 create table projects (
   id uuid primary key,
@@ -54,10 +62,12 @@ create table projects (
   parallel_requests integer check (parallel_requests > 0),
   -- The most that a client may ask for as max_tokens; of project, key and model the smallest counts. Null: no other bound.
   max_output_tokens integer check (max_output_tokens > 0),
+  -- Deleted: its keys are revoked, its name is free again, its row stays for the ledger.
+  deleted_at timestamptz,
   created_at timestamptz not null default now(),
-  unique (org_id, name),
   unique (id, org_id)
 );
+create unique index projects_name on projects (org_id, name) where deleted_at is null;
 
 create table keys (
   id uuid primary key,
@@ -69,13 +79,14 @@ create table keys (
   models text[],
   environments text[],
   -- What a key may be used for; null: all of it.
-  scopes text[],
+  scopes text[] check (scopes <@ array['inference', 'models', 'events'] and cardinality(scopes) > 0),
   expires_at timestamptz,
   revoked_at timestamptz,
   -- The secret before the last rotation, good until then.
   previous_public_id text unique,
   previous_secret_hash bytea check (length(previous_secret_hash) = 32),
   previous_expires_at timestamptz,
+  check (num_nulls(previous_public_id, previous_secret_hash, previous_expires_at) in (0, 3)),
   rotated_at timestamptz,
   requests_per_minute integer check (requests_per_minute > 0),
   tokens_per_minute integer check (tokens_per_minute > 0),
@@ -166,13 +177,15 @@ revoke all on function org_of(text, uuid) from public;
 grant execute on function org_of(text, uuid) to sluice_tenant, sluice_system;
 revoke all on function record_change() from public;
 
--- The operator's list of organisations, in the order of their ids. Arguments: an exact name or null for all, the id to
--- start after or null, the most rows. No policy lets a tenant's query see more than one organisation, so this is a function.
-create function list_orgs(only_name text, after uuid, rows_max integer) returns setof orgs
+-- A list of organisations, in the order of their ids. Arguments: an exact name or null for all, the id to start after or null, the
+-- most rows, and of whom: null for the operator, who also sees deleted ones, else the organisations of who asks.
+-- No policy lets a tenant's query see more than one organisation, so this is a function.
+create function list_orgs(only_name text, after uuid, rows_max integer, among uuid[]) returns setof orgs
 language sql stable security definer set search_path = public as $$
   select * from orgs
   where (only_name is null or name = only_name) and (after is null or id > after)
+    and (among is null or (id = any(among) and deleted_at is null))
   order by id limit least(rows_max, 1001)
 $$;
-revoke all on function list_orgs(text, uuid, integer) from public;
-grant execute on function list_orgs(text, uuid, integer) to sluice_tenant;
+revoke all on function list_orgs(text, uuid, integer, uuid[]) from public;
+grant execute on function list_orgs(text, uuid, integer, uuid[]) to sluice_tenant;

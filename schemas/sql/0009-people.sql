@@ -76,6 +76,8 @@ create table sessions (
   operator boolean not null default false,
   created_at timestamptz not null default now(),
   seen_at timestamptz not null default now(),
+  -- Unused for so long it is over.
+  idle_seconds integer not null default 3600 check (idle_seconds > 0),
   expires_at timestamptz not null
 );
 create index sessions_user on sessions (user_id);
@@ -107,7 +109,8 @@ grant select, insert, update, delete on users, sessions, login_links to sluice_s
 create function scope_of(kind text, subject uuid)
 returns table (org_id uuid, project_id uuid, suspended boolean, deleted boolean)
 language sql stable security definer set search_path = public as $$
-  select o.id, found.project_id, o.suspended_at is not null, o.deleted_at is not null
+  select o.id, found.project_id, o.suspended_at is not null,
+         o.deleted_at is not null or exists (select from projects where id = found.project_id and deleted_at is not null)
   from (
     select id as org_id, null::uuid as project_id from orgs where kind = 'org' and id = subject
     union all select p.org_id, p.id from projects p where kind = 'project' and p.id = subject
@@ -135,12 +138,17 @@ language sql stable security definer set search_path = public as $$
   ) g join orgs o on o.id = g.org_id and o.deleted_at is null
 $$;
 
--- Who a session is: null when there is none, it is over or its user is disabled. Argument: SHA-256 of its token.
+-- Who a session is: null when there is none, it is over or its user is disabled. Argument: SHA-256 of its token. That it is used is
+-- noted once a minute at most.
 create function actor_of_session(of_token bytea) returns jsonb
-language sql stable security definer set search_path = public as $$
+language sql volatile security definer set search_path = public as $$
+  update sessions set seen_at = now()
+  where token_hash = of_token and seen_at < now() - interval '1 minute'
+    and expires_at > now() and seen_at > now() - make_interval(secs => idle_seconds);
   select jsonb_build_object('id', u.id, 'name', u.email, 'operator', u.operator or s.operator, 'grants', grants_of(u.id, s.groups))
   from sessions s join users u on u.id = s.user_id
-  where s.token_hash = of_token and s.expires_at > now() and u.disabled_at is null
+  where s.token_hash = of_token and s.expires_at > now() and s.seen_at > now() - make_interval(secs => s.idle_seconds)
+    and u.disabled_at is null
 $$;
 
 -- Who the provider's subject is to us: the user, when there is one, and what its groups are worth. A machine has no user.
@@ -151,17 +159,206 @@ language sql stable security definer set search_path = public as $$
   from (select 1) one left join users u on u.issuer = of_issuer and u.subject = of_subject
 $$;
 
--- A service key by its public id: {id, name, secretHash (hex), grants}; null when it is revoked, over or unknown.
+-- A service key by its public id: {id, name, secretHash (hex), stale, grants}; stale: when it was used last is not of this minute. Null when it is revoked, over or unknown.
 create function actor_of_service_key(of_public_id text) returns jsonb
 language sql stable security definer set search_path = public as $$
-  select jsonb_build_object('id', s.id, 'name', s.name, 'secretHash', encode(s.secret_hash, 'hex'), 'grants',
+  select jsonb_build_object('id', s.id, 'name', s.name, 'secretHash', encode(s.secret_hash, 'hex'),
+    'stale', coalesce(s.last_used_at < now() - interval '1 minute', true), 'grants',
     jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('org', s.org_id, 'project', s.project_id, 'role', s.role))))
   from service_keys s join orgs o on o.id = s.org_id
   where s.public_id = of_public_id and s.revoked_at is null and o.deleted_at is null
     and (s.expires_at is null or s.expires_at > now())
 $$;
 
+-- What somebody's roles are in, by name: of the organisations and projects given, which are those of their own grants.
+create function names_of(of_orgs uuid[], of_projects uuid[]) returns table (id uuid, name text)
+language sql stable security definer set search_path = public as $$
+  select o.id, o.name from orgs o where o.id = any(of_orgs) and o.deleted_at is null
+  union all
+  select p.id, p.name from projects p where p.id = any(of_projects) and p.org_id = any(of_orgs) and p.deleted_at is null
+$$;
+revoke all on function names_of(uuid[], uuid[]) from public;
+grant execute on function names_of(uuid[], uuid[]) to sluice_tenant;
+
 revoke all on function scope_of(text, uuid), grants_of(uuid, text[]), actor_of_session(bytea),
   actor_of_subject(text, text, text[]), actor_of_service_key(text) from public;
 grant execute on function scope_of(text, uuid), actor_of_session(bytea), actor_of_subject(text, text, text[]),
   actor_of_service_key(text) to sluice_tenant, sluice_system;
+
+-- What is done to people, for sluice_tenant. Nothing of a user is seen but by who runs the platform, or of a member of the
+-- current organisation.
+
+-- Whether who changes something (`sluice.actor`) runs the platform.
+create function by_operator() returns boolean language sql stable parallel safe as $$
+  select coalesce((nullif(current_setting('sluice.actor', true), '')::jsonb ->> 'operator')::boolean, false)
+$$;
+
+create function require_operator() returns void language plpgsql stable as $$
+begin
+  if not by_operator() then
+    raise exception 'users are the operator''s' using errcode = 'insufficient_privilege';
+  end if;
+end $$;
+
+create function create_user(new_id uuid, new_email text, new_name text, is_operator boolean) returns setof users
+language plpgsql security definer set search_path = public as $$
+begin
+  perform require_operator();
+  return query insert into users (id, email, name, operator) values (new_id, new_email, new_name, is_operator) returning *;
+end $$;
+
+-- In the order of their ids. Arguments: an id or null, an email or null, the id to start after or null, the most rows.
+create function list_users(only_id uuid, only_email text, after uuid, rows_max integer) returns setof users
+language plpgsql stable security definer set search_path = public as $$
+begin
+  perform require_operator();
+  return query select * from users u
+    where (only_id is null or u.id = only_id) and (only_email is null or u.email = only_email) and (after is null or u.id > after)
+    order by u.id limit least(rows_max, 1001);
+end $$;
+
+-- Null leaves what is there. Who is disabled, or runs the platform no more, is logged in nowhere from now on.
+create function change_user(of_user uuid, new_name text, is_operator boolean, is_disabled boolean) returns setof users
+language plpgsql security definer set search_path = public as $$
+begin
+  perform require_operator();
+  if is_disabled or not is_operator then
+    delete from sessions where user_id = of_user;
+  end if;
+  if is_disabled then
+    delete from login_links where user_id = of_user;
+  end if;
+  return query update users u set
+      name = coalesce(new_name, u.name),
+      operator = coalesce(is_operator, u.operator),
+      disabled_at = case when is_disabled is null then u.disabled_at when is_disabled then coalesce(u.disabled_at, now()) end
+    where u.id = of_user returning u.*;
+end $$;
+
+-- With members, sessions and links; the audit stays. False when there is none.
+create function delete_user(of_user uuid) returns boolean
+language plpgsql security definer set search_path = public as $$
+begin
+  perform require_operator();
+  delete from users where id = of_user;
+  return found;
+end $$;
+
+-- The newest few of a user are good, so that one who asks again and again leaves no heap of them. Argument: SHA-256 of the token.
+-- No row when there is no such user; `made` is false where they are disabled.
+create function create_login_link(of_user uuid, of_token bytea) returns table (made boolean, until timestamptz)
+language plpgsql security definer set search_path = public as $$
+declare
+  links_max constant integer := 3;
+  lasts constant interval := '15 minutes';
+  is_disabled boolean;
+begin
+  perform require_operator();
+  select disabled_at is not null into is_disabled from users where id = of_user for update;
+  if not found then
+    return;
+  end if;
+  if is_disabled then
+    return query select false, null::timestamptz;
+    return;
+  end if;
+  delete from login_links where user_id = of_user and token_hash not in (
+    select l.token_hash from login_links l
+    where l.user_id = of_user and l.used_at is null and l.expires_at > now()
+    order by l.expires_at desc limit links_max - 1);
+  return query insert into login_links (token_hash, user_id, expires_at) values (of_token, of_user, now() + lasts)
+    returning true, expires_at;
+end $$;
+
+-- The user of a link, once: {id, email, name}; null when it is unknown, used or over, or its user is disabled. Of two who come with
+-- one link the second waits for the first and finds it used.
+create function use_login_link(of_token bytea) returns jsonb
+language sql volatile security definer set search_path = public as $$
+  with used as (
+    update login_links set used_at = now() where token_hash = of_token and used_at is null and expires_at > now()
+    returning user_id
+  )
+  select jsonb_build_object('id', u.id, 'email', u.email, 'name', u.name)
+  from used join users u on u.id = used.user_id where u.disabled_at is null
+$$;
+
+-- The user of an email; made where there is none, to become real with the first login of it.
+create function invite_user(new_id uuid, of_email text, of_name text) returns uuid
+language plpgsql security definer set search_path = public as $$
+declare
+  found_id uuid;
+begin
+  if current_org() is null then
+    raise exception 'an organisation invites' using errcode = 'insufficient_privilege';
+  end if;
+  insert into users (id, email, name) values (new_id, of_email, of_name) on conflict (email) do nothing;
+  select id into found_id from users where email = of_email;
+  return found_id;
+end $$;
+
+-- Members of the current organisation with what of their users is shown. Arguments as of list_users.
+create function list_members(only_id uuid, only_project uuid, only_email text, after uuid, rows_max integer)
+returns table (id uuid, org_id uuid, project_id uuid, user_id uuid, role role_name, created_at timestamptz,
+               email text, name text, invited boolean, disabled_at timestamptz, last_login_at timestamptz)
+language sql stable security definer set search_path = public as $$
+  select m.id, m.org_id, m.project_id, m.user_id, m.role, m.created_at,
+         u.email, u.name, u.issuer is null and u.last_login_at is null, u.disabled_at, u.last_login_at
+  from members m join users u on u.id = m.user_id
+  where m.org_id = current_org() and (only_id is null or m.id = only_id)
+    and (only_project is null or m.project_id = only_project) and (only_email is null or u.email = only_email)
+    and (after is null or m.id > after)
+  order by m.id limit least(rows_max, 1001)
+$$;
+
+-- A tenant deletes no row by itself, so that no statement without a condition empties a table. False when there is none.
+create function remove_member(of_member uuid) returns boolean
+language plpgsql security definer set search_path = public as $$
+begin
+  delete from members where id = of_member and org_id = current_org();
+  return found;
+end $$;
+
+create function remove_group_role(of_group_role uuid) returns boolean
+language plpgsql security definer set search_path = public as $$
+begin
+  delete from group_roles where id = of_group_role and org_id = current_org();
+  return found;
+end $$;
+
+-- Trigger body: an organisation with an owner keeps one that can log in, whoever but the operator asks. The lock of its row lets two
+-- owners who remove each other come one after the other, and each statement here sees what was committed before it.
+create function keep_an_owner() returns trigger language plpgsql security definer set search_path = public as $$
+begin
+  if old.role = 'owner' and old.project_id is null
+     and nullif(current_setting('sluice.actor', true), '') is not null and not by_operator()
+     and (tg_op = 'DELETE' or new.role <> 'owner' or new.project_id is not null or new.org_id <> old.org_id) then
+    perform from orgs where id = old.org_id for no key update;
+    if not exists (
+      select from members m join users u on u.id = m.user_id
+      where m.org_id = old.org_id and m.project_id is null and m.role = 'owner' and m.id <> old.id and u.disabled_at is null
+    ) then
+      raise exception 'the last owner stays' using errcode = 'restrict_violation';
+    end if;
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end $$;
+create trigger members_keep_an_owner before update or delete on members
+  for each row execute function keep_an_owner();
+
+-- That a key was used, told once a minute at most; who finds the row locked need not tell it again.
+create function service_key_used(of_key uuid) returns void
+language sql volatile security definer set search_path = public as $$
+  update service_keys set last_used_at = now()
+  where id = (select id from service_keys where id = of_key
+              and (last_used_at is null or last_used_at < now() - interval '1 minute') for update skip locked)
+$$;
+
+revoke all on function create_user(uuid, text, text, boolean), list_users(uuid, text, uuid, integer),
+  change_user(uuid, text, boolean, boolean), delete_user(uuid), create_login_link(uuid, bytea), use_login_link(bytea),
+  invite_user(uuid, text, text), list_members(uuid, uuid, text, uuid, integer), remove_member(uuid), remove_group_role(uuid),
+  keep_an_owner(), service_key_used(uuid) from public;
+grant execute on function create_user(uuid, text, text, boolean), list_users(uuid, text, uuid, integer),
+  change_user(uuid, text, boolean, boolean), delete_user(uuid), create_login_link(uuid, bytea), use_login_link(bytea),
+  invite_user(uuid, text, text), list_members(uuid, uuid, text, uuid, integer), remove_member(uuid), remove_group_role(uuid)
+  to sluice_tenant;
+grant execute on function service_key_used(uuid) to sluice_tenant, sluice_system;

@@ -55,7 +55,12 @@ create trigger budgets_audit after insert or update or delete on budgets
 create trigger top_ups_audit after insert on top_ups
   for each row execute function record_audit('budget', 'budget_id');
 create trigger models_audit after insert or update or delete on models
-  for each row execute function record_audit('model', 'id');
+  for each row execute function record_audit('model', 'id', 'health_at');
+-- What a probe finds is not what anybody changed.
+create trigger endpoints_audit after insert or update or delete on endpoints
+  for each row execute function record_audit('model', 'model_id', 'usage', 'tokenize', 'health', 'health_at', 'health_reason');
+create trigger prices_audit after insert on prices
+  for each row execute function record_audit('model', 'model_id');
 create trigger users_audit after insert or update or delete on users
   for each row execute function record_audit('user', 'id', 'last_login_at');
 create trigger members_audit after insert or update or delete on members
@@ -64,6 +69,26 @@ create trigger group_roles_audit after insert or update or delete on group_roles
   for each row execute function record_audit('groupRole', 'id');
 create trigger service_keys_audit after insert or update or delete on service_keys
   for each row execute function record_audit('serviceKey', 'id', 'secret_hash', 'last_used_at');
+
+-- Of a dead letter only what became of it: its event is nobody's to keep, and may have what jsonb has not (a NUL).
+create function record_letter_audit() returns trigger language plpgsql security definer set search_path = public as $$
+declare
+  actor jsonb := nullif(current_setting('sluice.actor', true), '')::jsonb;
+  about jsonb := jsonb_build_object('id', new.id, 'subscription', new.subscription, 'type', new.type, 'event_id', new.event_id);
+begin
+  if actor is not null then
+    insert into audit (org_id, actor_kind, actor_id, actor_name, operation, subject_kind, subject, before, after, request, client_address)
+    values (new.org_id, actor ->> 'kind', actor ->> 'id', actor ->> 'name', actor ->> 'operation', 'deadLetter', new.id,
+            about || jsonb_build_object('redriven_at', old.redriven_at, 'dropped_at', old.dropped_at),
+            about || jsonb_build_object('redriven_at', new.redriven_at, 'dropped_at', new.dropped_at),
+            actor ->> 'request', actor ->> 'address');
+  end if;
+  return null;
+end $$;
+revoke all on function record_letter_audit() from public;
+create trigger dead_letters_audit after update on dead_letters
+  for each row when ((old.redriven_at, old.dropped_at) is distinct from (new.redriven_at, new.dropped_at))
+  execute function record_letter_audit();
 
 alter table audit enable row level security;
 create policy audit_tenant on audit for select to sluice_tenant using (org_id = current_org());

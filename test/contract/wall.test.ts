@@ -135,7 +135,23 @@ test("another organisation's project, key or budget cannot be referred to past t
   const database = await createTestDatabase(t);
   const own = await insertTenantRows(database.pool('superuser'), 'own');
   const other = await insertTenantRows(database.pool('superuser'), 'other');
+  const user = own.user;
   const statements: ReadonlyArray<readonly [text: string, subject: string]> = [
+    [
+      `insert into members (id, org_id, project_id, user_id, role)
+       values (gen_random_uuid(), $1, $2, '${user}', 'viewer')`,
+      other.project,
+    ],
+    [
+      `insert into group_roles (id, org_id, project_id, group_name, role)
+       values (gen_random_uuid(), $1, $2, 'x', 'viewer')`,
+      other.project,
+    ],
+    [
+      `insert into service_keys (id, org_id, project_id, public_id, secret_hash, name, role)
+       values (gen_random_uuid(), $1, $2, 'x', sha256(''), 'x', 'viewer')`,
+      other.project,
+    ],
     [
       `insert into keys (id, org_id, project_id, public_id, secret_hash, name)
        values (gen_random_uuid(), $1, $2, 'x', sha256(''), 'x')`,

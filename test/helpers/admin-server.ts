@@ -5,11 +5,14 @@ In: the test. Out: a way to call it; every answer is held to the contract before
 */
 
 import type {ExecutionContext} from 'ava';
+import type {Role} from '../../events/access/access.ts';
 import {createDirectory} from '../../events/access/directory.ts';
 import {createGuard} from '../../events/access/guard.ts';
+import {hashSecret, makeServiceKey} from '../../events/api-key.ts';
 import {createPool} from '../../events/database.ts';
 import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
+import {uuidv7} from '../../events/uuid.ts';
 import {adminRoutes} from '../../functions/admin/routes.ts';
 import {createTestDatabase} from './database.ts';
 import {createOpenApi} from './openapi.ts';
@@ -40,13 +43,17 @@ export const startAdmin = async (t: ExecutionContext) => {
     method: string,
     path: string,
     body?: unknown,
-    {token = adminKey}: {token?: string | null} = {},
+    {
+      token = adminKey,
+      headers = {},
+    }: {token?: string | null; headers?: Readonly<Record<string, string>>} = {},
   ) => {
     const response = await fetch(server.url + path, {
       method,
       headers: {
         ...(token === null ? {} : {authorization: `Bearer ${token}`}),
         'content-type': 'application/json',
+        ...headers,
       },
       ...(body === undefined
         ? {}
@@ -86,7 +93,26 @@ export const startAdmin = async (t: ExecutionContext) => {
     });
     return {org: org.id, project: project.id, key: key.id, budget: budget.id};
   };
-  return {url: server.url, database, contract, send, call, create, createTenant};
+  /** Written past the API. Returns what goes into the Authorization header. */
+  const createServiceKey = async (org: string, role: Role, project?: string): Promise<string> => {
+    const {publicId, secret, text} = makeServiceKey();
+    await database.pool('superuser').query(
+      `insert into service_keys (id, org_id, project_id, public_id, secret_hash, name, role)
+       values ($1, $2, $3, $4, $5, $6, $7)`,
+      [uuidv7(), org, project, publicId, hashSecret(secret), `a ${role}`, role],
+    );
+    return text;
+  };
+  return {
+    url: server.url,
+    database,
+    contract,
+    send,
+    call,
+    create,
+    createTenant,
+    createServiceKey,
+  };
 };
 
 export type AdminServer = Awaited<ReturnType<typeof startAdmin>>;

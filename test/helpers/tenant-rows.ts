@@ -22,6 +22,10 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
     model: uuidv7(),
     deadLetter: uuidv7(),
     secondDeadLetter: uuidv7(),
+    user: uuidv7(),
+    member: uuidv7(),
+    groupRole: uuidv7(),
+    serviceKey: uuidv7(),
   };
   const insert = (table: string, row: object) =>
     client.query(
@@ -147,6 +151,26 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
      values (sha256($1::uuid::text::bytea), $1, $2, sha256(''), $1, now() + interval '1 day')`,
     [ids.org, ids.project],
   );
+  await insert('users', {id: ids.user, email: `${name}@example.org`, name});
+  const rights = {org_id: ids.org, role: 'viewer'};
+  await insert('members', {id: ids.member, ...rights, user_id: ids.user});
+  await insert('group_roles', {id: ids.groupRole, ...rights, group_name: name});
+  await insert('service_keys', {
+    id: ids.serviceKey,
+    ...rights,
+    public_id: makeApiKey().publicId,
+    secret_hash: Buffer.alloc(32),
+    name,
+  });
+  await insert('audit', {
+    org_id: ids.org,
+    actor_kind: 'user',
+    actor_id: ids.user,
+    actor_name: name,
+    operation: 'createMember',
+    subject_kind: 'member',
+    subject: ids.member,
+  });
   const endpoint = 'http://127.0.0.1/';
   await insert('usage_records', {
     month,

@@ -1,110 +1,74 @@
 /**
-Client: calls of the admin API, and what their failures mean to who typed the command.
+Client: calls of the admin API by the generated client, and what their failures mean to who typed the command.
 
-In: a method, a path, a query, a body. Out: the parsed answer, or a Failure with an exit code.
+In: a method, a path, a query, a body; or an operation by its name. Out: the parsed answer, or a Failure with an exit code. With
+--dry-run what would change something is described and not sent.
 */
+import {type Client as Api, ApiError, createClientOn, UnreachableError} from '../client/client.ts';
+import {routes} from '../client/operations.ts';
+import {
+  type Call,
+  createTransport,
+  type Notice,
+  type Transport,
+  type TransportOptions,
+} from '../client/transport.ts';
+import {DryRun, describe} from './dry-run.ts';
 import {Failure} from './failure.ts';
+import {noProgress, type Progress} from './progress.ts';
 import type {Settings} from './settings.ts';
 
 export type Item = {readonly [name: string]: unknown};
 /** What is absent is not sent. */
 export type Query = Readonly<Record<string, string | undefined>>;
-type Page = Readonly<{data: readonly Item[]; next?: string; truncated?: boolean}>;
 
 export type Client = Readonly<{
+  /** Every operation of the document, typed. */
+  api: Api;
   get<Answer = Item>(path: string, query?: Query): Promise<Answer>;
   /** Follows `next` to the end. */
   list(path: string, query?: Query): Promise<Item[]>;
   /** The text of an answer as it comes. */
   stream(path: string, query?: Query): AsyncIterable<string>;
-  send(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<Item>;
+  send(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<Item>;
 }>;
 
-export const createClient = ({
-  settings: {url, adminKey},
-  timeoutMs = 120_000,
-}: {
+export type ClientOptions = Readonly<{
   settings: Settings;
   /** A probe of many endpoints takes a while. */
   timeoutMs?: number;
-}): Client => {
-  const addressOf = (path: string, query: Query) => {
-    const address = new URL(`${url}/admin/v1${path}`);
-    for (const [name, value] of Object.entries(query)) {
-      if (value !== undefined) {
-        address.searchParams.set(name, value);
-      }
-    }
-    return address;
-  };
-  // The key is for this server, wherever it would send us.
-  const allowed = {redirect: 'manual', headers: {authorization: `Bearer ${adminKey}`}} as const;
+  dryRun?: boolean;
+  /** Nothing is shown again and again that changes something each time. */
+  watching?: boolean;
+  progress?: Progress;
+  onNotice?: (notice: Notice) => void;
+  wait?: TransportOptions['wait'];
+  newId?: () => string;
+}>;
 
-  const call = async (method: string, path: string, query: Query = {}, body?: object) => {
-    const {response, text} = await reach(async () => {
-      const response = await fetch(addressOf(path, query), {
-        ...allowed,
-        method,
-        ...(body === undefined
-          ? {}
-          : {
-              headers: {...allowed.headers, 'content-type': 'application/json'},
-              body: JSON.stringify(body),
-            }),
-        signal: AbortSignal.timeout(timeoutMs),
-      });
-      return {response, text: await response.text()};
-    });
-    const answer = text === '' ? {} : parse(text);
-    if (!response.ok || answer === undefined) {
-      throw toFailure(response.status, answer, url);
-    }
-    return answer;
-  };
+type Page = Readonly<{data: readonly Item[]; next?: string}>;
+const base = '/admin/v1';
+const readOnly = ['GET', 'HEAD'];
+/** A question that is too long for a query. */
+const questions = ['/admin/v1/usage/verify'];
 
-  const reach = async <Result>(work: () => Promise<Result>): Promise<Result> => {
-    try {
-      return await work();
-    } catch (error) {
-      const {cause, message} = error as Error & {cause?: {code?: string; message?: string}};
-      const reason = cause?.code ?? cause?.message ?? message;
-      throw new Failure('unreachable', `${url} does not answer (${reason})`, error);
-    }
-  };
-
-  /** Waits for each piece, not for the whole, as long as for an answer. */
-  async function* stream(path: string, query: Query = {}): AsyncGenerator<string, void> {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new Error('nothing came for a while')), timeoutMs);
-    try {
-      const response = await reach(() =>
-        fetch(addressOf(path, query), {...allowed, signal: late.signal}),
-      );
-      if (!response.ok) {
-        throw toFailure(response.status, parse(await reach(() => response.text())), url);
-      }
-      const decoder = new TextDecoder();
-      const reader = response.body?.getReader();
-      for (;;) {
-        const piece = await reach(async () => reader?.read());
-        timer.refresh();
-        if (!piece || piece.done) {
-          return;
-        }
-        yield decoder.decode(piece.value, {stream: true});
-      }
-    } finally {
-      clearTimeout(timer);
-      late.abort();
-    }
-  }
-
+export const createClient = ({
+  settings,
+  newId = () => globalThis.crypto.randomUUID(),
+  ...options
+}: ClientOptions): Client => {
+  const transport = watched(settings, options);
+  const call = async <Answer>(given: Omit<Call, 'path'> & {path: string}) =>
+    ((await transport.send({...given, path: base + given.path})).body ?? {}) as Answer;
+  const get = <Answer>(path: string, query?: Query) =>
+    call<Answer>({method: 'GET', path, ...(query ? {query} : {})});
   return {
-    get: <Answer>(path: string, query?: Query) => call('GET', path, query) as Promise<Answer>,
+    api: createClientOn(transport, newId),
+    get,
     async list(path, query = {}) {
       const found: Item[] = [];
       for (let after: string | undefined; ; ) {
-        const page = (await call('GET', path, {...query, after})) as unknown as Page;
+        const page = await get<Page>(path, {...query, after});
         found.push(...page.data);
         if (page.next === undefined) {
           return found;
@@ -112,18 +76,90 @@ export const createClient = ({
         after = page.next;
       }
     },
-    stream,
-    send: (method, path, body) => call(method, path, {}, body),
+    stream: (path, query) =>
+      transport.stream({method: 'GET', path: base + path, ...(query ? {query} : {})}),
+    send: (method, path, body) =>
+      call<Item>({
+        method,
+        path,
+        headers: headersOf(method, base + path, newId),
+        ...(body === undefined ? {} : {body}),
+      }),
   };
 };
 
-const parse = (text: string): Item | undefined => {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Item) : undefined;
-  } catch {
+/** Where the document says that a call can be repeated, it is sent so that it can. */
+const headersOf = (method: string, path: string, newId: () => string): Record<string, string> => {
+  const parts = path.split('/');
+  const route = Object.values(routes).find(one => {
+    const wanted = one.path.split('/');
+    return (
+      one.method === method &&
+      wanted.length === parts.length &&
+      wanted.every((part, index) => part === parts[index] || part[0] === '{')
+    );
+  });
+  const name = Object.values(route?.headers ?? {}).find(one => /^idempotency-key$/i.test(one));
+  return name === undefined ? {} : {[name]: newId()};
+};
+
+/** The transport of the generated client, with what a command line adds: --dry-run, --watch, progress, exit codes. */
+const watched = (
+  settings: Settings,
+  {
+    timeoutMs = 120_000,
+    dryRun = false,
+    watching = false,
+    progress = noProgress,
+    onNotice,
+    wait,
+  }: Omit<ClientOptions, 'settings' | 'newId'>,
+): Transport => {
+  const transport = createTransport({
+    url: settings.url,
+    token: settings.token,
+    timeoutMs,
+    ...(onNotice ? {onNotice} : {}),
+    ...(wait ? {wait} : {}),
+  });
+  const failing = <Result>(work: Promise<Result>): Promise<Result> =>
+    work.catch(error => {
+      throw toFailure(error, settings.url);
+    });
+  const send: Transport['send'] = async call => {
+    const isChange = !readOnly.includes(call.method) && !questions.includes(call.path);
+    if (isChange && watching) {
+      throw new Failure('usage', '--watch: only for what shows something');
+    }
+    if (isChange && dryRun) {
+      const {headers: _, ...read} = call;
+      const now = ['PATCH', 'DELETE'].includes(call.method)
+        ? await failing(transport.send({method: 'GET', path: read.path})).catch(unlessThere)
+        : undefined;
+      throw new DryRun(describe(call, now?.body as Item | undefined));
+    }
+    return failing(
+      progress(`waiting for ${new URL(settings.url).host}`, () => transport.send(call)),
+    );
+  };
+  return {
+    send,
+    async *stream(call) {
+      try {
+        yield* transport.stream(call);
+      } catch (error) {
+        throw toFailure(error, settings.url);
+      }
+    },
+  };
+};
+
+/** Some things can be changed and not shown. What is not there cannot be changed either. */
+const unlessThere = (error: unknown) => {
+  if (error instanceof Failure && error.status === 405) {
     return undefined;
   }
+  throw error;
 };
 
 const kinds: Readonly<Record<number, 'usage' | 'refused' | 'notFound'>> = {
@@ -134,13 +170,13 @@ const kinds: Readonly<Record<number, 'usage' | 'refused' | 'notFound'>> = {
   413: 'usage',
 };
 
-const toFailure = (status: number, problem: Item | undefined, url: string) => {
-  if (typeof problem?.code !== 'string') {
-    return new Failure('failed', `${url} answered ${status} with what is no answer of Sluice`);
+const toFailure = (error: unknown, url: string): unknown => {
+  if (error instanceof UnreachableError) {
+    return new Failure('unreachable', error.message, error);
   }
-  const detail = String(problem.detail ?? problem.title);
-  return new Failure(
-    kinds[status] ?? 'failed',
-    status === 401 ? `the admin key is not the one of ${url}` : detail,
-  );
+  if (!(error instanceof ApiError)) {
+    return error;
+  }
+  const message = error.status === 401 ? `${url} does not take this key` : error.detail;
+  return new Failure(kinds[error.status] ?? 'failed', message, error, error.status);
 };

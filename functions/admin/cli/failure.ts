@@ -8,7 +8,7 @@ export const exitCodes = {
   usage: 2,
   /** No answer came. */
   unreachable: 3,
-  /** The admin key is wrong or may not do this. */
+  /** The key is wrong or may not do this. */
   refused: 4,
   notFound: 5,
 } as const;
@@ -20,15 +20,18 @@ Exit codes:
   1  failed: the server could not do it
   2  usage: the command line, a setting or a value is wrong
   3  unreachable: no answer came
-  4  refused: the admin key is wrong
+  4  refused: the key is wrong, or may not do this
   5  not found`;
 
 export class Failure extends Error {
   override readonly name = 'Failure';
   readonly exitCode: number;
+  /** Of the server's answer, where it was one. */
+  readonly status: number | undefined;
 
-  constructor(kind: keyof typeof exitCodes, message: string, cause?: unknown) {
+  constructor(kind: keyof typeof exitCodes, message: string, cause?: unknown, status?: number) {
     super(message, {cause});
     this.exitCode = exitCodes[kind];
+    this.status = status;
   }
 }

@@ -17,6 +17,7 @@ type RoutingOptions = Readonly<{
 export type RegisterOptions = RoutingOptions &
   Readonly<{
     json?: boolean;
+    quiet?: boolean;
     csv?: boolean;
     environment: string;
     endpoint: string[];

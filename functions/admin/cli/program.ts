@@ -11,13 +11,20 @@ import {deadLetterCommand} from './deadletter.ts';
 import {eventsCommand} from './events.ts';
 import {explainCommand} from './explain.ts';
 import {exitCodes, exitCodesText, Failure} from './failure.ts';
+import {groupRoleCommand} from './group-role.ts';
+import {keyCommand} from './key.ts';
 import {ledgerCommand} from './ledger.ts';
 import {limitCommand} from './limit.ts';
+import {memberCommand} from './member.ts';
 import {modelCommand} from './model.ts';
+import {orgCommand} from './org.ts';
+import {projectCommand} from './project.ts';
+import {serviceKeyCommand} from './service-key.ts';
 import {readSettings} from './settings.ts';
 import {usageCommand} from './usage.ts';
 import {usageExportCommand} from './usage-export.ts';
 import {usageVerifyCommand} from './usage-verify.ts';
+import {userCommand} from './user.ts';
 
 export type Surroundings = Readonly<{
   environment: Readonly<Record<string, string | undefined>>;
@@ -70,6 +77,13 @@ const createProgram = (context: Context, environment: Surroundings['environment'
 The server: SLUICE_URL and SLUICE_ADMIN_KEY, or .sluice/dev.json of this folder.
 ${exitCodesText}`,
     );
+  orgCommand(program, context);
+  projectCommand(program, context);
+  userCommand(program, context);
+  memberCommand(program, context);
+  groupRoleCommand(program, context);
+  keyCommand(program, context);
+  serviceKeyCommand(program, context);
   const usage = usageCommand(program, context);
   usageExportCommand(usage, context);
   usageVerifyCommand(usage, context);

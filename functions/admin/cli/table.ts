@@ -30,7 +30,7 @@ export const toCsv = (columns: readonly Column[], items: readonly Item[]): strin
 const quote = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 const bold = (text: string) => `\u001b[1m${text}\u001b[22m`;
-const printable = (text: string) => text.replace(/\p{Cc}/gu, '\u{fffd}');
+export const printable = (text: string) => text.replace(/\p{Cc}/gu, '\u{fffd}');
 
 export const toTable = (
   columns: readonly Column[],

@@ -27,6 +27,7 @@ import {ceilingOf} from './ceiling.ts';
 import {type HoldParts, hold, release} from './hold.ts';
 import {splice} from './members.ts';
 import type {Operation} from './operation.ts';
+import {type Rechecks, refuseIfChanged} from './still-let-in.ts';
 
 export type BeginParts = HoldParts &
   Readonly<{
@@ -34,6 +35,7 @@ export type BeginParts = HoldParts &
     requestLimits: Pick<RequestLimits, 'enter' | 'limitTokens'>;
     router: Pick<Router, 'refusal' | 'acquire'>;
     limits: Pick<Limits, 'requestMs'>;
+    principals: Rechecks;
     tracing: Tracing;
     runExchange: (exchange: Exchange) => void;
   }>;
@@ -91,10 +93,17 @@ export const begin = async (
   const span = startSpan(parts.tracing, arrival, {operation, model, request});
   known.trace = traceIdOf(span.traceparent);
   const refusals = model === running.model ? arrival.response : (nobody as never);
-  const held = await hold(parts, {principal, operation, model, response, refusals}).catch(error => {
+  const refuse = (error: unknown) => {
     span.end(undefined, asSluiceError(error).code);
     throw error;
-  });
+  };
+  const held = await hold(parts, {principal, operation, model, response, refusals}).catch(refuse);
+  if (!parts.principals.isCurrent(principal)) {
+    await refuseIfChanged(parts.principals, principal).catch(error => {
+      release(held);
+      return refuse(error);
+    });
+  }
   span.event('held');
   const nowMs = performance.now();
   running.untilMs ??= nowMs + parts.limits.requestMs;

@@ -13,6 +13,7 @@ import type {Gather} from '../log/gather.ts';
 import type {Patience} from '../log/patience.ts';
 import type {Place, Router, Waiting} from '../routing/router.ts';
 import type {Ending, Facts} from './facts.ts';
+import type {Going} from './state.ts';
 import type {Retried, Upstream} from './upstream.ts';
 
 /** Who is at the other end of the connection, for the log. Read on arrival: a socket that is gone tells no address. */
@@ -86,6 +87,8 @@ export type ExchangeParts = Readonly<{
   router: Pick<Router, 'acquire'>;
   limits: Pick<Limits, 'firstCommentMs' | 'commentMs'>;
   logger: Logger;
+  /** Whoever cuts requests off finds them there. */
+  open?: Readonly<{add(going: Going): void; delete(going: Going): void}>;
   onEnd: (exchange: Exchange, ending: Ending, error: SluiceError | undefined) => void;
   /** It goes out to the model server. */
   onSent?: (exchange: Exchange) => void;

@@ -14,8 +14,10 @@ import type {Outcome} from './facts.ts';
 import type {Going, State} from './state.ts';
 import type {Left, Sent} from './upstream.ts';
 
-const isFirstEnd = (state: State) => {
+const isFirstEnd = (going: Going) => {
+  const {parts, state} = going;
   const isFirst = !state.ended;
+  parts.open?.delete(going);
   state.ended = true;
   clearTimeout(state.deadline);
   clearTimeout(state.comments);
@@ -67,7 +69,7 @@ export const finish = (
   charge: Charge | undefined,
 ) => {
   const {state} = going;
-  if (!isFirstEnd(state)) {
+  if (!isFirstEnd(going)) {
     return;
   }
   if (outcome !== 'completed') {
@@ -85,7 +87,7 @@ export const giveUp = (going: Going, error: SluiceError) => {
   const {exchange, state} = going;
   if (!exchange.fallBack || state.sent) {
     fail(going, 'upstream_error', error);
-  } else if (isFirstEnd(state)) {
+  } else if (isFirstEnd(going)) {
     const ending = settleWith(going, {
       outcome: 'upstream_error',
       error,
@@ -104,7 +106,7 @@ export const leave = (going: Going, outcome: Outcome, error?: SluiceError) => {
     finish(going, outcome, error, received(state));
     return;
   }
-  if (!isFirstEnd(state)) {
+  if (!isFirstEnd(going)) {
     return;
   }
   let isOver = false;

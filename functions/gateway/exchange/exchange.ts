@@ -18,6 +18,7 @@ export const createExchanges = (parts: ExchangeParts) =>
     const {response, untilMs, facts, place} = exchange;
     const state = newState();
     const going: Going = {parts, exchange, state};
+    parts.open?.add(going);
     state.deadline = setTimeout(onDeadline, Math.max(untilMs - performance.now(), 1), going);
     response.once('close', () => {
       if (!response.writableFinished) {

@@ -9,6 +9,7 @@ import {SluiceError} from '../../../events/errors.ts';
 import type {Limits} from '../../../events/limits.ts';
 import type {Metrics} from '../../../events/metrics.ts';
 import type {Logger} from '../../../events/telemetry.ts';
+import {requireScope} from '../../auth/denial.ts';
 import type {Catalogue} from '../../registry/catalogue.ts';
 import {type createInference, newRequestId} from '../admission/inference.ts';
 import {callerOf} from '../exchange/admitted.ts';
@@ -145,6 +146,7 @@ const handle = async (parts: ServerParts, incoming: Incoming): Promise<void> => 
   }
   const principal = await authenticate(parts, keyOf(request, path));
   known.principal = principal;
+  requireScope(principal, route.method === 'POST' ? 'inference' : 'models');
   if (route.method === 'POST') {
     checkEncoding(request);
     const {name} = route.form;

@@ -1,0 +1,30 @@
+/**
+Still let in: a key that passed when its request arrived may be revoked while the body comes, or while the request waits for a lease.
+
+In: the principal as it was on arrival. Out: nothing, at once where nothing of it changed; or what the client is told. It is asked
+right before a request begins, so that none begins that would be refused if it came now.
+*/
+import {SluiceError} from '../../../events/errors.ts';
+import {toError} from '../../auth/denial.ts';
+import type {Principal} from '../../auth/principal.ts';
+import type {Principals} from '../../auth/principals.ts';
+import {withDeadline} from '../deadline.ts';
+
+export type Rechecks = Pick<Principals, 'isCurrent' | 'recheck'>;
+
+const recheckMs = 2_000;
+
+export const refuseIfChanged = async (principals: Rechecks, principal: Principal) => {
+  const denied = await withDeadline(
+    principals.recheck(principal),
+    recheckMs,
+    'the key was not read',
+  ).catch(cause => {
+    throw cause instanceof SluiceError
+      ? cause
+      : new SluiceError('unavailable', 'the key could not be read', {retryAfterSeconds: 1, cause});
+  });
+  if (denied !== undefined) {
+    throw toError(denied);
+  }
+};

@@ -1,0 +1,96 @@
+import test from 'ava';
+import {startAdmin} from '../helpers/admin-server.ts';
+
+const resources = async (t: Parameters<typeof startAdmin>[0]) => {
+  const admin = await startAdmin(t);
+  const {org, project, key, budget} = await admin.createTenant('acme');
+  return {
+    admin,
+    budget,
+    all: [
+      {path: `/admin/v1/orgs/${org}`, change: {requestsPerMinute: 7}},
+      {path: `/admin/v1/projects/${project}`, change: {keepResults: true}},
+      {path: `/admin/v1/keys/${key}`, change: {maxOutputTokens: 9}},
+      {path: `/admin/v1/budgets/${budget}`, change: {paused: true}},
+    ],
+  };
+};
+
+const tagOf = ({headers}: {headers: Headers}) => headers.get('etag') as string;
+
+test('who has the state that there is gets 304, and who changes another one 412', async t => {
+  const {admin, all} = await resources(t);
+  for (const {path, change} of all) {
+    const tag = tagOf(await admin.call('GET', path));
+    t.regex(tag, /^"[A-Za-z0-9_-]{27}"$/);
+    for (const known of [tag, '*', `W/${tag}`, `"other", ${tag}`]) {
+      const answer = await admin.call('GET', path, undefined, {headers: {'if-none-match': known}});
+      t.is(answer.status, 304, `${path} ${known}`);
+      t.is(tagOf(answer), tag);
+      t.is(answer.text, '');
+    }
+    const other = {headers: {'if-none-match': '"other"'}};
+    t.is((await admin.call('GET', path, undefined, other)).status, 200);
+    for (const header of [{'if-match': '"other"'}, {'if-match': `W/${tag}`}, {'if-none-match': '*'}]) {
+      const answer = await admin.call('PATCH', path, change, {headers: header});
+      t.like(answer, {status: 412, body: {code: 'precondition_failed'}}, JSON.stringify(header));
+    }
+    const changed = await admin.call('PATCH', path, change, {headers: {'if-match': tag}});
+    t.is(changed.status, 200, changed.text);
+    t.not(tagOf(changed), tag, path);
+    t.is(tagOf(await admin.call('GET', path)), tagOf(changed), path);
+    t.is((await admin.call('PATCH', path, change, {headers: {'if-match': tag}})).status, 412);
+    t.is((await admin.call('PATCH', path, change, {headers: {'if-match': '*'}})).status, 200);
+  }
+});
+
+test('of two who change the same state at once one wins', async t => {
+  const {admin, all} = await resources(t);
+  for (const {path, change} of all) {
+    const headers = {'if-match': tagOf(await admin.call('GET', path))};
+    const answers = await Promise.all(
+      Array.from({length: 4}, () => admin.call('PATCH', path, change, {headers})),
+    );
+    t.deepEqual(answers.map(({status}) => status).sort(), [200, 412, 412, 412], path);
+  }
+});
+
+test('money that is spent is no other state of a budget', async t => {
+  const {admin, budget} = await resources(t);
+  const path = `/admin/v1/budgets/${budget}`;
+  const before = await admin.call('GET', path);
+  await admin.database.pool('superuser').query(
+    `insert into windows (id, org_id, budget_id, starts_at, ends_at, "limit", ceiling, spent)
+     select gen_random_uuid(), b.org_id, b.id, w.starts_at, w.ends_at, b."limit", b."limit", 1000000000
+     from budgets b, window_bounds(b.period, b.time_zone, now()) w where b.id = $1`,
+    [budget],
+  );
+  const after = await admin.call('GET', path);
+  t.is(after.body.spent, '1.00');
+  t.is(tagOf(after), tagOf(before));
+  await admin.create(`${path}/top-ups`, {amount: '1.00'});
+  t.not(tagOf(await admin.call('GET', path)), tagOf(before));
+});
+
+test('a malformed tag is 400', async t => {
+  const {admin, all} = await resources(t);
+  for (const name of ['if-match', 'if-none-match'] as const) {
+    for (const value of ['', 'x', '"open', '"a" "b"', 'w/"a"', '*, "a"', '"a",']) {
+      const {path, change} = all[0] as (typeof all)[number];
+      const answer = await admin.call('PATCH', path, change, {headers: {[name]: value}});
+      t.is(answer.status, 400, `${name}: ${value}`);
+      t.is(String(answer.body.parameter).toLowerCase(), name);
+    }
+  }
+});
+
+test('a key that is not in the state that is meant is not revoked', async t => {
+  const {admin, all} = await resources(t);
+  const {path} = all[2] as (typeof all)[number];
+  const tag = tagOf(await admin.call('GET', path));
+  const meant = (value: string) =>
+    admin.call('DELETE', path, undefined, {headers: {'if-match': value}});
+  t.is((await meant('"other"')).status, 412);
+  t.false('revokedAt' in (await admin.call('GET', path)).body);
+  t.is((await meant(tag)).status, 204);
+});
