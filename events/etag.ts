@@ -10,6 +10,7 @@ import type {Request, Response} from 'express';
 import {SluiceError} from './errors.ts';
 
 type Tags = '*' | ReadonlyArray<Readonly<{tag: string; weak: boolean}>>;
+type Secret = string | readonly string[];
 type Header = 'if-match' | 'if-none-match';
 
 /** Changes by itself, or is shown once. */
@@ -31,9 +32,12 @@ const names: Readonly<Record<Header, string>> = {
 const listPattern = /^\s*(W\/)?"[!#-~\x80-\xff]*"(\s*,\s*(W\/)?"[!#-~\x80-\xff]*")*\s*$/;
 const tagPattern = /(W\/)?("[^"]*")/g;
 
-/** `secret`: the field that only the answer to a creation has. */
-export const etagOf = (view: object, {secret}: {secret?: string | undefined} = {}): string => {
-  const settable = Object.entries(view).filter(([name]) => !passing.has(name) && name !== secret);
+/** `secret`: fields that only the answer to a creation has. */
+export const etagOf = (view: object, {secret = []}: {secret?: Secret | undefined} = {}): string => {
+  const shownOnce = [secret].flat();
+  const settable = Object.entries(view).filter(
+    ([name]) => !passing.has(name) && !shownOnce.includes(name),
+  );
   return `"${hash('sha256', canonical(Object.fromEntries(settable)), 'base64url').slice(0, 27)}"`;
 };
 
@@ -52,11 +56,12 @@ wins. It is not called where the request says nothing of the state.
 export const requireMatch = async (request: Request, read: () => Promise<object>) => {
   const {headers} = request;
   if (headers['if-match'] !== undefined || headers['if-none-match'] !== undefined) {
-    refuseOther(request, await read());
+    requireState(request, await read());
   }
 };
 
-const refuseOther = (request: Request, view: object) => {
+/** The same where the resource is at hand. */
+export const requireState = (request: Request, view: object) => {
   const tag = etagOf(view);
   const wanted = tagsIn(request, 'if-match');
   // A weak tag never matches here: RFC 9110, 13.1.1.
@@ -76,16 +81,28 @@ export const sendResource = (
   request: Request,
   response: Response,
   view: object,
-  {status = 200, secret, json}: {status?: number; secret?: string; json?: string} = {},
+  {
+    status = 200,
+    secret,
+    json,
+    state = view,
+  }: {
+    status?: number;
+    secret?: Secret;
+    /** The view as text, where JSON.stringify would write it otherwise. */
+    json?: string;
+    /** What the tag is of, where more of the view passes than its fields say. */
+    state?: object;
+  } = {},
 ) => {
-  const tag = etagOf(view, {secret});
+  const tag = etagOf(state, {secret});
   response.set('ETag', tag);
   if (request.method === 'GET' || request.method === 'HEAD') {
     if (isKnown(request, tag)) {
       response.status(304).end();
       return;
     }
-    refuseOther(request, view);
+    requireState(request, state);
   }
   response.status(status);
   if (json === undefined) {

@@ -1,5 +1,94 @@
 /** Rendered from schemas/events by `npm run render`; do not edit. */
 /**
+ * Somebody changed something by the admin API. Without secrets and their hashes; the event is in the transaction of the change.
+ *
+ * `dev.sluice.audit.recorded.v1`
+ */
+export type AuditRecorded = {
+  /**
+   * The entry: GET /admin/v1/audit/{id}
+   */
+  audit: string;
+  actor: {
+    kind: 'operator' | 'user' | 'service' | 'machine';
+    id: string;
+    name: string;
+  };
+  /**
+   * Its operationId in the OpenAPI document
+   */
+  operation: string;
+  subjectKind: string;
+  subject: string;
+  /**
+   * Absent where it was made
+   */
+  before?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Absent where it is gone
+   */
+  after?: {
+    [k: string]: unknown;
+  };
+  /**
+   * before and after are too large for an event; the entry has them
+   */
+  partial?: true;
+  request?: string;
+};
+
+/**
+ * The reply to dev.sluice.auth.check.requested.v1, without the key.
+ *
+ * `dev.sluice.auth.check.completed.v1`
+ */
+export type AuthCheckCompleted = {
+  /**
+   * Whether the key may pass.
+   */
+  allowed: boolean;
+  /**
+   * Why not: the request is none, the key is unknown, revoked or expired, its organisation is suspended, or it may not be used in this environment, for this, or with this model.
+   */
+  reason?: 'malformed' | 'unauthorized' | 'suspended' | 'environment' | 'scope' | 'model';
+  /**
+   * The organisation of the key. This and what follows are there when it is allowed.
+   */
+  org?: string;
+  project?: string;
+  /**
+   * The id of the key, which is no secret.
+   */
+  key?: string;
+  /**
+   * What the key may be used for.
+   */
+  scopes?: string[];
+};
+
+/**
+ * A producer of events asks whether a key may pass. It has a secret in it, so it is posted to the function auth itself, with the bearer token of sources, and never sent by a broker or a log.
+ *
+ * `dev.sluice.auth.check.requested.v1`
+ */
+export type AuthCheckRequested = {
+  /**
+   * The API key that came.
+   */
+  key: string;
+  /**
+   * What it is to be used for; without one any key passes that is good for something.
+   */
+  scope?: 'inference' | 'models' | 'events';
+  /**
+   * The model that it is to be used with.
+   */
+  model?: string;
+};
+
+/**
  * A window's charges reached its limit. Once a window.
  *
  * `dev.sluice.budget.exhausted.v1`
@@ -623,6 +712,54 @@ export type ModelRegistered = {
 };
 
 /**
+ * An organisation was deleted. Until the purge it can be restored.
+ *
+ * `dev.sluice.org.deleted.v1`
+ */
+export type OrgDeleted = {
+  org: string;
+  /**
+   * From then on its people, names and secrets are removed.
+   */
+  purgeAfter: string;
+};
+
+/**
+ * A deleted organisation is there again, as it was.
+ *
+ * `dev.sluice.org.restored.v1`
+ */
+export type OrgRestored = {
+  org: string;
+};
+
+/**
+ * A suspended organisation may use its keys again.
+ *
+ * `dev.sluice.org.resumed.v1`
+ */
+export type OrgResumed = {
+  org: string;
+};
+
+/**
+ * An organisation was suspended: none of its keys begins a request any more.
+ *
+ * `dev.sluice.org.suspended.v1`
+ */
+export type OrgSuspended = {
+  org: string;
+  /**
+   * Whether its running requests were ended too.
+   */
+  now: boolean;
+  /**
+   * In the words of who suspended it.
+   */
+  reason?: string;
+};
+
+/**
  * A marker: settle by policy every request of this organisation whose deadline was before the given instant.
  *
  * `dev.sluice.settlement.due.v1`
@@ -758,6 +895,9 @@ export type WorldGreeted = {
 
 /** The data of each type of event. */
 export type EventData = {
+  'dev.sluice.audit.recorded.v1': AuditRecorded;
+  'dev.sluice.auth.check.completed.v1': AuthCheckCompleted;
+  'dev.sluice.auth.check.requested.v1': AuthCheckRequested;
   'dev.sluice.budget.exhausted.v1': BudgetExhausted;
   'dev.sluice.budget.threshold.reached.v1': BudgetThresholdReached;
   'dev.sluice.budget.toppedup.v1': BudgetToppedup;
@@ -776,6 +916,10 @@ export type EventData = {
   'dev.sluice.model.enabled.v1': ModelEnabled;
   'dev.sluice.model.health.changed.v1': ModelHealthChanged;
   'dev.sluice.model.registered.v1': ModelRegistered;
+  'dev.sluice.org.deleted.v1': OrgDeleted;
+  'dev.sluice.org.restored.v1': OrgRestored;
+  'dev.sluice.org.resumed.v1': OrgResumed;
+  'dev.sluice.org.suspended.v1': OrgSuspended;
   'dev.sluice.settlement.due.v1': SettlementDue;
   'dev.sluice.usage.implausible.v1': UsageImplausible;
   'dev.sluice.usage.recorded.v1': UsageRecorded;
@@ -784,6 +928,9 @@ export type EventData = {
 
 /** Every type of the catalogue. */
 export const eventTypes = [
+  'dev.sluice.audit.recorded.v1',
+  'dev.sluice.auth.check.completed.v1',
+  'dev.sluice.auth.check.requested.v1',
   'dev.sluice.budget.exhausted.v1',
   'dev.sluice.budget.threshold.reached.v1',
   'dev.sluice.budget.toppedup.v1',
@@ -802,6 +949,10 @@ export const eventTypes = [
   'dev.sluice.model.enabled.v1',
   'dev.sluice.model.health.changed.v1',
   'dev.sluice.model.registered.v1',
+  'dev.sluice.org.deleted.v1',
+  'dev.sluice.org.restored.v1',
+  'dev.sluice.org.resumed.v1',
+  'dev.sluice.org.suspended.v1',
   'dev.sluice.settlement.due.v1',
   'dev.sluice.usage.implausible.v1',
   'dev.sluice.usage.recorded.v1',

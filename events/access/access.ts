@@ -43,6 +43,7 @@ export type SubjectKind =
   | 'groupRole'
   | 'serviceKey'
   | 'deadLetter'
+  | 'audit'
   | 'request';
 
 /** What an operation asks of who calls it: `x-access` of its OpenAPI document. */
@@ -51,7 +52,7 @@ export type Need = Readonly<{
   role: Role | 'operator' | 'anyone';
   /** Where the subject is the organisation as a whole; absent: `role`. */
   orgRole?: Role | 'operator';
-  /** A role in any project of the organisation is enough; the handler shows them their own. */
+  /** Where the subject is the organisation as a whole, any role in a project of it is a viewer's; the handler shows them their own. */
   projectMembers?: boolean;
   subjects: ReadonlyArray<
     Readonly<{

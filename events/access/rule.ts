@@ -33,10 +33,6 @@ export const projectsOf = (
     : own.flatMap(({project}) => project ?? []);
 };
 
-/** The strongest role of an actor in an organisation or in any project of it. */
-const roleAnywhereIn = ({grants}: Pick<Actor, 'grants'>, org: string): Role | undefined =>
-  roles.findLast(role => grants.some(grant => grant.role === role && grant.org === org));
-
 export const isAtLeast = (role: Role, needed: Role) => roles.indexOf(role) >= roles.indexOf(needed);
 
 /**
@@ -65,15 +61,13 @@ export const decide = (
     return 'hidden';
   }
   const [project] = projects;
+  // A role in one project shows that the organisation is there; where the need says so, to look at it.
+  const isNear = project === undefined && actor.grants.some(({org}) => org === first.org);
   const own =
-    projectMembers && project === undefined
-      ? roleAnywhereIn(actor, first.org)
-      : roleIn(actor, {org: first.org, ...(project === undefined ? {} : {project})});
+    roleIn(actor, {org: first.org, ...(project === undefined ? {} : {project})}) ??
+    (isNear && projectMembers ? 'viewer' : undefined);
   if (own === undefined) {
-    // A role in one project shows that the organisation is there, and no more.
-    return actor.grants.some(({org}) => org === first.org) && project === undefined
-      ? 'forbidden'
-      : 'hidden';
+    return isNear ? 'forbidden' : 'hidden';
   }
   const needed = project === undefined ? (orgRole ?? role) : role;
   if (needed === 'operator' || !isAtLeast(own, needed) || (changes && first.suspended)) {

@@ -13,7 +13,9 @@ import {SluiceError} from '../../events/errors.ts';
 import {sendResource} from '../../events/etag.ts';
 import {bodyOf} from '../../events/json-body.ts';
 
-export type Answered<View> = Readonly<{view: View; replayed: boolean; secret?: string | undefined}>;
+export type Answered<View> = Readonly<{view: View; replayed: boolean; secret?: Secret | undefined}>;
+/** What is shown once: the names of fields. */
+type Secret = string | readonly string[];
 type Work<View> = (client: pg.PoolClient, org: string) => Promise<View>;
 type Claim = Readonly<{
   state: 'new' | 'known' | 'running' | 'full';
@@ -36,11 +38,11 @@ const sha256 = (...parts: ReadonlyArray<string | Buffer>) =>
 const claimText = {name: 'claim-answer', text: 'select * from claim_answer($1, $2, $3)'};
 const keepText = {name: 'keep-answer', text: 'select keep_answer($1, $2, $3, $4, $5)'};
 
-/** Gives the work of a transaction, to be run by a `Tenancy`. `secret` names the field that is shown once. */
+/** Gives the work of a transaction, to be run by a `Tenancy`. */
 export const answerOnce = <View extends object | undefined>(
   request: Request,
   work: Work<View>,
-  {secret}: {secret?: string} = {},
+  {secret}: {secret?: Secret} = {},
 ) => {
   const key = keyOf(request);
   return async function once(client: pg.PoolClient, org = ''): Promise<Answered<View>> {
@@ -86,20 +88,26 @@ export const sendOnce = <View extends object | undefined>(
   sendResource(request, response, view, {status, ...(secret === undefined ? {} : {secret})});
 };
 
-const withoutSecret = (view: object, secret: string | undefined) =>
+const withoutSecret = (view: object, secret: Secret | undefined) =>
   secret === undefined
     ? view
     : {
-        ...Object.fromEntries(Object.entries(view).filter(([name]) => name !== secret)),
+        ...Object.fromEntries(
+          Object.entries(view).filter(([name]) => ![secret].flat().includes(name)),
+        ),
         secretShown: false,
       };
 
 const keyOf = ({headers}: Request): string | undefined => {
   const key = headers['idempotency-key'];
   if (key !== undefined && !/^[\x20-\x7e]{1,255}$/.test(String(key))) {
-    throw new SluiceError('bad_request', `${header}: expected 1 to 255 printable ASCII characters`, {
-      parameter: header,
-    });
+    throw new SluiceError(
+      'bad_request',
+      `${header}: expected 1 to 255 printable ASCII characters`,
+      {
+        parameter: header,
+      },
+    );
   }
   return key === undefined ? undefined : String(key);
 };

@@ -35,7 +35,7 @@ export type Contract = Readonly<{
   query<Query>(operation: string, value: Fields): Query;
 }>;
 
-const contractFile = new URL('../../schemas/http/admin.yaml', import.meta.url);
+export const contractFile = new URL('../../schemas/http/admin.yaml', import.meta.url);
 const documentId = 'admin.yaml';
 const pointerPart = (text: string) => text.replaceAll('~', '~0').replaceAll('/', '~1');
 

@@ -7,7 +7,9 @@ import type {Request, Router} from 'express';
 import type pg from 'pg';
 import type {Role} from '../../events/access/access.ts';
 import {SluiceError} from '../../events/errors.ts';
+import {requireMatch, sendResource} from '../../events/etag.ts';
 import {readJson} from '../../events/json-body.ts';
+import {answerOnce, sendOnce} from './answer-once.ts';
 import type {Dependencies} from './dependencies.ts';
 import {placeOf, refuseAbove} from './granting.ts';
 import {type PageQuery, toPage} from './page.ts';
@@ -43,17 +45,21 @@ export const groupRoleRoutes = ({contract, tenancy, newId}: Dependencies) =>
         'createGroupRole',
         readJson(request),
       );
-      const row = await tenancy(request)
-        .owning('org', idIn(request, 'org'), async (client, org) => {
-          refuseAbove(request, placeOf(org, project), role);
-          const {rows} = await client.query<Row>(insertText, [newId(), org, project, group, role]);
-          return rows[0] as Row;
-        })
+      const create = answerOnce(request, async (client, org) => {
+        refuseAbove(request, placeOf(org, project), role);
+        const {rows} = await client.query<Row>(insertText, [newId(), org, project, group, role]);
+        return toView(rows[0] as Row);
+      });
+      const answer = await tenancy(request)
+        .owning('org', idIn(request, 'org'), create)
         .catch(refuseForeignProject(project))
         .catch(
           refuseTaken(`${JSON.stringify(group)} has a role here already; change that`, 'group'),
         );
-      response.status(201).location(`/admin/v1/group-roles/${row.id}`).json(toView(row));
+      sendOnce(request, response, answer, {
+        status: 201,
+        location: ({id}) => `/admin/v1/group-roles/${id}`,
+      });
     });
 
     router.get(path, async (request, response) => {
@@ -71,7 +77,7 @@ export const groupRoleRoutes = ({contract, tenancy, newId}: Dependencies) =>
       contract.query('getGroupRole', request.query);
       const id = idIn(request, 'id');
       const row = await tenancy(request).owning('groupRole', id, client => find(client, id));
-      response.json(toView(row));
+      sendResource(request, response, toView(row));
     });
 
     router.patch('/admin/v1/group-roles/:id', async (request, response) => {
@@ -82,7 +88,7 @@ export const groupRoleRoutes = ({contract, tenancy, newId}: Dependencies) =>
         const {rows} = await client.query<Row>(updateText, [id, role]);
         return rows[0] as Row;
       });
-      response.json(toView(row));
+      sendResource(request, response, toView(row));
     });
 
     router.delete('/admin/v1/group-roles/:id', async (request, response) => {
@@ -110,6 +116,7 @@ const lock = async (
 ) => {
   const row = await find(client, id, `${findText} for update`);
   refuseAbove(request, placeOf(row.org_id, row.project_id), row.role, ...granted);
+  await requireMatch(request, async () => toView(row));
 };
 
 const toView = (row: Row) => ({

@@ -8,6 +8,7 @@ import {randomBytes} from 'node:crypto';
 import type {Router} from 'express';
 import {hashToken, makeSessionToken} from '../../events/access/session.ts';
 import {SluiceError} from '../../events/errors.ts';
+import {answerOnce, sendOnce} from './answer-once.ts';
 import type {Dependencies} from './dependencies.ts';
 import {idIn} from './tenancy.ts';
 import {noUser} from './users.ts';
@@ -26,18 +27,24 @@ export const loginLinkRoutes = ({
       contract.query('createLoginLink', request.query);
       const user = idIn(request, 'id');
       const token = makeSessionToken(random);
-      const {rows} = await tenancy(request).operator(client =>
-        client.query<Row>(insertText, [user, hashToken(token)]),
+      const create = answerOnce(
+        request,
+        async client => {
+          const {rows} = await client.query<Row>(insertText, [user, hashToken(token)]);
+          const [link] = rows;
+          if (!link) {
+            throw noUser(user);
+          }
+          if (!link.made) {
+            throw new SluiceError('conflict', `user ${user} is disabled, so no link logs them in`, {
+              parameter: 'id',
+            });
+          }
+          return {user, token, path: `/auth/link#${token}`, expiresAt: link.until};
+        },
+        {secret: ['token', 'path']},
       );
-      const [link] = rows;
-      if (!link) {
-        throw noUser(user);
-      }
-      if (!link.made) {
-        throw new SluiceError('conflict', `user ${user} is disabled, so no link logs them in`, {
-          parameter: 'id',
-        });
-      }
-      response.status(201).json({user, token, path: `/auth/link#${token}`, expiresAt: link.until});
+      const answer = await tenancy(request).operator(create);
+      sendOnce(request, response, answer, {status: 201});
     });
   };

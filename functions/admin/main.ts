@@ -1,10 +1,11 @@
 /** Admin: organisations, projects, keys, budgets and the ledger over HTTP. Wiring only. */
 import {accessSettings, guardFrom} from '../../events/access/settings.ts';
-import {databaseUrl, port, readConfig, string} from '../../events/config.ts';
+import {databaseUrl, integer, port, readConfig, string} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {runMain} from '../../events/listen.ts';
 import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
+import {purgeOnTick} from './purge.ts';
 import {adminRoutes} from './routes.ts';
 
 /** The largest body is a key that may use a thousand models. */
@@ -15,6 +16,7 @@ await runMain(async () => {
     PORT: port,
     DATABASE_URL: databaseUrl,
     ...accessSettings,
+    AUDIT_DAYS: integer({min: 30, max: 36_500, defaultValue: 400}),
     LOG_LEVEL: string('info'),
   });
   const logger = createLogger({name: 'admin', level: settings.LOG_LEVEL});
@@ -30,6 +32,7 @@ await runMain(async () => {
     port: settings.PORT,
     logger,
     bodyBytes,
+    onEvent: purgeOnTick(pool, {auditDays: settings.AUDIT_DAYS}),
     routes: adminRoutes({pool, guard}),
     onClose: () => pool.end(),
   });

@@ -8,7 +8,9 @@ import type {Request, Router} from 'express';
 import type pg from 'pg';
 import type {Role} from '../../events/access/access.ts';
 import {SluiceError} from '../../events/errors.ts';
+import {requireMatch, sendResource} from '../../events/etag.ts';
 import {readJson} from '../../events/json-body.ts';
+import {answerOnce, sendOnce} from './answer-once.ts';
 import type {Dependencies} from './dependencies.ts';
 import {placeOf, refuseAbove} from './granting.ts';
 import {type PageQuery, toPage} from './page.ts';
@@ -48,21 +50,25 @@ export const memberRoutes = ({contract, tenancy, newId}: Dependencies) =>
       const wanted = contract.body<NewMember>('createMember', readJson(request));
       const {role, project} = wanted;
       const email = normalEmail(wanted.email);
-      const member = await tenancy(request)
-        .owning('org', idIn(request, 'org'), async (client, org) => {
-          refuseAbove(request, placeOf(org, project), role);
-          const {rows} = await client.query<{id: string}>(inviteText, [
-            newId(),
-            email,
-            wanted.name ?? email,
-          ]);
-          const id = newId();
-          await client.query(insertText, [id, org, project, rows[0]?.id, role]);
-          return find(client, id);
-        })
+      const create = answerOnce(request, async (client, org) => {
+        refuseAbove(request, placeOf(org, project), role);
+        const {rows} = await client.query<{id: string}>(inviteText, [
+          newId(),
+          email,
+          wanted.name ?? email,
+        ]);
+        const id = newId();
+        await client.query(insertText, [id, org, project, rows[0]?.id, role]);
+        return find(client, id);
+      });
+      const answer = await tenancy(request)
+        .owning('org', idIn(request, 'org'), create)
         .catch(refuseForeignProject(project))
         .catch(refuseTaken(`${email} has a role here already; change that`, 'email'));
-      response.status(201).location(`/admin/v1/members/${member.id}`).json(toView(member));
+      sendOnce(request, response, answer, {
+        status: 201,
+        location: ({id}) => `/admin/v1/members/${id}`,
+      });
     });
 
     router.get(path, async (request, response) => {
@@ -77,7 +83,7 @@ export const memberRoutes = ({contract, tenancy, newId}: Dependencies) =>
       contract.query('getMember', request.query);
       const id = idIn(request, 'id');
       const member = await tenancy(request).owning('member', id, client => find(client, id));
-      response.json(toView(member));
+      sendResource(request, response, member);
     });
 
     router.patch('/admin/v1/members/:id', async (request, response) => {
@@ -90,7 +96,7 @@ export const memberRoutes = ({contract, tenancy, newId}: Dependencies) =>
           return find(client, id);
         })
         .catch(refuseLastOwner);
-      response.json(toView(member));
+      sendResource(request, response, member);
     });
 
     router.delete('/admin/v1/members/:id', async (request, response) => {
@@ -108,12 +114,12 @@ export const memberRoutes = ({contract, tenancy, newId}: Dependencies) =>
 const gone = (id: string) =>
   new SluiceError('not_found', `there is no member ${id}`, {parameter: 'id'});
 
-const find = async (client: pg.PoolClient, id: string): Promise<Row> => {
+const find = async (client: pg.PoolClient, id: string) => {
   const {rows} = await client.query<Row>(listText, [id, null, null, null, 1]);
   if (!rows[0]) {
     throw gone(id);
   }
-  return rows[0];
+  return toView(rows[0]);
 };
 
 const lock = async (
@@ -126,6 +132,7 @@ const lock = async (
     throw gone(id);
   }
   refuseAbove(request, placeOf(row.org_id, row.project_id), row.role, ...granted);
+  await requireMatch(request, () => find(client, id));
 };
 
 const restrictViolation = '23001';

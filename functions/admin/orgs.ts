@@ -1,7 +1,9 @@
 /**
-Orgs: creates, lists, shows and limits organisations. In: a name, limits. Out: the organisation.
+Orgs: creates, lists, shows, names and limits organisations. In: a name, limits. Out: the organisation. How one ends: `org-life.ts`.
 */
 import type {Router} from 'express';
+import {accessOf} from '../../events/access/access.ts';
+import {SluiceError} from '../../events/errors.ts';
 import {requireMatch, sendResource} from '../../events/etag.ts';
 import {readJson} from '../../events/json-body.ts';
 import {type RateColumns, type RateFields, rateView} from '../../events/rates.ts';
@@ -12,10 +14,14 @@ import {changeText, rateValues, toRateColumns} from './rates.ts';
 import {refuseTaken} from './taken.ts';
 import {idIn} from './tenancy.ts';
 
-type Row = RateColumns & {
+export type OrgRow = RateColumns & {
   id: string;
   name: string;
   suspended_at: Date | null;
+  suspended_reason: string | null;
+  deleted_at: Date | null;
+  purge_after: Date | null;
+  purged_at: Date | null;
   created_at: Date;
 };
 
@@ -23,8 +29,8 @@ const base = '/admin/v1/orgs';
 const insertText = `
   insert into orgs (id, name, requests_per_minute, tokens_per_minute, parallel_requests)
   values ($1, $2, $3, $4, $5) returning *`;
-const updateText = changeText('orgs');
-const listText = 'select * from list_orgs($1, $2, $3)';
+const updateText = changeText('orgs', ['name']);
+const listText = 'select * from list_orgs($1, $2, $3, $4)';
 const findText = 'select * from orgs where id = $1';
 const lockText = `${findText} for no key update`;
 
@@ -37,8 +43,8 @@ export const orgRoutes = ({pool, contract, tenancy, newId}: Dependencies) =>
       );
       const id = newId();
       const create = answerOnce(request, async client => {
-        const {rows} = await client.query<Row>(insertText, [id, name, ...rateValues(rates)]);
-        return toView(rows[0] as Row);
+        const {rows} = await client.query<OrgRow>(insertText, [id, name, ...rateValues(rates)]);
+        return orgView(rows[0]);
       });
       const answer = await tenancy(request)
         .as(id, create)
@@ -48,8 +54,15 @@ export const orgRoutes = ({pool, contract, tenancy, newId}: Dependencies) =>
 
     router.get(base, async (request, response) => {
       const query = contract.query<PageQuery & {name?: string}>('listOrgs', request.query);
-      const {rows} = await pool.query<Row>(listText, [query.name, query.after, query.limit + 1]);
-      response.json(toPage(rows.map(toView), query.limit));
+      const {isOperator, grants} = accessOf(request).actor;
+      const among = isOperator ? null : [...new Set(grants.map(({org}) => org))];
+      const {rows} = await pool.query<OrgRow>(listText, [
+        query.name,
+        query.after,
+        query.limit + 1,
+        among,
+      ]);
+      response.json(toPage(rows.map(orgView), query.limit));
     });
 
     router.get(`${base}/:org`, async (request, response) => {
@@ -58,33 +71,46 @@ export const orgRoutes = ({pool, contract, tenancy, newId}: Dependencies) =>
         'org',
         idIn(request, 'org'),
         async (client, org) => {
-          const {rows} = await client.query<Row>(findText, [org]);
-          return rows[0] as Row;
+          const {rows} = await client.query<OrgRow>(findText, [org]);
+          return rows[0];
         },
       );
-      sendResource(request, response, toView(row));
+      sendResource(request, response, orgView(row));
     });
 
     router.patch(`${base}/:org`, async (request, response) => {
-      const change = contract.body<RateFields>('changeOrg', readJson(request));
-      const view = await tenancy(request).owning(
-        'org',
-        idIn(request, 'org'),
-        async (client, org) => {
+      const change = contract.body<{name?: string} & RateFields>('changeOrg', readJson(request));
+      const view = await tenancy(request)
+        .owning('org', idIn(request, 'org'), async (client, org) => {
           const show = async (text: string, ...values: unknown[]) =>
-            toView((await client.query<Row>(text, [org, ...values])).rows[0] as Row);
-          await requireMatch(request, () => show(lockText));
-          return show(updateText, toRateColumns(change));
-        },
-      );
+            orgView((await client.query<OrgRow>(text, [org, ...values])).rows[0]);
+          const before = await show(lockText);
+          await requireMatch(request, async () => before);
+          refuseDeletedOrg(before);
+          return show(updateText, {...toRateColumns(change), name: change.name});
+        })
+        .catch(refuseTaken(`there is an organisation ${JSON.stringify(change.name)} already`));
       sendResource(request, response, view);
     });
   };
 
-const toView = (row: Row) => ({
-  id: row.id,
-  name: row.name,
-  ...rateView(row),
-  ...(row.suspended_at === null ? {} : {suspendedAt: row.suspended_at}),
-  createdAt: row.created_at,
-});
+export const refuseDeletedOrg = ({deletedAt}: {deletedAt?: Date}) => {
+  if (deletedAt) {
+    throw new SluiceError('conflict', 'the organisation is deleted');
+  }
+};
+
+export const orgView = (found: OrgRow | undefined) => {
+  const row = found as OrgRow;
+  return {
+    id: row.id,
+    name: row.name,
+    ...rateView(row),
+    ...(row.suspended_at === null ? {} : {suspendedAt: row.suspended_at}),
+    ...(row.suspended_reason === null ? {} : {suspendedReason: row.suspended_reason}),
+    ...(row.deleted_at === null ? {} : {deletedAt: row.deleted_at}),
+    ...(row.purge_after === null ? {} : {purgeAfter: row.purge_after}),
+    ...(row.purged_at === null ? {} : {purgedAt: row.purged_at}),
+    createdAt: row.created_at,
+  };
+};

@@ -19,12 +19,14 @@ import {idIn} from './tenancy.ts';
 type UnsettledPolicy = 'prompt' | 'hold' | 'waive';
 type Change = RateFields &
   Readonly<{
+    name?: string;
     unsettledPolicy?: UnsettledPolicy;
     keepResults?: boolean;
     maxOutputTokens?: number | null;
   }>;
 type NewProject = Change & Readonly<{name: string}>;
-type Row = RateColumns & {
+export type ProjectRow = RateColumns & {
+  deleted_at: Date | null;
   id: string;
   org_id: string;
   name: string;
@@ -42,12 +44,13 @@ const insertText = `
 const findText = 'select * from projects where id = $1';
 const lockText = `${findText} for no key update`;
 const updateText = changeText('projects', [
+  'name',
   'unsettled_policy',
   'keep_results',
   'max_output_tokens',
 ]);
 const listText = `
-  select * from projects where org_id = $1 and ($2::uuid is null or id > $2) and ($4::uuid[] is null or id = any($4))
+  select * from projects where org_id = $1 and deleted_at is null and ($2::uuid is null or id > $2) and ($4::uuid[] is null or id = any($4))
   order by id limit $3`;
 
 export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
@@ -62,7 +65,7 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
       } = contract.body<NewProject>('createProject', readJson(request));
       refuseToWaive(request, unsettledPolicy === 'prompt' ? undefined : unsettledPolicy);
       const create = answerOnce(request, async (client, org) => {
-        const {rows} = await client.query<Row>(insertText, [
+        const {rows} = await client.query<ProjectRow>(insertText, [
           newId(),
           org,
           name,
@@ -71,7 +74,7 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
           maxOutputTokens,
           ...rateValues(rates),
         ]);
-        return toView(rows[0] as Row);
+        return projectView(rows[0]);
       });
       const answer = await tenancy(request)
         .owning('org', idIn(request, 'org'), create)
@@ -85,23 +88,23 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
     router.get(path, async (request, response) => {
       const {after, limit} = contract.query<PageQuery>('listProjects', request.query);
       const {rows} = await tenancy(request).owning('org', idIn(request, 'org'), (client, org) =>
-        client.query<Row>(listText, [
+        client.query<ProjectRow>(listText, [
           org,
           after,
           limit + 1,
           projectsOf(accessOf(request).actor, org) ?? null,
         ]),
       );
-      response.json(toPage(rows.map(toView), limit));
+      response.json(toPage(rows.map(projectView), limit));
     });
 
     router.get('/admin/v1/projects/:id', async (request, response) => {
       contract.query('getProject', request.query);
       const id = idIn(request, 'id');
       const {rows} = await tenancy(request).owning('project', id, client =>
-        client.query<Row>(findText, [id]),
+        client.query<ProjectRow>(findText, [id]),
       );
-      sendResource(request, response, toView(rows[0] as Row));
+      sendResource(request, response, projectView(rows[0]));
     });
 
     router.patch('/admin/v1/projects/:id', async (request, response) => {
@@ -110,19 +113,32 @@ export const projectRoutes = ({contract, tenancy, newId}: Dependencies) =>
       const id = idIn(request, 'id');
       const columns = {
         ...toRateColumns(change),
+        name: change.name,
         unsettled_policy: change.unsettledPolicy,
         keep_results: change.keepResults,
         max_output_tokens: change.maxOutputTokens,
       };
-      const view = await tenancy(request).owning('project', id, async client => {
-        const show = async (text: string, ...values: unknown[]) =>
-          toView((await client.query<Row>(text, [id, ...values])).rows[0] as Row);
-        await requireMatch(request, () => show(lockText));
-        return show(updateText, columns);
-      });
+      const view = await tenancy(request)
+        .owning('project', id, async client => {
+          const show = async (text: string, ...values: unknown[]) =>
+            projectView((await client.query<ProjectRow>(text, [id, ...values])).rows[0]);
+          const before = await show(lockText);
+          await requireMatch(request, async () => before);
+          refuseDeletedProject(before);
+          return show(updateText, columns);
+        })
+        .catch(
+          refuseTaken(`the organisation has a project ${JSON.stringify(change.name)} already`),
+        );
       sendResource(request, response, view);
     });
   };
+
+export const refuseDeletedProject = ({deletedAt}: {deletedAt?: Date}) => {
+  if (deletedAt) {
+    throw new SluiceError('conflict', 'the project is deleted');
+  }
+};
 
 /** What a request costs whose result was lost is between the platform and its tenant: who is charged does not choose it. */
 const refuseToWaive = (request: Request, policy: UnsettledPolicy | undefined) => {
@@ -133,13 +149,17 @@ const refuseToWaive = (request: Request, policy: UnsettledPolicy | undefined) =>
   }
 };
 
-const toView = (row: Row) => ({
-  id: row.id,
-  org: row.org_id,
-  name: row.name,
-  unsettledPolicy: row.unsettled_policy,
-  keepResults: row.keep_results,
-  ...rateView(row),
-  ...(row.max_output_tokens === null ? {} : {maxOutputTokens: row.max_output_tokens}),
-  createdAt: row.created_at,
-});
+export const projectView = (found: ProjectRow | undefined) => {
+  const row = found as ProjectRow;
+  return {
+    id: row.id,
+    org: row.org_id,
+    name: row.name,
+    unsettledPolicy: row.unsettled_policy,
+    keepResults: row.keep_results,
+    ...rateView(row),
+    ...(row.max_output_tokens === null ? {} : {maxOutputTokens: row.max_output_tokens}),
+    ...(row.deleted_at === null ? {} : {deletedAt: row.deleted_at}),
+    createdAt: row.created_at,
+  };
+};

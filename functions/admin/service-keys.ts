@@ -9,7 +9,9 @@ import type pg from 'pg';
 import {accessOf, type Role} from '../../events/access/access.ts';
 import {hashSecret, makeServiceKey} from '../../events/api-key.ts';
 import {SluiceError} from '../../events/errors.ts';
+import {requireMatch, sendResource} from '../../events/etag.ts';
 import {readJson} from '../../events/json-body.ts';
+import {answerOnce, sendOnce} from './answer-once.ts';
 import type {Dependencies} from './dependencies.ts';
 import {placeOf, refuseAbove} from './granting.ts';
 import {toInstantToCome} from './instants.ts';
@@ -42,6 +44,7 @@ const listText = `
   where org_id = $1 and ($2::uuid is null or project_id = $2) and ($3::uuid is null or id > $3)
   order by id limit $4`;
 const findText = `select ${columns} from service_keys where id = $1`;
+const lockText = `${findText} for no key update`;
 const revokeText = 'update service_keys set revoked_at = $2 where id = $1 and revoked_at is null';
 
 export const serviceKeyRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
@@ -54,8 +57,9 @@ export const serviceKeyRoutes = ({contract, tenancy, now, newId}: Dependencies) 
           ? undefined
           : toInstantToCome(wanted.expiresAt, 'expiresAt', now());
       const {publicId, secret, text} = makeServiceKey();
-      const row = await tenancy(request)
-        .owning('org', idIn(request, 'org'), async (client, org) => {
+      const create = answerOnce(
+        request,
+        async (client, org) => {
           refuseAbove(request, placeOf(org, project), role);
           await refuseLonger(client, request, expiresAt);
           const {rows} = await client.query<Row>(insertText, [
@@ -68,13 +72,17 @@ export const serviceKeyRoutes = ({contract, tenancy, now, newId}: Dependencies) 
             role,
             expiresAt,
           ]);
-          return rows[0] as Row;
-        })
+          return {...toView(rows[0] as Row), key: text};
+        },
+        {secret: 'key'},
+      );
+      const answer = await tenancy(request)
+        .owning('org', idIn(request, 'org'), create)
         .catch(refuseForeignProject(project));
-      response
-        .status(201)
-        .location(`/admin/v1/service-keys/${row.id}`)
-        .json({...toView(row), key: text});
+      sendOnce(request, response, answer, {
+        status: 201,
+        location: ({id}) => `/admin/v1/service-keys/${id}`,
+      });
     });
 
     router.get(path, async (request, response) => {
@@ -94,15 +102,16 @@ export const serviceKeyRoutes = ({contract, tenancy, now, newId}: Dependencies) 
       const {rows} = await tenancy(request).owning('serviceKey', id, client =>
         client.query<Row>(findText, [id]),
       );
-      response.json(toView(rows[0] as Row));
+      sendResource(request, response, toView(rows[0] as Row));
     });
 
     router.delete('/admin/v1/service-keys/:id', async (request, response) => {
       const id = idIn(request, 'id');
       await tenancy(request).owning('serviceKey', id, async client => {
-        const {rows} = await client.query<Row>(findText, [id]);
-        const {org_id: org, project_id: project, role} = rows[0] as Row;
-        refuseAbove(request, placeOf(org, project), role);
+        const {rows} = await client.query<Row>(lockText, [id]);
+        const row = rows[0] as Row;
+        refuseAbove(request, placeOf(row.org_id, row.project_id), row.role);
+        await requireMatch(request, async () => toView(row));
         await client.query(revokeText, [id, now()]);
       });
       response.status(204).end();

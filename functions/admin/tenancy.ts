@@ -11,7 +11,15 @@ import {asTenant} from '../../events/database.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {isUuid, monthOf} from '../../events/uuid.ts';
 
-export type Kind = 'org' | 'project' | 'key' | 'budget' | 'member' | 'groupRole' | 'serviceKey';
+export type Kind =
+  | 'org'
+  | 'project'
+  | 'key'
+  | 'budget'
+  | 'member'
+  | 'groupRole'
+  | 'serviceKey'
+  | 'audit';
 
 export type Tenancy = Readonly<{
   /** Runs work as the organisation that owns `id`; `not_found` when nobody does. */
@@ -35,10 +43,14 @@ const nouns: Readonly<Record<Kind, string>> = {
   member: 'member',
   groupRole: 'group role',
   serviceKey: 'service key',
+  audit: 'entry of the audit',
 };
 
 /** Deadlock, serialization failure. */
 const passing = new Set<unknown>(['40P01', '40001']);
+
+/** Of the schema: something was to be made in what is deleted. */
+const deleted = 'SL409';
 
 /** What a request does, it does in the name of who asks: the audit tells. */
 export const createTenancy =
@@ -51,6 +63,9 @@ export const createTenancy =
         try {
           return await once(org, work, actor);
         } catch (error) {
+          if ((error as {code?: unknown}).code === deleted) {
+            throw new SluiceError('conflict', (error as Error).message, {cause: error});
+          }
           if (attempt >= attempts || !passing.has((error as {code?: unknown}).code)) {
             throw error;
           }

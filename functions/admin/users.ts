@@ -4,8 +4,11 @@ Users: creates, lists, shows, changes and deletes the people who log in. The ope
 In: an email, a name, whether they run the platform. Out: the user. Who is disabled is logged out everywhere at once.
 */
 import type {Router} from 'express';
+import type pg from 'pg';
 import {SluiceError} from '../../events/errors.ts';
+import {requireMatch, sendResource} from '../../events/etag.ts';
 import {readJson} from '../../events/json-body.ts';
+import {answerOnce, sendOnce} from './answer-once.ts';
 import type {Dependencies} from './dependencies.ts';
 import {type PageQuery, toPage} from './page.ts';
 import {refuseTaken} from './taken.ts';
@@ -28,8 +31,9 @@ type Row = {
 const base = '/admin/v1/users';
 const insertText = 'select * from create_user($1, $2, $3, $4)';
 const listText = 'select * from list_users($1, $2, $3, $4)';
+const lockText = 'select * from lock_user($1)';
 const updateText = 'select * from change_user($1, $2, $3, $4)';
-const deleteText = 'select delete_user($1) as done';
+const deleteText = 'select delete_user($1)';
 
 /** By which a person is known, whatever they type: RFC 5321 lets the case of the first part differ, and no provider of mail does. */
 export const normalEmail = (email: string) => email.toLowerCase();
@@ -46,11 +50,14 @@ export const userRoutes = ({contract, tenancy, newId}: Dependencies) =>
         operator = false,
       } = contract.body<NewUser>('createUser', readJson(request));
       const wanted = normalEmail(email);
-      const {rows} = await tenancy(request)
-        .operator(client => client.query<Row>(insertText, [newId(), wanted, name, operator]))
+      const create = answerOnce(request, async client => {
+        const {rows} = await client.query<Row>(insertText, [newId(), wanted, name, operator]);
+        return toView(rows[0] as Row);
+      });
+      const answer = await tenancy(request)
+        .operator(create)
         .catch(refuseTaken(`there is a user ${wanted} already`, 'email'));
-      const user = toView(rows[0] as Row);
-      response.status(201).location(`${base}/${user.id}`).json(user);
+      sendOnce(request, response, answer, {status: 201, location: ({id}) => `${base}/${id}`});
     });
 
     router.get(base, async (request, response) => {
@@ -70,29 +77,32 @@ export const userRoutes = ({contract, tenancy, newId}: Dependencies) =>
       const {rows} = await tenancy(request).operator(client =>
         client.query<Row>(listText, [id, null, null, 1]),
       );
-      response.json(viewOrNone(rows, id));
+      sendResource(request, response, viewOrNone(rows, id));
     });
 
     router.patch(`${base}/:id`, async (request, response) => {
       const {name, operator, disabled} = contract.body<Change>('changeUser', readJson(request));
       const id = idIn(request, 'id');
-      const {rows} = await tenancy(request).operator(client =>
-        client.query<Row>(updateText, [id, name, operator, disabled]),
-      );
-      response.json(viewOrNone(rows, id));
+      const {rows} = await tenancy(request).operator(async client => {
+        await requireMatch(request, () => lock(client, id));
+        return client.query<Row>(updateText, [id, name, operator, disabled]);
+      });
+      sendResource(request, response, viewOrNone(rows, id));
     });
 
     router.delete(`${base}/:id`, async (request, response) => {
       const id = idIn(request, 'id');
-      const {rows} = await tenancy(request).operator(client =>
-        client.query<{done: boolean}>(deleteText, [id]),
-      );
-      if (!rows[0]?.done) {
-        throw noUser(id);
-      }
+      await tenancy(request).operator(async client => {
+        const user = await lock(client, id);
+        await requireMatch(request, async () => user);
+        await client.query(deleteText, [id]);
+      });
       response.status(204).end();
     });
   };
+
+const lock = async (client: pg.PoolClient, id: string) =>
+  viewOrNone((await client.query<Row>(lockText, [id])).rows, id);
 
 const viewOrNone = ([row]: readonly Row[], id: string) => {
   if (!row) {

@@ -1,14 +1,39 @@
-/** Auth: answers for proxies whether a key may pass. The gateway does not call it; it has the same core in its process. */
+/**
+Auth: answers for proxies and for producers of events whether a key may pass, and logs people in. The gateway does not call it; it has
+the same core in its process.
+*/
 import {watchChanges} from '../../events/changes.ts';
-import {databaseUrl, environment, optional, port, readConfig, string} from '../../events/config.ts';
+import {
+  databaseUrl,
+  environment,
+  optional,
+  port,
+  type Reader,
+  readConfig,
+  secret,
+  string,
+} from '../../events/config.ts';
 import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {limits} from '../../events/limits.ts';
 import {runMain} from '../../events/listen.ts';
 import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
+import {answerCheck} from './check.ts';
 import {createPrincipalLoader} from './load-principal.ts';
+import {peopleRoutes} from './people.ts';
+import {peopleFrom, peopleSettings} from './people-settings.ts';
 import {createPrincipals} from './principals.ts';
 import {verifyRoutes} from './verify.ts';
+
+/** The largest body is a check with a model's name. */
+const bodyBytes = 64 * 1024;
+
+const headerName: Reader<string> = text => {
+  if (text === undefined || !/^[A-Za-z0-9-]{1,64}$/.test(text)) {
+    throw new Error('expected the name of a header');
+  }
+  return text.toLowerCase();
+};
 
 await runMain(async () => {
   const settings = readConfig(process.env, {
@@ -16,11 +41,18 @@ await runMain(async () => {
     DATABASE_URL: databaseUrl,
     DATABASE_URL_DIRECT: optional(databaseUrl),
     ENVIRONMENT: environment,
+    API_KEY_HEADER: optional(headerName),
+    SOURCE_TOKEN: optional(secret()),
     LOG_LEVEL: string('info'),
+    ...peopleSettings,
   });
+  const people = peopleFrom(settings);
   const logger = createLogger({name: 'auth', level: settings.LOG_LEVEL});
-  const pool = createPool({databaseUrl: settings.DATABASE_URL, name: 'auth'});
+  const onError = (error: Error) => logger.warn({err: error}, 'an idle connection broke');
+  const pool = createPool({databaseUrl: settings.DATABASE_URL, name: 'auth', onError});
   await refuseSuperuser(pool);
+  const loginPool =
+    people && createPool({databaseUrl: people.databaseUrl, name: 'auth-login', onError});
   const principals = createPrincipals({
     load: createPrincipalLoader(pool),
     environment: settings.ENVIRONMENT,
@@ -36,12 +68,21 @@ await runMain(async () => {
     name: 'auth',
     port: settings.PORT,
     logger,
-    routes: verifyRoutes({principals, isStale}),
+    bodyBytes,
+    ...(settings.SOURCE_TOKEN === undefined
+      ? {}
+      : {sourceToken: settings.SOURCE_TOKEN, onEvent: answerCheck({principals, isStale})}),
+    routes: router => {
+      verifyRoutes({principals, isStale, keyHeader: settings.API_KEY_HEADER})(router);
+      if (people && loginPool) {
+        peopleRoutes({people, pool: loginPool, logger})(router);
+      }
+    },
     health: () =>
       changes.staleSinceMs() > 1_000 ? 'stale: the changes were not read for a second' : undefined,
     onClose: async () => {
       await changes.close();
-      await pool.end();
+      await Promise.all([pool.end(), loginPool?.end()]);
     },
   });
 });

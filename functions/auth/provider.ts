@@ -146,7 +146,7 @@ const createDiscovery = (options: ProviderOptions) => {
     try {
       const found = await library.discovery(new URL(issuer), clientId, undefined, library.None(), {
         timeout: timeoutMs / 1_000,
-        execute: [configuration => arrange(library, configuration, options)],
+        execute: issuer.startsWith('http:') ? [library.allowInsecureRequests] : [],
       });
       const metadata = found.serverMetadata();
       known = {metadata, atMs: now()};

@@ -4,6 +4,7 @@ Routes: the sink of dead letters, and what an operator does with them.
 import type {Request, RequestHandler, Response, Router} from 'express';
 import {accessOf, auditedActor} from '../../events/access/access.ts';
 import {SluiceError} from '../../events/errors.ts';
+import {sendResource} from '../../events/etag.ts';
 import {readJson} from '../../events/json-body.ts';
 import {isUuid} from '../../events/uuid.ts';
 import type {Act, Letters} from './letters.ts';
@@ -45,9 +46,8 @@ export const deadLetterRoutes = ({
       response.json({data: shown.map(toView), ...next});
     });
     router.get(`${base}/:id`, async (request, response) => {
-      response
-        .type('json')
-        .send(toJsonWithEvent(await letters.find(idOf(request), accessOf(request).org)));
+      const letter = await letters.find(idOf(request), accessOf(request).org);
+      sendResource(request, response, letter, {json: toJsonWithEvent(letter)});
     });
     for (const act of acts) {
       router.post(`${base}/${act}`, async (request, response) => {

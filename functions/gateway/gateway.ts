@@ -18,6 +18,7 @@ import type {Principals} from '../auth/principals.ts';
 import type {LeaseBook} from '../budget/leases/lease-book.ts';
 import type {Catalogue} from '../registry/catalogue.ts';
 import {createInference} from './admission/inference.ts';
+import {whyNotAnyMore} from './admission/still-let-in.ts';
 import {createExchanges} from './exchange/exchange.ts';
 import type {OpenExchanges} from './exchange/open-exchanges.ts';
 import {createUpstream} from './exchange/upstream.ts';
@@ -170,6 +171,7 @@ export const createGateway = (parts: GatewayParts) => {
     limits,
     logger,
     ...(parts.openExchanges ? {open: parts.openExchanges} : {}),
+    stillLetIn: principal => whyNotAnyMore(parts.principals, principal),
     isServed: ({id, name}) => parts.catalogue.find(name)?.id === id,
     onEnd(exchange, ending, error) {
       exchange.onEnd?.(ending);

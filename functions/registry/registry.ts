@@ -170,10 +170,11 @@ export const createRegistry = ({
       const model = await find(id);
       return probeModel(model, model.endpoints, actor);
     },
-    /** Takes the model out of routing and forgets it; its ledger keeps what it cost. */
-    deregister: (id: string, actor?: string) =>
+    /** Takes the model out of routing and forgets it; its ledger keeps what it cost. `check` may throw. */
+    deregister: (id: string, actor?: string, check: (model: Model) => void = () => {}) =>
       store.change(async transaction => {
         const model = present(await transaction.lock({id}), id);
+        check(model);
         await transaction.remove(id);
         if (model.status !== 'disabled') {
           await transaction.emit([

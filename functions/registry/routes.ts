@@ -4,6 +4,7 @@ Routes: the registry's HTTP API, the operator's.
 import type {Request, RequestHandler, Response, Router} from 'express';
 import {accessOf, auditedActor} from '../../events/access/access.ts';
 import {SluiceError} from '../../events/errors.ts';
+import {requireState, sendResource} from '../../events/etag.ts';
 import {readJson} from '../../events/json-body.ts';
 import {formatUsd} from '../../events/money.ts';
 import type {Rates} from '../../events/rates.ts';
@@ -43,38 +44,56 @@ export const registryRoutes = ({
         parseRegistration(readJson(request)),
         actorOf(request),
       );
-      const [view] = await show([model]);
-      response
-        .status(replaced ? 200 : 201)
-        .location(`${base}/${model.id}`)
-        .json(view);
+      response.location(`${base}/${model.id}`);
+      await send(request, response, model, replaced ? 200 : 201);
     });
     router.get(base, async (request, response) => {
       const found = await registry.list(filterOf(request.query), modelsMax + 1);
       const truncated = found.length > modelsMax ? {truncated: true} : {};
       response.json({data: await show(found.slice(0, modelsMax)), ...truncated});
     });
+    const send = async (request: Request, response: Response, model: Model, status = 200) => {
+      const [view] = await show([model]);
+      sendResource(request, response, view as object, {status, state: stateOf(model)});
+    };
     const answer =
       (act: (id: string, actor: string) => Promise<Model>) =>
-      async (request: Request, response: Response) => {
-        response.json((await show([await act(idOf(request), actorOf(request))]))[0]);
-      };
+      async (request: Request, response: Response) =>
+        send(request, response, await act(idOf(request), actorOf(request)));
     router.get(`${base}/:id`, answer(registry.find));
     router.post(`${base}/:id/enable`, answer(registry.enable));
     router.post(`${base}/:id/disable`, answer(registry.disable));
     router.post(`${base}/:id/probe`, answer(registry.probe));
     router.patch(`${base}/:id`, async (request, response) => {
       const change = parseChange(readJson(request));
-      const model = await registry.change(idOf(request), change, actorOf(request));
-      response.json((await show([model]))[0]);
+      const rule = (before: Model) => {
+        requireState(request, stateOf(before));
+        return change(before);
+      };
+      await send(request, response, await registry.change(idOf(request), rule, actorOf(request)));
     });
     router.delete(`${base}/:id`, async (request, response) => {
-      await registry.deregister(idOf(request), actorOf(request));
+      await registry.deregister(idOf(request), actorOf(request), model =>
+        requireState(request, stateOf(model)),
+      );
       response.status(204).end();
     });
   };
 
 const actorOf = (request: Request) => auditedActor(accessOf(request));
+
+/** What an ETag is of: how endpoints are, and what is missing, is nobody's change. */
+const stateOf = (model: Model) => {
+  const {reason, endpoints, ...state} = toView(model, []);
+  return {
+    ...state,
+    endpoints: endpoints.map(({url, upstreamModel, maxConcurrency}) => ({
+      url,
+      upstreamModel,
+      maxConcurrency,
+    })),
+  };
+};
 
 const idOf = (request: Request): string => {
   const id = String(request.params.id).toLowerCase();

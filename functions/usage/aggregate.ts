@@ -51,6 +51,7 @@ export const aggregate = ({
       const replaced = await transaction.replaceUnsettled(repeated);
       await transaction.addRollups('hour', rollUp(added, replaced, 'hour'));
       await transaction.addRollups('day', rollUp(added, replaced, 'day'));
+      await transaction.noteUses(added);
       await transaction.bury(letters);
       return {added, replaced: replaced.map(({after}) => after)};
     });

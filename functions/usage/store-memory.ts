@@ -3,6 +3,7 @@ Store in memory: what the contract suite holds PostgreSQL to. Work happens on a 
 */
 import type {DeadLetter} from '../../events/dead-letters.ts';
 import {emptyRegistry, findTermsAmong, type Registry} from '../../events/external-terms-memory.ts';
+import {lastUses} from './key-uses.ts';
 import type {ExportQuery, Query, Row} from './query.ts';
 import type {UsageRecord} from './record.ts';
 import {
@@ -21,6 +22,8 @@ type State = {
   records: Map<string, UsageRecord>;
   rollups: Record<Unit, Map<string, Rollup>>;
   letters: Map<string, DeadLetter>;
+  /** By key: ms since 1970. */
+  uses: Map<string, number>;
 };
 
 export const createMemoryStore = (): UsageStore & {
@@ -32,6 +35,7 @@ export const createMemoryStore = (): UsageStore & {
     records: new Map(),
     rollups: {hour: new Map(), day: new Map()},
     letters: new Map(),
+    uses: new Map(),
   };
   let last: Promise<unknown> = Promise.resolve();
   return {
@@ -44,6 +48,7 @@ export const createMemoryStore = (): UsageStore & {
           records: new Map(state.records),
           rollups: {hour: new Map(state.rollups.hour), day: new Map(state.rollups.day)},
           letters: new Map(state.letters),
+          uses: new Map(state.uses),
         };
         const done = await work(createTransaction(copy));
         state = copy;
@@ -96,6 +101,11 @@ const createTransaction = (state: State): UsageTransaction => ({
         ...rollup,
         ...addSums(state.rollups[unit].get(key) ?? nothing, rollup),
       });
+    }
+  },
+  async noteUses(records) {
+    for (const [key, {atMs}] of lastUses(records)) {
+      state.uses.set(key, Math.max(atMs, state.uses.get(key) ?? 0));
     }
   },
   async bury(letters) {

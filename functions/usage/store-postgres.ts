@@ -19,6 +19,7 @@ import {
   unnest,
   valuesOf,
 } from './columns.ts';
+import {createKeyUses, type KeyUses} from './key-uses.ts';
 import {pageIn} from './page-postgres.ts';
 import {queryStatement, type RollupRow, toRow} from './query-sql.ts';
 import type {UsageRecord} from './record.ts';
@@ -57,6 +58,7 @@ const noPartition = '23514';
 
 export const createPostgresStore = (pool: pg.Pool): UsageStore => {
   const opened = new Set<string>();
+  const usesOf = createKeyUses();
   /** On a connection of its own, before the batch: making a partition locks the whole table until its transaction ends. */
   const openMonths = async (months: readonly string[]) => {
     for (const month of months) {
@@ -70,7 +72,13 @@ export const createPostgresStore = (pool: pg.Pool): UsageStore => {
     async transaction(months, work) {
       await openMonths(months);
       try {
-        return await transactionOn(pool)(client => work(createTransaction(client)));
+        let uses: KeyUses | undefined;
+        const result = await transactionOn(pool)(client => {
+          uses = usesOf(client);
+          return work(createTransaction(client, uses));
+        });
+        uses?.committed();
+        return result;
       } catch (error) {
         // A month that was dropped meanwhile: the repetition opens it again.
         if ((error as {code?: string}).code === noPartition) {
@@ -100,7 +108,7 @@ export const createPostgresStore = (pool: pg.Pool): UsageStore => {
   };
 };
 
-const createTransaction = (client: pg.PoolClient): UsageTransaction => ({
+const createTransaction = (client: pg.PoolClient, uses: KeyUses): UsageTransaction => ({
   async insert(records) {
     if (records.length === 0) {
       return [];
@@ -147,5 +155,6 @@ const createTransaction = (client: pg.PoolClient): UsageTransaction => ({
       });
     }
   },
+  noteUses: uses.note,
   bury: letters => insertDeadLetters(client, letters),
 });

@@ -14,6 +14,8 @@ export type UsageTransaction = Readonly<{
   /** Replaces those whose record is unsettled; returns both. */
   replaceUnsettled(records: readonly UsageRecord[]): Promise<Replacement[]>;
   addRollups(unit: Unit, rollups: readonly Rollup[]): Promise<void>;
+  /** When keys were last used; at most a minute behind. */
+  noteUses(records: readonly UsageRecord[]): Promise<void>;
   bury(letters: readonly DeadLetter[]): Promise<void>;
 }>;
 

@@ -66,10 +66,9 @@ export const renderClientTypes = async (
           /^\s*\*?\s*This (interface|type) was referenced by `Rendered`'s[^\n]*\n[^\n]*via the `definition`[^\n]*\n/gm,
           '',
         )
-        .replaceAll(/(=|:) \{\s*\};/g, '$1 Record<string, never>;')
         .replaceAll(/^ \*\s*\n(?= \*\/)/gm, '')
         .replaceAll(/^\/\*\*\s*\*\/\n/gm, ''),
-    ),
+    ).replaceAll(/(=|:) \{\s*\};/g, '$1 Record<string, never>;'),
     '',
   ].join('\n');
 };

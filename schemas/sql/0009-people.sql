@@ -104,6 +104,8 @@ grant select, insert, update on members, group_roles, service_keys to sluice_ten
 grant select, insert, update, delete on members, group_roles, service_keys to sluice_system;
 grant select, insert, update, delete on users, sessions, login_links to sluice_system;
 
+-- It reads the audit, too, which the next migration makes.
+set local check_function_bodies = off;
 -- What a path, parameter or body is about. Arguments: its kind, its id. No row when there is none. A request's id is a UUIDv7: the
 -- month of its time says which partition of the ledger has it.
 create function scope_of(kind text, subject uuid)
@@ -121,11 +123,13 @@ language sql stable security definer set search_path = public as $$
     union all select g.org_id, g.project_id from group_roles g where kind = 'groupRole' and g.id = subject
     union all select s.org_id, s.project_id from service_keys s where kind = 'serviceKey' and s.id = subject
     union all select d.org_id, null from dead_letters d where kind = 'deadLetter' and d.id = subject
+    union all select a.org_id, null from audit a where kind = 'audit' and a.id = subject
     union all select org_of_request(date_trunc('month', to_timestamp(
       ('x' || left(replace(subject::text, '-', ''), 12))::bit(48)::bigint / 1000.0) at time zone 'utc')::date, subject), null
       where kind = 'request'
   ) found join orgs o on o.id = found.org_id
 $$;
+set local check_function_bodies = on;
 
 -- The roles of a user and of the groups they are in: [{org, project?, role}].
 create function grants_of(of_user uuid, in_groups text[]) returns jsonb
@@ -215,6 +219,14 @@ begin
   return query select * from users u
     where (only_id is null or u.id = only_id) and (only_email is null or u.email = only_email) and (after is null or u.id > after)
     order by u.id limit least(rows_max, 1001);
+end $$;
+
+-- One, held until the end of the transaction.
+create function lock_user(of_user uuid) returns setof users
+language plpgsql security definer set search_path = public as $$
+begin
+  perform require_operator();
+  return query select * from users where id = of_user for update;
 end $$;
 
 -- Null leaves what is there. Who is disabled, or runs the platform no more, is logged in nowhere from now on.
@@ -353,11 +365,11 @@ language sql volatile security definer set search_path = public as $$
               and (last_used_at is null or last_used_at < now() - interval '1 minute') for update skip locked)
 $$;
 
-revoke all on function create_user(uuid, text, text, boolean), list_users(uuid, text, uuid, integer),
+revoke all on function create_user(uuid, text, text, boolean), lock_user(uuid), list_users(uuid, text, uuid, integer),
   change_user(uuid, text, boolean, boolean), delete_user(uuid), create_login_link(uuid, bytea), use_login_link(bytea),
   invite_user(uuid, text, text), list_members(uuid, uuid, text, uuid, integer), remove_member(uuid), remove_group_role(uuid),
   keep_an_owner(), service_key_used(uuid) from public;
-grant execute on function create_user(uuid, text, text, boolean), list_users(uuid, text, uuid, integer),
+grant execute on function create_user(uuid, text, text, boolean), lock_user(uuid), list_users(uuid, text, uuid, integer),
   change_user(uuid, text, boolean, boolean), delete_user(uuid), create_login_link(uuid, bytea), use_login_link(bytea),
   invite_user(uuid, text, text), list_members(uuid, uuid, text, uuid, integer), remove_member(uuid), remove_group_role(uuid)
   to sluice_tenant;

@@ -58,7 +58,9 @@ test('what was refused is not remembered', async t => {
   await admin.create(orgs, {name: 'taken'});
   const headers = {'idempotency-key': 'k'};
   t.is((await admin.call('POST', orgs, {name: 'taken'}, {headers})).status, 409);
-  await admin.database.pool('superuser').query("update orgs set name = 'free' where name = 'taken'");
+  await admin.database
+    .pool('superuser')
+    .query("update orgs set name = 'free' where name = 'taken'");
   const answer = await admin.call('POST', orgs, {name: 'taken'}, {headers});
   t.is(answer.status, 201);
   t.is(answer.headers.get('idempotency-replayed'), null);
@@ -182,7 +184,9 @@ test('who is killed in between leaves nothing or all, and the request can be mad
       assert.equal(rows.length, 0);
     });
     await superuser.query(`drop trigger hang on ${/ on (\w+)/.exec(trigger)?.[1]}`);
-    const left = await superuser.query('select name from orgs union all select id::text from answers');
+    const left = await superuser.query(
+      'select name from orgs union all select id::text from answers',
+    );
     t.is(left.rowCount, kept ? 2 : 0, trigger);
     const again = await admin.call('POST', orgs, {name: 'one'}, {headers});
     t.is(again.status, 201, again.text);

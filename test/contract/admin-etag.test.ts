@@ -31,7 +31,12 @@ test('who has the state that there is gets 304, and who changes another one 412'
     }
     const other = {headers: {'if-none-match': '"other"'}};
     t.is((await admin.call('GET', path, undefined, other)).status, 200);
-    for (const header of [{'if-match': '"other"'}, {'if-match': `W/${tag}`}, {'if-none-match': '*'}]) {
+    const headers: ReadonlyArray<Record<string, string>> = [
+      {'if-match': '"other"'},
+      {'if-match': `W/${tag}`},
+      {'if-none-match': '*'},
+    ];
+    for (const header of headers) {
       const answer = await admin.call('PATCH', path, change, {headers: header});
       t.like(answer, {status: 412, body: {code: 'precondition_failed'}}, JSON.stringify(header));
     }

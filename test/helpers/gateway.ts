@@ -51,6 +51,7 @@ export type GatewayOptions = Readonly<{
     | 'gatewayId'
     | 'gateways'
     | 'origins'
+    | 'openExchanges'
   >;
 }>;
 

@@ -48,6 +48,7 @@ const setUp = async (t: ExecutionContext, answers: Record<string, Answer> = {}) 
         err += text;
       },
       terminal,
+      wait: async () => {},
     });
     return {code, out, err};
   };
@@ -264,7 +265,7 @@ test(
   'model',
   models(...problem(401, 'unauthorized', 'no')),
   4,
-  /admin key is not the one/,
+  /does not take this key/,
 );
 test('what is not there is not found', exits, 'budget show x', {}, 5, /nothing at/);
 test(

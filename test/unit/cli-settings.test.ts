@@ -18,13 +18,20 @@ const written = JSON.stringify({url: 'http://127.0.0.1:8080', adminKey: 'key-of-
 test('the file of npm start is enough', async t => {
   t.deepEqual(readSettings({}, await folderWith(t, written)), {
     url: 'http://127.0.0.1:8080',
-    adminKey: 'key-of-the-file',
+    token: 'key-of-the-file',
+    from: '.sluice/dev.json',
+    warnings: [],
   });
 });
 
 test('the environment goes before the file', async t => {
   const environment = {SLUICE_URL: 'https://sluice.example/', SLUICE_ADMIN_KEY: 'given'};
-  const expected = {url: 'https://sluice.example', adminKey: 'given'};
+  const expected = {
+    url: 'https://sluice.example',
+    token: 'given',
+    from: 'the environment',
+    warnings: [],
+  };
   t.deepEqual(readSettings(environment, await folderWith(t, written)), expected);
   t.deepEqual(readSettings(environment, await folderWith(t)), expected);
 });
@@ -34,7 +41,7 @@ test("the file's key is sent to the file's URL only", async t => {
   t.throws(() => readSettings({SLUICE_URL: 'https://other.example'}, folder), {
     message: 'no key for https://other.example: set SLUICE_ADMIN_KEY',
   });
-  t.is(readSettings({SLUICE_URL: 'http://127.0.0.1:8080/'}, folder).adminKey, 'key-of-the-file');
+  t.is(readSettings({SLUICE_URL: 'http://127.0.0.1:8080/'}, folder).token, 'key-of-the-file');
 });
 
 const refused = test.macro(

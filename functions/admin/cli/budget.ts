@@ -80,8 +80,8 @@ export const budgetCommand = (program: Command, context: Context) => {
     .option('--period <period>', 'day, week, month or none', 'month')
     .option('--time-zone <name>', 'such as Europe/Berlin; UTC where absent')
     .option('--thresholds <list>', 'per cent at which an event is sent, such as 50,80,100')
-    .action(async ({json, csv, quiet, ...options}: CreateOptions) =>
-      show({json, csv, quiet}, await create(context, options)),
+    .action(async ({json, csv, ...options}: CreateOptions) =>
+      show({json, csv}, await create(context, options)),
     );
 
   withFormat(budget.command('set <id>'))
@@ -90,9 +90,9 @@ export const budgetCommand = (program: Command, context: Context) => {
     .option('--thresholds <list>', 'per cent, such as 50,80,100')
     .option('--pause', 'grant nothing')
     .option('--resume')
-    .action(async (id: string, {json, csv, quiet, ...options}: SetOptions) => {
+    .action(async (id: string, {json, csv, ...options}: SetOptions) => {
       const path = `/budgets/${encodeURIComponent(id)}`;
-      show({json, csv, quiet}, await context.client().send('PATCH', path, toChange(options)));
+      show({json, csv}, await context.client().send('PATCH', path, toChange(options)));
     });
 
   topUpCommands(budget, context);

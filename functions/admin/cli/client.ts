@@ -9,6 +9,7 @@ import {routes} from '../client/operations.ts';
 import {
   type Call,
   createTransport,
+  idempotencyHeader,
   type Notice,
   type Transport,
   type TransportOptions,
@@ -23,6 +24,8 @@ export type Item = {readonly [name: string]: unknown};
 export type Query = Readonly<Record<string, string | undefined>>;
 
 export type Client = Readonly<{
+  /** Of the server. */
+  url: string;
   /** Every operation of the document, typed. */
   api: Api;
   get<Answer = Item>(path: string, query?: Query): Promise<Answer>;
@@ -63,6 +66,7 @@ export const createClient = ({
   const get = <Answer>(path: string, query?: Query) =>
     call<Answer>({method: 'GET', path, ...(query ? {query} : {})});
   return {
+    url: settings.url,
     api: createClientOn(transport, newId),
     get,
     async list(path, query = {}) {
@@ -88,18 +92,22 @@ export const createClient = ({
   };
 };
 
-/** Where the document says that a call can be repeated, it is sent so that it can. */
-const headersOf = (method: string, path: string, newId: () => string): Record<string, string> => {
+const routeOf = (method: string, path: string) => {
   const parts = path.split('/');
-  const route = Object.values(routes).find(one => {
-    const wanted = one.path.split('/');
+  return Object.values(routes).find(route => {
+    const wanted = route.path.split('/');
     return (
-      one.method === method &&
+      route.method === method &&
       wanted.length === parts.length &&
       wanted.every((part, index) => part === parts[index] || part[0] === '{')
     );
   });
-  const name = Object.values(route?.headers ?? {}).find(one => /^idempotency-key$/i.test(one));
+};
+
+/** Where the document says that a call can be repeated, it is sent so that it can. */
+const headersOf = (method: string, path: string, newId: () => string): Record<string, string> => {
+  const headers = Object.values(routeOf(method, path)?.headers ?? {});
+  const name = headers.find(one => one.toLowerCase() === idempotencyHeader);
   return name === undefined ? {} : {[name]: newId()};
 };
 
@@ -132,10 +140,11 @@ const watched = (
       throw new Failure('usage', '--watch: only for what shows something');
     }
     if (isChange && dryRun) {
-      const {headers: _, ...read} = call;
-      const now = ['PATCH', 'DELETE'].includes(call.method)
-        ? await failing(transport.send({method: 'GET', path: read.path})).catch(unlessThere)
-        : undefined;
+      // What is not there cannot be changed either, and a dry run says so.
+      const now =
+        ['PATCH', 'DELETE'].includes(call.method) && routeOf('GET', call.path)
+          ? await failing(transport.send({method: 'GET', path: call.path}))
+          : undefined;
       throw new DryRun(describe(call, now?.body as Item | undefined));
     }
     return failing(
@@ -152,14 +161,6 @@ const watched = (
       }
     },
   };
-};
-
-/** Some things can be changed and not shown. What is not there cannot be changed either. */
-const unlessThere = (error: unknown) => {
-  if (error instanceof Failure && error.status === 405) {
-    return undefined;
-  }
-  throw error;
 };
 
 const kinds: Readonly<Record<number, 'usage' | 'refused' | 'notFound'>> = {

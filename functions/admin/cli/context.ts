@@ -1,34 +1,43 @@
 /**
-Context: what every command has at hand: the client, made when it is first needed, and the ways to write.
+Context: what every command has at hand: the client, made when it is first needed, the ways to write, what was said for all commands.
 */
 import type {Command} from 'commander';
 import type {Client, Item} from './client.ts';
 import {Failure} from './failure.ts';
+import type {Globals} from './globals.ts';
+import type {Progress} from './progress.ts';
+import type {Settings} from './settings.ts';
 import {type Column, printable, textOf, toCsv, toFields, toTable} from './table.ts';
 
 export type Context = Readonly<{
   client: () => Client;
+  /** Where the server is. A failure where nothing says so. */
+  settings: () => Settings;
   out: (text: string) => void;
+  /** Nothing with --quiet. */
   err: (text: string) => void;
   colour: boolean;
+  /** Of the command that runs. */
+  globals: () => Globals;
+  /** Shown to a person who waits. */
+  progress: Progress;
+  /** Asks whether it is meant, unless --yes says so; without a terminal it is a failure that says to give --yes. */
+  confirm: (what: string) => Promise<void>;
 }>;
 
-export type Format = Readonly<{json?: boolean; csv?: boolean; quiet?: boolean}>;
+export type Format = Readonly<{json?: boolean; csv?: boolean}>;
 
 /** Adds what every command that answers has. */
 export const withFormat = (command: Command): Command =>
-  command
-    .option('--json', 'print the answer as JSON')
-    .option('--csv', 'print the answer as CSV')
-    .option('-q, --quiet', 'print ids only');
+  command.option('--json', 'print the answer as JSON').option('--csv', 'print the answer as CSV');
 
-const checkFormat = ({json, csv, quiet}: Format) => {
-  if (json && csv) {
+export const formatOf = ({globals}: Pick<Context, 'globals'>, {json, csv}: Format) => {
+  const {output} = globals();
+  const said = [json && 'json', csv && 'csv', output].filter(Boolean);
+  if (new Set(said).size > 1) {
     throw new Failure('usage', 'give --json or --csv, not both');
   }
-  if (quiet && (json || csv)) {
-    throw new Failure('usage', 'give --quiet, --json or --csv, one of them');
-  }
+  return said[0] ?? 'table';
 };
 
 /** What has no id is told by its first column. */
@@ -39,16 +48,17 @@ const toIds = (columns: readonly Column[], items: readonly Item[]) =>
 
 /** `answer` is what `--json` prints. */
 export const showList = (
-  {out, err, colour}: Context,
+  context: Context,
   format: Format,
   {columns, items, answer}: {columns: readonly Column[]; items: readonly Item[]; answer: unknown},
 ) => {
-  checkFormat(format);
-  if (format.json) {
+  const {out, err, colour} = context;
+  const output = formatOf(context, format);
+  if (output === 'json') {
     out(`${JSON.stringify(answer)}\n`);
-  } else if (format.csv) {
+  } else if (output === 'csv') {
     out(toCsv(columns, items));
-  } else if (format.quiet) {
+  } else if (context.globals().quiet) {
     out(toIds(columns, items));
   } else if (items.length === 0) {
     err('nothing\n');
@@ -58,16 +68,17 @@ export const showList = (
 };
 
 export const showItem = (
-  {out, colour}: Context,
+  context: Context,
   format: Format,
   {columns, item}: {columns: readonly Column[]; item: Item},
 ) => {
-  checkFormat(format);
-  if (format.json) {
+  const {out, colour} = context;
+  const output = formatOf(context, format);
+  if (output === 'json') {
     out(`${JSON.stringify(item)}\n`);
-  } else if (format.quiet) {
+  } else if (output === 'table' && context.globals().quiet) {
     out(toIds(columns, [item]));
   } else {
-    out(format.csv ? toCsv(columns, [item]) : toFields(columns, item, {colour}));
+    out(output === 'csv' ? toCsv(columns, [item]) : toFields(columns, item, {colour}));
   }
 };

@@ -67,11 +67,11 @@ export const deadLetterCommand = (program: Command, context: Context) => {
     .description('newest first, without what was in them')
     .option('--state <state>', 'waiting, redriven or dropped', 'waiting')
     .option('--limit <number>', 'the most letters', '100')
-    .action(async ({state, limit, json, csv, quiet, ...filters}: ListOptions) => {
+    .action(async ({state, limit, json, csv, ...filters}: ListOptions) => {
       const client = context.client();
       const query = {...(await filtersOf(client, filters)), state, limit};
       const answer = await client.get<Answer>('/dead-letters', query);
-      showList(context, {json, csv, quiet}, {columns: listColumns, items: answer.data, answer});
+      showList(context, {json, csv}, {columns: listColumns, items: answer.data, answer});
       if (answer.next) {
         context.err('there is more: give filters or a higher --limit\n');
       }
@@ -102,17 +102,17 @@ export const deadLetterCommand = (program: Command, context: Context) => {
 };
 
 const actOnOne = async (context: Context, act: Act, id: string, options: ActOptions) => {
-  const {json, csv, quiet, yes: _, ...others} = options;
+  const {json, csv, yes: _, ...others} = options;
   if (Object.keys(others).length > 0) {
     throw new Failure('usage', 'give an id, or filters and --dry-run, not both');
   }
   const path = `/dead-letters/${encodeURIComponent(id)}/${act}`;
   const item = await context.client().send('POST', path);
-  showItem(context, {json, csv, quiet}, {columns: itemColumns, item});
+  showItem(context, {json, csv}, {columns: itemColumns, item});
 };
 
 const actOnMany = async (context: Context, act: Act, options: ActOptions) => {
-  const {json, csv, quiet, all, dryRun, yes, ...filters} = options;
+  const {json, csv, all, dryRun, yes, ...filters} = options;
   if (!all && Object.keys(filters).length === 0) {
     throw new Failure('usage', 'give an id, a filter or --all');
   }
@@ -133,5 +133,5 @@ const actOnMany = async (context: Context, act: Act, options: ActOptions) => {
       ids: [...done.ids, ...last.ids].slice(0, 100),
     };
   }
-  showItem(context, {json, csv, quiet}, {columns: doneColumns, item: done});
+  showItem(context, {json, csv}, {columns: doneColumns, item: done});
 };

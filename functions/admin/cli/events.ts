@@ -3,15 +3,10 @@ import type {Command} from 'commander';
 import type {Context} from './context.ts';
 import {replayCommand} from './events/replay.ts';
 import {sendCommand} from './events/send.ts';
-import type {Environment} from './events/target.ts';
+import type {Surroundings} from './program.ts';
 
-export const eventsCommand = (
-  program: Command,
-  context: Context,
-  environment: Environment,
-  folder = process.cwd(),
-) => {
+export const eventsCommand = (program: Command, context: Context, surroundings: Surroundings) => {
   const events = program.command('events').description('sends events, shows and replays them');
-  sendCommand(events, context, environment, folder);
-  replayCommand(events, context, environment);
+  sendCommand(events, context, surroundings);
+  replayCommand(events, context, surroundings.environment);
 };

@@ -5,7 +5,7 @@ import {type Context, showItem, showList, withFormat} from './context.ts';
 import {findOrg} from './org.ts';
 import type {Column} from './table.ts';
 
-type Options = Readonly<{json?: boolean; csv?: boolean; quiet?: boolean; org?: string}>;
+type Options = Readonly<{json?: boolean; csv?: boolean; org?: string}>;
 type Part = Readonly<Record<string, unknown>>;
 
 const part = (item: Item, name: string) => (item[name] ?? {}) as Part;
@@ -55,7 +55,7 @@ export const explainCommand = (program: Command, context: Context) => {
   withFormat(program.command('explain <request>'))
     .description('why a request was answered as it was, by its x-request-id')
     .option('--org <name-or-id>', 'only if it is of this organisation')
-    .action(async (request: string, {json, csv, quiet, org}: Options) => {
+    .action(async (request: string, {json, csv, org}: Options) => {
       const client = context.client();
       const item = await client.get<Item>(`/requests/${encodeURIComponent(request)}`, {
         org: org === undefined ? undefined : await findOrg(client, org),
@@ -63,8 +63,8 @@ export const explainCommand = (program: Command, context: Context) => {
       const shown = [...columns, ...rest].filter(
         ({name, value}) => json || (value ? value(item) : item[name]) !== undefined,
       );
-      showItem(context, {json, csv, quiet}, {columns: shown, item});
-      if (json || csv || quiet) {
+      showItem(context, {json, csv}, {columns: shown, item});
+      if (json || csv) {
         return;
       }
       const lists: ReadonlyArray<readonly [string, readonly Column[], readonly Item[]]> = [

@@ -46,7 +46,7 @@ export const globalOptions = (): readonly Option[] => [
     .argParser(seconds),
   new Option('--dry-run', 'show what would be changed, and change nothing'),
   new Option('-y, --yes', 'do not ask whether it is meant'),
-  new Option('-q, --quiet', 'nothing but the answer and errors'),
+  new Option('-q, --quiet', 'ids only, one a line, and errors'),
   new Option('-v, --verbose', 'show requests and answers on standard error, secrets masked'),
   new Option('--context <name>', 'the context to use, see sluice context'),
   new Option('--url <url>', 'the server; its key is looked up by this URL'),

@@ -5,7 +5,7 @@ The key itself is printed by `create` and `rotate`, once, on standard output.
 */
 import type {Command} from 'commander';
 import type {Client, Item} from './client.ts';
-import {type Context, type Format, showItem, showList, withFormat} from './context.ts';
+import {type Context, type Format, formatOf, showItem, showList, withFormat} from './context.ts';
 import {durationSeconds} from './duration.ts';
 import {Failure} from './failure.ts';
 import {findKey, findProject, type Where} from './find.ts';
@@ -53,13 +53,9 @@ const itemColumns: readonly Column[] = [
 ];
 
 /** On standard error, so that standard output is what was asked for. */
-export const keepIt = ({err}: Context, {json, csv, quiet}: Format) => {
-  if (!json && !csv) {
-    err(
-      quiet
-        ? 'the key was not printed, and only its hash is stored: rotate makes another\n'
-        : 'keep the key now: only its hash is stored, and it cannot be shown again\n',
-    );
+export const keepIt = (context: Context, format: Format) => {
+  if (formatOf(context, format) === 'table') {
+    context.err('keep the key now: only its hash is stored, and it cannot be shown again\n');
   }
 };
 
@@ -77,14 +73,13 @@ export const keyCommand = (program: Command, context: Context) => {
     .description('makes a key of a project; it is printed once and kept nowhere')
     .option('--org <name-or-id>', 'where projects of several organisations have the name')
     .requiredOption('--project <name-or-id>', 'whose requests it makes')
-    .addHelpText('after', examples)
-    .action(async (name: string, {json, csv, quiet, org, project, ...options}: NewKey) => {
+    .action(async (name: string, {json, csv, org, project, ...options}: NewKey) => {
       const client = context.client();
       const id = await findProject(client, project, {org});
       const body = {name, ...toKeyFields(options, {creating: true})};
       const item = await client.send('POST', `/projects/${id}/keys`, body);
-      show({json, csv, quiet}, item);
-      keepIt(context, {json, csv, quiet});
+      show({json, csv}, item);
+      keepIt(context, {json, csv});
     });
 
   withFormat(key.command('list', {isDefault: true}))
@@ -106,14 +101,14 @@ export const keyCommand = (program: Command, context: Context) => {
   withKeyOptions(named('update', 'changes what it may do; gateways know within a second'))
     .option('--name <name>', 'another name')
     .action(async (given: string, options: Options & KeyOptions & {name?: string}) => {
-      const {json, csv, quiet, org, project, name, ...rest} = options;
+      const {json, csv, org, project, name, ...rest} = options;
       const change = {...(name === undefined ? {} : {name}), ...toKeyFields(rest)};
       if (!hasChange(change)) {
         throw new Failure('usage', 'give what to change: --help lists it');
       }
       const client = context.client();
       const path = `/keys/${await findKey(client, given, {org, project})}`;
-      show({json, csv, quiet}, await client.send('PATCH', path, change));
+      show({json, csv}, await client.send('PATCH', path, change));
     });
 
   named('rotate', 'gives it another secret; the old one is good for a while, so that none fails')
@@ -142,11 +137,6 @@ export const keyCommand = (program: Command, context: Context) => {
 
 type NewKey = Format & KeyOptions & Readonly<{org?: string; project: string}>;
 type Rotation = Options & Readonly<{overlap: string}>;
-
-const examples = `
-Examples:
-  $ sluice key create web --project site --requests 600 --models llama-3-70b --expires-in 90d
-  $ export SLUICE_API_KEY=$(sluice key create ci --project site --json | jq -r .key)`;
 
 const list = async (client: Client, {org, project}: Where): Promise<Item[]> => {
   if (project !== undefined) {

@@ -31,7 +31,7 @@ export const ledgerCommand = (program: Command, context: Context) => {
     .option('--from <instant>', 'a date or an RFC 3339 instant')
     .option('--to <instant>')
     .option('--limit <number>', 'the most entries', '100')
-    .action(async ({json, csv, quiet, org, request, ...query}: Options) => {
+    .action(async ({json, csv, org, request, ...query}: Options) => {
       const client = context.client();
       const owner =
         request !== undefined && org === undefined ? undefined : await findOrg(client, org);
@@ -42,7 +42,7 @@ export const ledgerCommand = (program: Command, context: Context) => {
           `nothing was charged for ${request}: it is not settled yet, or there was none`,
         );
       }
-      showList(context, {json, csv, quiet}, {columns, items: answer.data, answer});
+      showList(context, {json, csv}, {columns, items: answer.data, answer});
       if (answer.truncated) {
         context.err('there is more: give --to or a higher --limit\n');
       }

@@ -50,10 +50,10 @@ export const limitCommand = (program: Command, context: Context) => {
 
   withOwner(limit.command('show'))
     .description('what one of them may use')
-    .action(async ({json, csv, quiet, ...owner}: Format & Owner) => {
+    .action(async ({json, csv, ...owner}: Format & Owner) => {
       const client = context.client();
       const item = await client.get(await pathOf(client, owner));
-      showItem(context, {json, csv, quiet}, {columns, item});
+      showItem(context, {json, csv}, {columns, item});
     });
 
   withOwner(limit.command('set'))
@@ -62,14 +62,14 @@ export const limitCommand = (program: Command, context: Context) => {
     .option('--tokens <number>', 'a minute, of prompt and answer; or none')
     .option('--parallel <number>', 'requests at once; or none')
     .option('--max-output-tokens <number>', 'of one request; or none; not of an organisation')
-    .action(async ({json, csv, quiet, ...options}: Format & Owner & Limits) => {
+    .action(async ({json, csv, ...options}: Format & Owner & Limits) => {
       if (options.org !== undefined && options.maxOutputTokens !== undefined) {
         throw new Failure('usage', '--max-output-tokens: of a project, a key or a model');
       }
       const body = toChange(options);
       const client = context.client();
       const item = await client.send('PATCH', await pathOf(client, options), body);
-      showItem(context, {json, csv, quiet}, {columns, item});
+      showItem(context, {json, csv}, {columns, item});
     });
 };
 

@@ -53,7 +53,7 @@ export const memberCommand = (program: Command, context: Context) => {
     .requiredOption('--role <role>', 'viewer, member, admin or owner')
     .option('--name <name>', 'of somebody who is no user yet')
     .action(async (email: string, options: Options & {role: string; name?: string}) => {
-      const {json, csv, quiet, org, project, role, name} = options;
+      const {json, csv, org, project, role, name} = options;
       const client = context.client();
       const owner = await findOrg(client, org);
       const body = {
@@ -62,7 +62,7 @@ export const memberCommand = (program: Command, context: Context) => {
         ...(name === undefined ? {} : {name}),
         ...(project && {project: await findProject(client, project, {org: owner})}),
       };
-      show({json, csv, quiet}, await client.send('POST', `/orgs/${owner}/members`, body));
+      show({json, csv}, await client.send('POST', `/orgs/${owner}/members`, body));
     });
 
   withPlace(member.command('list', {isDefault: true}))

@@ -17,7 +17,6 @@ type RoutingOptions = Readonly<{
 export type RegisterOptions = RoutingOptions &
   Readonly<{
     json?: boolean;
-    quiet?: boolean;
     csv?: boolean;
     environment: string;
     endpoint: string[];

@@ -83,9 +83,9 @@ export const modelCommand = (program: Command, context: Context) => {
     .description('all models')
     .option('--environment <name>')
     .option('--status <status>', 'registered, ready or disabled')
-    .action(async ({json, csv, quiet, ...query}: Named & {status?: string}) => {
+    .action(async ({json, csv, ...query}: Named & {status?: string}) => {
       const answer = await context.client().get<{data: Item[]}>('/models', query);
-      showList(context, {json, csv, quiet}, {columns: listColumns, items: answer.data, answer});
+      showList(context, {json, csv}, {columns: listColumns, items: answer.data, answer});
     });
 
   withRouting(withFormat(model.command('register <name>')))
@@ -97,9 +97,9 @@ export const modelCommand = (program: Command, context: Context) => {
     .option('--context-length <tokens>', 'asked of the server where absent')
     .option('--default-max-tokens <tokens>')
     .option('--namespace <name>')
-    .action(async (name: string, {json, csv, quiet, ...options}: RegisterOptions) => {
+    .action(async (name: string, {json, csv, ...options}: RegisterOptions) => {
       const body = toRegistration(name, options);
-      show({json, csv, quiet}, await context.client().send('POST', '/models', body));
+      show({json, csv}, await context.client().send('POST', '/models', body));
     });
 
   const named = (word: string, text: string) =>
@@ -114,14 +114,12 @@ export const modelCommand = (program: Command, context: Context) => {
   withRouting(named('update', 'changes how requests are routed to it, within a second'))
     .option('--endpoint <url...>', 'those that --max-concurrency is for; all where absent')
     .option('--no-fallback', 'takes them away')
-    .action(
-      async (given: string, {environment, json, csv, quiet, ...options}: Named & UpdateOptions) => {
-        const client = context.client();
-        const path = `/models/${await findModel(client, given, environment)}`;
-        const urls = async () => endpointsOf(await client.get(path)).map(({url}) => url);
-        show({json, csv, quiet}, await client.send('PATCH', path, await toChange(options, urls)));
-      },
-    );
+    .action(async (given: string, {environment, json, csv, ...options}: Named & UpdateOptions) => {
+      const client = context.client();
+      const path = `/models/${await findModel(client, given, environment)}`;
+      const urls = async () => endpointsOf(await client.get(path)).map(({url}) => url);
+      show({json, csv}, await client.send('PATCH', path, await toChange(options, urls)));
+    });
   for (const [word, text] of [
     ['enable', 'lets gateways route to it'],
     ['disable', 'takes it away from gateways'],
@@ -134,12 +132,12 @@ export const modelCommand = (program: Command, context: Context) => {
     });
   }
   named('remove', 'forgets it; what was charged stays in the ledger').action(
-    async (given: string, {environment, json, csv, quiet}: Named) => {
+    async (given: string, {environment, json, csv}: Named) => {
       const client = context.client();
       const id = await findModel(client, given, environment);
       await client.send('DELETE', `/models/${id}`);
-      if (json || csv || quiet) {
-        showItem(context, {json, csv, quiet}, {columns: [{name: 'removed'}], item: {removed: id}});
+      if (json || csv) {
+        showItem(context, {json, csv}, {columns: [{name: 'removed'}], item: {removed: id}});
       } else {
         context.err(`removed ${id}\n`);
       }

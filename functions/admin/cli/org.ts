@@ -38,9 +38,9 @@ export const orgCommand = (program: Command, context: Context) => {
 
   withRates(withFormat(org.command('create <name>')))
     .description('makes an organisation; it can do nothing until it has a project with a key')
-    .action(async (name: string, {json, csv, quiet, ...rates}: Format & RateOptions) => {
+    .action(async (name: string, {json, csv, ...rates}: Format & RateOptions) => {
       const body = {name, ...toRates(rates, {creating: true})};
-      show({json, csv, quiet}, await context.client().send('POST', '/orgs', body));
+      show({json, csv}, await context.client().send('POST', '/orgs', body));
     });
 
   withFormat(org.command('list', {isDefault: true}))
@@ -60,14 +60,14 @@ export const orgCommand = (program: Command, context: Context) => {
   withRates(withFormat(org.command('update <name-or-id>')))
     .description('changes its name or its limits; gateways know within a second')
     .option('--name <name>', 'another name')
-    .action(async (given: string, {json, csv, quiet, name, ...rates}: Update) => {
+    .action(async (given: string, {json, csv, name, ...rates}: Update) => {
       const change = {...(name === undefined ? {} : {name}), ...toRates(rates)};
       if (Object.keys(change).length === 0) {
         throw new Failure('usage', 'give --name, --requests, --tokens or --parallel');
       }
       const client = context.client();
       const path = `/orgs/${await findOrg(client, given)}`;
-      show({json, csv, quiet}, await client.send('PATCH', path, change));
+      show({json, csv}, await client.send('PATCH', path, change));
     });
 
   lifeCommands(org, context, show);
@@ -109,18 +109,14 @@ const lifeCommands = (org: Command, context: Context, show: Show) => {
       'until it is purged, 0 to 365; restore is possible before',
       '30',
     )
-    .option('--yes', 'it is meant')
-    .action(async (given: string, options: Format & {retentionDays: string; yes?: boolean}) => {
-      const {retentionDays: days, yes, ...format} = options;
+    .action(async (given: string, options: Format & {retentionDays: string}) => {
+      const {retentionDays: days, ...format} = options;
       const retentionDays = String(wholeNumber('--retention-days', days));
       const client = context.client();
       const id = await findOrg(client, given);
-      if (!yes) {
-        throw new Failure(
-          'usage',
-          `this would delete the organisation "${given}" and purge its data in ${retentionDays} days: give --yes if it is meant`,
-        );
-      }
+      await context.confirm(
+        `delete the organisation ${given} and purge its data after ${retentionDays} days`,
+      );
       const path = `/orgs/${id}?retentionDays=${retentionDays}`;
       show(format, await client.send('DELETE', path));
     });

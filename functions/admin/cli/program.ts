@@ -3,28 +3,20 @@ Program: the command line of `sluice`.
 
 In: arguments, environment, the current folder, ways to write. Out: the exit code (`failure.ts`).
 */
-import {Command, CommanderError} from 'commander';
-import {budgetCommand} from './budget.ts';
+import {CommanderError} from 'commander';
+import type {Notice} from '../client/client.ts';
+import {waitFor} from '../client/transport.ts';
 import {type Client, createClient} from './client.ts';
+import {createConfirm} from './confirm.ts';
 import type {Context} from './context.ts';
-import {deadLetterCommand} from './deadletter.ts';
-import {eventsCommand} from './events.ts';
-import {explainCommand} from './explain.ts';
-import {exitCodes, exitCodesText, Failure} from './failure.ts';
-import {groupRoleCommand} from './group-role.ts';
-import {keyCommand} from './key.ts';
-import {ledgerCommand} from './ledger.ts';
-import {limitCommand} from './limit.ts';
-import {memberCommand} from './member.ts';
-import {modelCommand} from './model.ts';
-import {orgCommand} from './org.ts';
-import {projectCommand} from './project.ts';
-import {serviceKeyCommand} from './service-key.ts';
-import {readSettings} from './settings.ts';
-import {usageCommand} from './usage.ts';
-import {usageExportCommand} from './usage-export.ts';
-import {usageVerifyCommand} from './usage-verify.ts';
-import {userCommand} from './user.ts';
+import {DryRun, describedText} from './dry-run.ts';
+import {exitCodes, Failure} from './failure.ts';
+import {type Globals, noGlobals} from './globals.ts';
+import {noticeText} from './notice.ts';
+import {createProgress, noProgress} from './progress.ts';
+import {readSettings, type Settings} from './settings.ts';
+import {createProgram} from './tree.ts';
+import {watch} from './watch.ts';
 
 export type Surroundings = Readonly<{
   environment: Readonly<Record<string, string | undefined>>;
@@ -33,66 +25,130 @@ export type Surroundings = Readonly<{
   err: (text: string) => void;
   /** Standard output is a terminal. */
   terminal: boolean;
+  /** Standard error is a terminal. */
+  errTerminal?: boolean;
+  /** Asks a person; absent where there is none. */
+  ask?: (question: string) => Promise<string>;
+  /** All of standard input. */
+  read?: () => Promise<string>;
+  /** Is called where an interrupt is to end well. */
+  interrupted?: () => AbortSignal;
+  wait?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }>;
 
 export const runCli = async (
   args: readonly string[],
-  {environment, folder, out, err, terminal}: Surroundings,
+  surroundings: Surroundings,
 ): Promise<number> => {
-  let client: Client | undefined;
-  const context: Context = {
-    client() {
-      client ??= createClient({settings: readSettings(environment, folder)});
-      return client;
-    },
-    out,
-    err,
-    colour: terminal && !environment.NO_COLOR,
-  };
+  const {err} = surroundings;
+  const session = createSession(surroundings);
   try {
-    await createProgram(context, environment).parseAsync(args, {from: 'user'});
+    await session.run(args);
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) {
       // Commander has written its message.
       return error.exitCode === 0 ? 0 : exitCodes.usage;
     }
+    if (error instanceof DryRun) {
+      session.tellDryRun(error);
+      return 0;
+    }
     err(`sluice: ${(error as Error).message.replace(/\p{Cc}/gu, ' ')}\n`);
     return error instanceof Failure ? error.exitCode : exitCodes.failed;
   }
 };
 
-/** The settings of the first command are copied to those that are added, so they come first. */
-const createProgram = (context: Context, environment: Surroundings['environment']) => {
-  const program = new Command('sluice')
-    .description('Administers Sluice over its HTTP API.')
-    // Else `usage` would take the options of the same names that follow `usage export`.
-    .enablePositionalOptions()
-    .exitOverride()
-    .configureOutput({writeOut: context.out, writeErr: context.err})
-    .showHelpAfterError('(--help says more)')
-    .addHelpText(
-      'after',
-      `
-The server: SLUICE_URL and SLUICE_ADMIN_KEY, or .sluice/dev.json of this folder.
-${exitCodesText}`,
-    );
-  orgCommand(program, context);
-  projectCommand(program, context);
-  userCommand(program, context);
-  memberCommand(program, context);
-  groupRoleCommand(program, context);
-  keyCommand(program, context);
-  serviceKeyCommand(program, context);
-  const usage = usageCommand(program, context);
-  usageExportCommand(usage, context);
-  usageVerifyCommand(usage, context);
-  ledgerCommand(program, context);
-  explainCommand(program, context);
-  budgetCommand(program, context);
-  modelCommand(program, context);
-  limitCommand(program, context);
-  deadLetterCommand(program, context);
-  eventsCommand(program, context, environment);
-  return program;
+/** Thrown by the first look of `--watch`, before its command acts. */
+class Watched extends Error {
+  override readonly name = 'Watched';
+}
+
+const createSession = (surroundings: Surroundings) => {
+  const {environment, folder, out, err, terminal, errTerminal = false, ask} = surroundings;
+  const {wait = waitFor} = surroundings;
+  let globals: Globals = noGlobals;
+  let settings: Settings | undefined;
+  let client: Client | undefined;
+  let isWatching = false;
+  const colour =
+    environment.FORCE_COLOR && environment.FORCE_COLOR !== '0'
+      ? true
+      : terminal && !environment.NO_COLOR;
+  const tell = (text: string) => {
+    if (!globals.quiet) {
+      err(text);
+    }
+  };
+  const readOnce = (): Settings => {
+    if (!settings) {
+      settings = readSettings(environment, folder, globals);
+      for (const warning of settings.warnings) {
+        tell(`sluice: ${warning}\n`);
+      }
+    }
+    return settings;
+  };
+  const progress = errTerminal ? createProgress({write: tell}) : noProgress;
+  const onNotice = (notice: Notice) => {
+    if (globals.verbose || notice.kind === 'retry') {
+      tell(noticeText(notice));
+    }
+  };
+  const contextWith = (write: (text: string) => void): Context => ({
+    client() {
+      client ??= createClient({
+        settings: readOnce(),
+        dryRun: globals.dryRun,
+        watching: isWatching,
+        progress,
+        onNotice,
+        wait,
+      });
+      return client;
+    },
+    settings: readOnce,
+    out: write,
+    err: tell,
+    colour,
+    globals: () => globals,
+    progress,
+    confirm: createConfirm({globals: () => globals, ask}),
+  });
+  const runOnce = (args: readonly string[], write: (text: string) => void) =>
+    createProgram(contextWith(write), {
+      surroundings,
+      onRun(said) {
+        globals = said;
+        if (said.watch !== undefined && !isWatching) {
+          throw new Watched();
+        }
+      },
+    }).parseAsync(args, {from: 'user'});
+  return {
+    tellDryRun({described}: DryRun) {
+      if (globals.output === 'json') {
+        out(`${JSON.stringify(described)}\n`);
+      } else {
+        out(describedText(described));
+        tell('nothing was changed\n');
+      }
+    },
+    async run(args: readonly string[]) {
+      try {
+        await runOnce(args, out);
+      } catch (error) {
+        if (!(error instanceof Watched)) {
+          throw error;
+        }
+        isWatching = true;
+        const run = async (write: (text: string) => void) => {
+          await runOnce(args, write);
+        };
+        const {watch: seconds = 2} = globals;
+        const signal = surroundings.interrupted?.() ?? new AbortController().signal;
+        await watch({run, seconds, terminal, out, err: tell, signal, wait});
+      }
+    },
+  };
 };

@@ -58,11 +58,11 @@ export const projectCommand = (program: Command, context: Context) => {
 
   withPolicies(project.command('create <name>'))
     .description('makes a project, which keys and budgets can then be of')
-    .action(async (name: string, {json, csv, quiet, org, ...options}: Named & Policies) => {
+    .action(async (name: string, {json, csv, org, ...options}: Named & Policies) => {
       const client = context.client();
       const body = {name, ...toRates(options, {creating: true}), ...toPolicies(options)};
       const path = `/orgs/${await findOrg(client, org)}/projects`;
-      show({json, csv, quiet}, await client.send('POST', path, body));
+      show({json, csv}, await client.send('POST', path, body));
     });
 
   withFormat(project.command('list', {isDefault: true}))
@@ -86,14 +86,14 @@ export const projectCommand = (program: Command, context: Context) => {
     .description('changes its name, limits or policies; gateways know within a second')
     .option('--name <name>', 'another name')
     .action(async (given: string, options: Named & Policies & {name?: string}) => {
-      const {json, csv, quiet, org, name, ...rest} = options;
+      const {json, csv, org, name, ...rest} = options;
       const change = {...(name === undefined ? {} : {name}), ...toRates(rest), ...toPolicies(rest)};
       if (Object.keys(change).length === 0) {
         throw new Failure('usage', 'give --name, a limit, --unsettled or --keep-results');
       }
       const client = context.client();
       const path = `/projects/${await findProject(client, given, {org})}`;
-      show({json, csv, quiet}, await client.send('PATCH', path, change));
+      show({json, csv}, await client.send('PATCH', path, change));
     });
 
   project
@@ -101,17 +101,11 @@ export const projectCommand = (program: Command, context: Context) => {
     .description('revokes its keys and forgets it; what was charged stays in the ledger')
     .option('--org <name-or-id>', 'where projects of several organisations have the name')
     .option('--now', 'cut running requests, too')
-    .option('--yes', 'it is meant')
-    .action(
-      async (given: string, {org, now, yes}: {org?: string; now?: boolean; yes?: boolean}) => {
-        const client = context.client();
-        const id = await findProject(client, given, {org});
-        if (!yes) {
-          const what = `this would delete the project "${given}" and revoke its keys`;
-          throw new Failure('usage', `${what}: give --yes if it is meant`);
-        }
-        await client.send('DELETE', `/projects/${id}${now ? '?now=true' : ''}`);
-        context.err(`deleted ${id}\n`);
-      },
-    );
+    .action(async (given: string, {org, now}: {org?: string; now?: boolean}) => {
+      const client = context.client();
+      const id = await findProject(client, given, {org});
+      await context.confirm(`delete the project ${given} and revoke its keys`);
+      await client.send('DELETE', `/projects/${id}${now ? '?now=true' : ''}`);
+      context.err(`deleted ${id}\n`);
+    });
 };

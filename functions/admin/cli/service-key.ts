@@ -45,7 +45,7 @@ export const serviceKeyCommand = (program: Command, context: Context) => {
     .requiredOption('--role <role>', 'viewer, member, admin or owner')
     .option('--expires-at <instant>', 'an RFC 3339 instant')
     .option('--expires-in <time>', 'such as 90d')
-    .action(async (name: string, {json, csv, quiet, org, project, role, ...when}: NewKey) => {
+    .action(async (name: string, {json, csv, org, project, role, ...when}: NewKey) => {
       const client = context.client();
       const owner = await findOrg(client, org);
       const expiresAt = expiryOf(when);
@@ -55,8 +55,8 @@ export const serviceKeyCommand = (program: Command, context: Context) => {
         ...(project && {project: await findProject(client, project, {org: owner})}),
         ...(expiresAt === undefined ? {} : {expiresAt}),
       });
-      show({json, csv, quiet}, item);
-      keepIt(context, {json, csv, quiet});
+      show({json, csv}, item);
+      keepIt(context, {json, csv});
     });
 
   withPlace(serviceKey.command('list', {isDefault: true}))

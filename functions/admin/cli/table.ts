@@ -29,6 +29,9 @@ export const toCsv = (columns: readonly Column[], items: readonly Item[]): strin
 
 const quote = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
+/** `createdAt` is a name for machines. */
+const headingOf = ({name}: Column) =>
+  name.replace(/([a-z])([A-Z])/g, (_, before, after) => `${before} ${after.toLowerCase()}`);
 const bold = (text: string) => `\u001b[1m${text}\u001b[22m`;
 export const printable = (text: string) => text.replace(/\p{Cc}/gu, '\u{fffd}');
 
@@ -38,8 +41,11 @@ export const toTable = (
   {colour = false}: {colour?: boolean} = {},
 ): string => {
   const cells = items.map(item => columns.map(column => printable(textOf(column, item)) || '-'));
-  const widths = columns.map(({name}, index) =>
-    cells.reduce((width, row) => Math.max(width, lengthOf(row[index] as string)), name.length),
+  const widths = columns.map((column, index) =>
+    cells.reduce(
+      (width, row) => Math.max(width, lengthOf(row[index] as string)),
+      headingOf(column).length,
+    ),
   );
   const line = (texts: readonly string[]) =>
     texts
@@ -49,7 +55,7 @@ export const toTable = (
       })
       .join('  ')
       .trimEnd();
-  const heading = line(columns.map(({name}) => name.toUpperCase()));
+  const heading = line(columns.map(column => headingOf(column).toUpperCase()));
   return [colour ? bold(heading) : heading, ...cells.map(line)].map(text => `${text}\n`).join('');
 };
 
@@ -59,10 +65,10 @@ export const toFields = (
   item: Item,
   {colour = false}: {colour?: boolean} = {},
 ): string => {
-  const width = Math.max(...columns.map(({name}) => name.length));
+  const width = Math.max(...columns.map(column => headingOf(column).length));
   return columns
     .map(column => {
-      const name = column.name.padEnd(width);
+      const name = headingOf(column).padEnd(width);
       return `${colour ? bold(name) : name}  ${printable(textOf(column, item)) || '-'}\n`;
     })
     .join('');

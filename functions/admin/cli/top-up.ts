@@ -25,13 +25,13 @@ export const topUpCommands = (budget: Command, context: Context) => {
     .requiredOption('--amount <amount>', 'USD such as 5.00, tokens or GPU milliseconds')
     .option('--id <id>', 'of the payment, say: the same id adds once')
     .option('--by <name>', 'who asked or paid for it')
-    .action(async (id: string, {json, csv, quiet, id: own = randomUUID(), ...body}: Options) => {
+    .action(async (id: string, {json, csv, id: own = randomUUID(), ...body}: Options) => {
       const path = `/budgets/${encodeURIComponent(id)}/top-ups`;
       const item = await context
         .client()
         .send('POST', path, {...body, id: own})
         .catch(sayHowToRepeat(own));
-      showItem(context, {json, csv, quiet}, {columns, item});
+      showItem(context, {json, csv}, {columns, item});
     });
 
   withFormat(budget.command('topups <id>'))

@@ -75,14 +75,14 @@ export const usageVerifyCommand = (usage: Command, context: Context) => {
     .option('--strict', 'notes count as broken promises')
     .action(async (_own: Options, command: Command) => {
       // The command above has options of the same names and takes them first.
-      const {json, csv, quiet, ...options} = command.optsWithGlobals<Options>();
+      const {json, csv, ...options} = command.optsWithGlobals<Options>();
       const report = (await context
         .client()
         .send('POST', '/usage/verify', bodyOf(options))) as unknown as Report;
-      if (json || csv || quiet) {
+      if (json || csv) {
         showList(
           context,
-          {json, csv, quiet},
+          {json, csv},
           {
             columns: [...kindColumns.slice(1, 2), ...findingColumns],
             items: report.findings,

@@ -40,7 +40,7 @@ export const usageCommand = (program: Command, context: Context): Command =>
     .option('--to <instant>')
     .option('--group-by <list>', 'some of project,key,model,endpoint,environment', 'model')
     .option('--granularity <name>', 'hour, day, month or total', 'total')
-    .action(async ({json, csv, quiet, org, groupBy, ...query}: Options) => {
+    .action(async ({json, csv, org, groupBy, ...query}: Options) => {
       const client = context.client();
       const answer = await client.get<Answer>('/usage', {
         ...query,
@@ -53,7 +53,7 @@ export const usageCommand = (program: Command, context: Context): Command =>
         ...groups.filter(name => name !== '').map(name => ({name})),
         ...figures,
       ];
-      showList(context, {json, csv, quiet}, {columns, items: answer.data, answer});
+      showList(context, {json, csv}, {columns, items: answer.data, answer});
       if (answer.truncated) {
         context.err('there is more: ask for a shorter time or fewer groups\n');
       }

@@ -5,7 +5,7 @@ User: `sluice user create|list|show|update|disable|enable|delete|login-link`, th
 of a new installation needs one command.
 */
 import type {Command} from 'commander';
-import type {Client, Item} from './client.ts';
+import type {Item} from './client.ts';
 import {type Context, type Format, showItem, showList, withFormat} from './context.ts';
 import {Failure} from './failure.ts';
 import {findProject, findUser} from './find.ts';
@@ -63,9 +63,8 @@ export const userCommand = (program: Command, context: Context) => {
     .option('--project <name-or-id>', 'of this project only')
     .option('--role <role>', 'viewer, member, admin or owner')
     .option('--login-link', 'prints a link that logs in once, without an OpenID provider')
-    .addHelpText('after', examples)
-    .action(async ({json, csv, quiet, ...options}: NewUser) =>
-      show({json, csv, quiet}, await create(context.client(), options)),
+    .action(async ({json, csv, ...options}: NewUser) =>
+      show({json, csv}, await create(context, options)),
     );
 
   withFormat(user.command('list', {isDefault: true}))
@@ -88,13 +87,13 @@ export const userCommand = (program: Command, context: Context) => {
     .option('--operator')
     .option('--no-operator')
     .action(async (given: string, options: Format & {name?: string; operator?: boolean}) => {
-      const {json, csv, quiet, ...change} = options;
+      const {json, csv, ...change} = options;
       if (Object.keys(change).length === 0) {
         throw new Failure('usage', 'give --name, --operator or --no-operator');
       }
       const client = context.client();
       const path = `/users/${await findUser(client, given)}`;
-      show({json, csv, quiet}, await client.send('PATCH', path, change));
+      show({json, csv}, await client.send('PATCH', path, change));
     });
 
   for (const [word, disabled, text] of [
@@ -111,14 +110,10 @@ export const userCommand = (program: Command, context: Context) => {
   user
     .command('delete <email-or-id>')
     .description('forgets it and takes its roles; what it did stays in the audit')
-    .option('--yes', 'it is meant')
-    .action(async (given: string, {yes}: {yes?: boolean}) => {
+    .action(async (given: string) => {
       const client = context.client();
       const id = await findUser(client, given);
-      if (!yes) {
-        const what = `this would delete the user "${given}"`;
-        throw new Failure('usage', `${what}: give --yes if it is meant; disable keeps it`);
-      }
+      await context.confirm(`delete the user ${given}, which loses its roles`);
       await client.send('DELETE', `/users/${id}`);
       context.err(`deleted ${id}\n`);
     });
@@ -126,25 +121,21 @@ export const userCommand = (program: Command, context: Context) => {
   named('login-link', 'prints a link that logs in once, without an OpenID provider').action(
     async (given: string, format: Format) => {
       const client = context.client();
-      const link = await linkOf(client, await findUser(client, given));
+      const link = await linkOf(context, await findUser(client, given));
       const columns = ['loginLink', 'linkExpiresAt'].map(name => ({name}));
       showItem(context, format, {columns, item: link});
     },
   );
 };
 
-const examples = `
-Examples:
-  # The first person of a new installation
-  $ sluice user create --email ada@example.com --org acme --role owner --login-link`;
-
 const create = async (
-  client: Client,
+  context: Context,
   {email, name, operator, org, project, role, loginLink}: Omit<NewUser, keyof Format>,
 ): Promise<Item> => {
   if (role === undefined && (org !== undefined || project !== undefined)) {
     throw new Failure('usage', 'give --role with --org: viewer, member, admin or owner');
   }
+  const client = context.client();
   // Looked up first, so that a misspelt organisation leaves no user behind.
   const owner = role === undefined ? undefined : await findOrg(client, org);
   const team = project && (await findProject(client, project, {org: owner}));
@@ -163,6 +154,6 @@ const create = async (
   return {
     ...created,
     ...(member ? {member} : {}),
-    ...(loginLink ? await linkOf(client, String(created.id)) : {}),
+    ...(loginLink ? await linkOf(context, String(created.id)) : {}),
   };
 };

@@ -1,6 +1,7 @@
 /** Rendered from schemas/http/admin.yaml by `npm run render`; do not edit. */
 import type {CallOptions, Route} from './route.ts';
 import type {
+  AuditEntry,
   Budget,
   BudgetChange,
   CreateKeyAnswer,
@@ -10,12 +11,15 @@ import type {
   DeadLetterText,
   Email,
   EnvironmentOrAlias,
+  GetOpenApiAnswer,
   GetUsageAnswer,
   GroupRole,
   Id,
   InstantOrDate,
   Key,
   KeyChange,
+  KeyRotation,
+  ListAuditAnswer,
   ListBudgetsAnswer,
   ListDeadLettersAnswer,
   ListGroupRolesAnswer,
@@ -47,10 +51,13 @@ import type {
   NewServiceKey,
   NewTopUp,
   NewUser,
+  Nothing,
   Org,
+  OrgChange,
+  OrgSuspension,
   Project,
   ProjectChange,
-  RatesChange,
+  PurgeOrgsAnswer,
   RequestExplanation,
   RoleChange,
   ServiceKey,
@@ -64,6 +71,8 @@ import type {
 } from './types.ts';
 
 export type CreateOrgInput = Readonly<{
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
   body: NewOrg;
 }>;
 export type ListOrgsInput = Readonly<{
@@ -76,13 +85,57 @@ export type ListOrgsInput = Readonly<{
 export type GetMeInput = Readonly<{}>;
 export type GetOrgInput = Readonly<{
   org: Id;
+  /** Only if the resource is in another state than those of these ETags; else 304 */
+  ifNoneMatch?: string;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type ChangeOrgInput = Readonly<{
   org: Id;
-  body: RatesChange;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
+  body: OrgChange;
+}>;
+export type DeleteOrgInput = Readonly<{
+  org: Id;
+  /** Until the purge is due */
+  retentionDays?: number;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
+}>;
+export type SuspendOrgInput = Readonly<{
+  org: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
+  body: OrgSuspension;
+}>;
+export type ResumeOrgInput = Readonly<{
+  org: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
+  body: Nothing;
+}>;
+export type RestoreOrgInput = Readonly<{
+  org: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
+  body: Nothing;
+}>;
+export type PurgeOrgsInput = Readonly<{
+  body: Nothing;
 }>;
 export type CreateProjectInput = Readonly<{
   org: Id;
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
   body: NewProject;
 }>;
 export type ListProjectsInput = Readonly<{
@@ -93,13 +146,28 @@ export type ListProjectsInput = Readonly<{
 }>;
 export type GetProjectInput = Readonly<{
   id: Id;
+  /** Only if the resource is in another state than those of these ETags; else 304 */
+  ifNoneMatch?: string;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type ChangeProjectInput = Readonly<{
   id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
   body: ProjectChange;
+}>;
+export type DeleteProjectInput = Readonly<{
+  id: Id;
+  /** Whether running requests end too, on every gateway; what was streamed is charged */
+  now?: boolean;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type CreateKeyInput = Readonly<{
   project: Id;
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
   body: NewKey;
 }>;
 export type ListKeysInput = Readonly<{
@@ -110,15 +178,35 @@ export type ListKeysInput = Readonly<{
 }>;
 export type GetKeyInput = Readonly<{
   id: Id;
+  /** Only if the resource is in another state than those of these ETags; else 304 */
+  ifNoneMatch?: string;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type ChangeKeyInput = Readonly<{
   id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
   body: KeyChange;
 }>;
 export type RevokeKeyInput = Readonly<{
   id: Id;
+  /** Whether running requests end too, on every gateway; what was streamed is charged */
+  now?: boolean;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
+}>;
+export type RotateKeyInput = Readonly<{
+  id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
+  body: KeyRotation;
 }>;
 export type CreateUserInput = Readonly<{
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
   body: NewUser;
 }>;
 export type ListUsersInput = Readonly<{
@@ -130,19 +218,31 @@ export type ListUsersInput = Readonly<{
 }>;
 export type GetUserInput = Readonly<{
   id: Id;
+  /** Only if the resource is in another state than those of these ETags; else 304 */
+  ifNoneMatch?: string;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type ChangeUserInput = Readonly<{
   id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
   body: UserChange;
 }>;
 export type DeleteUserInput = Readonly<{
   id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type CreateLoginLinkInput = Readonly<{
   id: Id;
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
 }>;
 export type CreateMemberInput = Readonly<{
   org: Id;
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
   body: NewMember;
 }>;
 export type ListMembersInput = Readonly<{
@@ -157,16 +257,26 @@ export type ListMembersInput = Readonly<{
 }>;
 export type GetMemberInput = Readonly<{
   id: Id;
+  /** Only if the resource is in another state than those of these ETags; else 304 */
+  ifNoneMatch?: string;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type ChangeMemberInput = Readonly<{
   id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
   body: RoleChange;
 }>;
 export type RemoveMemberInput = Readonly<{
   id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type CreateGroupRoleInput = Readonly<{
   org: Id;
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
   body: NewGroupRole;
 }>;
 export type ListGroupRolesInput = Readonly<{
@@ -179,16 +289,26 @@ export type ListGroupRolesInput = Readonly<{
 }>;
 export type GetGroupRoleInput = Readonly<{
   id: Id;
+  /** Only if the resource is in another state than those of these ETags; else 304 */
+  ifNoneMatch?: string;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type ChangeGroupRoleInput = Readonly<{
   id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
   body: RoleChange;
 }>;
 export type RemoveGroupRoleInput = Readonly<{
   id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type CreateServiceKeyInput = Readonly<{
   org: Id;
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
   body: NewServiceKey;
 }>;
 export type ListServiceKeysInput = Readonly<{
@@ -201,11 +321,19 @@ export type ListServiceKeysInput = Readonly<{
 }>;
 export type GetServiceKeyInput = Readonly<{
   id: Id;
+  /** Only if the resource is in another state than those of these ETags; else 304 */
+  ifNoneMatch?: string;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type RevokeServiceKeyInput = Readonly<{
   id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type CreateBudgetInput = Readonly<{
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
   body: NewBudget;
 }>;
 export type ListBudgetsInput = Readonly<{
@@ -216,13 +344,21 @@ export type ListBudgetsInput = Readonly<{
 }>;
 export type GetBudgetInput = Readonly<{
   id: Id;
+  /** Only if the resource is in another state than those of these ETags; else 304 */
+  ifNoneMatch?: string;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type ChangeBudgetInput = Readonly<{
   id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
   body: BudgetChange;
 }>;
 export type CreateTopUpInput = Readonly<{
   id: Id;
+  /** A name of this request: within 24 hours the same request with it is answered the same and does nothing. One that was used for another is 422, one that is running 409. What was refused is not remembered. A secret is shown the first time only.  */
+  idempotencyKey?: string;
   body: NewTopUp;
 }>;
 export type ListTopUpsInput = Readonly<{
@@ -266,6 +402,10 @@ export type DropDeadLettersInput = Readonly<{
 }>;
 export type GetDeadLetterInput = Readonly<{
   id: Id;
+  /** Only if the resource is in another state than those of these ETags; else 304 */
+  ifNoneMatch?: string;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type RedriveDeadLetterInput = Readonly<{
   id: Id;
@@ -313,13 +453,21 @@ export type ListModelsInput = Readonly<{
 }>;
 export type GetModelInput = Readonly<{
   id: Id;
+  /** Only if the resource is in another state than those of these ETags; else 304 */
+  ifNoneMatch?: string;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type ChangeModelInput = Readonly<{
   id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
   body: ModelChange;
 }>;
 export type RemoveModelInput = Readonly<{
   id: Id;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
 }>;
 export type EnableModelInput = Readonly<{
   id: Id;
@@ -330,140 +478,185 @@ export type DisableModelInput = Readonly<{
 export type ProbeModelInput = Readonly<{
   id: Id;
 }>;
+export type ListAuditInput = Readonly<{
+  org?: Id;
+  /** Who did it: an id, an email or the name of a key */
+  actor?: string;
+  /** An operationId of this document */
+  operation?: string;
+  subjectKind?: string;
+  /** What was changed */
+  subject?: Id;
+  /** The first instant */
+  from?: InstantOrDate;
+  /** The first instant after */
+  to?: InstantOrDate;
+  /** The page after this one: `next` of the answer before */
+  after?: Id;
+  limit?: number;
+}>;
+export type GetAuditInput = Readonly<{
+  id: Id;
+  /** Only if the resource is in another state than those of these ETags; else 304 */
+  ifNoneMatch?: string;
+  /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
+  ifMatch?: string;
+}>;
+export type GetOpenApiInput = Readonly<{}>;
 
 export type Operations = Readonly<{
-  /** Creates an organisation. Errors: 400, 401, 409, 413. */
+  /** Creates an organisation. Errors: 400, 401, 403, 409, 413, 415, 422, 429, 503. */
   createOrg(input: CreateOrgInput, options?: CallOptions): Promise<Org>;
-  /** Lists organisations, in the order of their creation. Errors: 400, 401. */
+  /** Lists organisations, in the order of their creation; all, deleted ones too, to the operator, else those of who asks. Errors: 400, 401, 503. */
   listOrgs(input?: ListOrgsInput, options?: CallOptions): Promise<ListOrgsAnswer>;
-  /** Shows who asks, and what they may. Errors: 400, 401. */
+  /** Shows who asks, and what they may. Errors: 400, 401, 503. */
   getMe(input?: GetMeInput, options?: CallOptions): Promise<Me>;
-  /** Shows an organisation. Errors: 400, 401, 404. */
+  /** Shows an organisation. Errors: 400, 401, 403, 404, 412, 503. */
   getOrg(input: GetOrgInput, options?: CallOptions): Promise<Org>;
-  /** Changes an organisation's limits. Errors: 400, 401, 404, 413. */
+  /** Changes an organisation's name and limits. Errors: 400, 401, 403, 404, 409, 412, 413, 415, 503. */
   changeOrg(input: ChangeOrgInput, options?: CallOptions): Promise<Org>;
-  /** Creates a project. Errors: 400, 401, 404, 409, 413. */
+  /** Deletes an organisation; until the purge it can be restored. Errors: 400, 401, 403, 404, 409, 412, 422, 429, 503. */
+  deleteOrg(input: DeleteOrgInput, options?: CallOptions): Promise<Org>;
+  /** Suspends an organisation; with `now` its running requests end too. Errors: 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503. */
+  suspendOrg(input: SuspendOrgInput, options?: CallOptions): Promise<Org>;
+  /** Lets a suspended organisation use its keys again. Errors: 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503. */
+  resumeOrg(input: ResumeOrgInput, options?: CallOptions): Promise<Org>;
+  /** Restores a deleted organisation as it was. Errors: 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503. */
+  restoreOrg(input: RestoreOrgInput, options?: CallOptions): Promise<Org>;
+  /** Purges deleted organisations whose retention is over, as the daily tick does. Errors: 400, 401, 403, 413, 415, 503. */
+  purgeOrgs(input: PurgeOrgsInput, options?: CallOptions): Promise<PurgeOrgsAnswer>;
+  /** Creates a project. Errors: 400, 401, 403, 404, 409, 413, 415, 422, 429, 503. */
   createProject(input: CreateProjectInput, options?: CallOptions): Promise<Project>;
-  /** Lists the projects of an organisation. Errors: 400, 401, 404. */
+  /** Lists the projects of an organisation. Errors: 400, 401, 403, 404, 503. */
   listProjects(input: ListProjectsInput, options?: CallOptions): Promise<ListProjectsAnswer>;
-  /** Shows a project. Errors: 400, 401, 404. */
+  /** Shows a project. Errors: 400, 401, 403, 404, 412, 503. */
   getProject(input: GetProjectInput, options?: CallOptions): Promise<Project>;
-  /** Changes a project's limits, what an unsettled request costs, whether results are kept. Errors: 400, 401, 404, 413. */
+  /** Changes a project's name, its limits, what an unsettled request costs, whether results are kept. Errors: 400, 401, 403, 404, 409, 412, 413, 415, 503. */
   changeProject(input: ChangeProjectInput, options?: CallOptions): Promise<Project>;
-  /** Creates an API key and shows it, this once. Errors: 400, 401, 404, 413. */
+  /** Deletes a project and revokes its keys; its budgets and ledger stay, its name is free again. Errors: 400, 401, 403, 404, 412, 503. */
+  deleteProject(input: DeleteProjectInput, options?: CallOptions): Promise<void>;
+  /** Creates an API key and shows it, this once. Errors: 400, 401, 403, 404, 409, 413, 415, 422, 429, 503. */
   createKey(input: CreateKeyInput, options?: CallOptions): Promise<CreateKeyAnswer>;
-  /** Lists the keys of a project, revoked ones too. Errors: 400, 401, 404. */
+  /** Lists the keys of a project, revoked ones too. Errors: 400, 401, 403, 404, 503. */
   listKeys(input: ListKeysInput, options?: CallOptions): Promise<ListKeysAnswer>;
-  /** Shows a key, without its secret. Errors: 400, 401, 404. */
+  /** Shows a key, without its secret. Errors: 400, 401, 403, 404, 412, 503. */
   getKey(input: GetKeyInput, options?: CallOptions): Promise<Key>;
-  /** Changes a key's limits. Errors: 400, 401, 404, 413. */
+  /** Changes what a key may do, and its limits. Errors: 400, 401, 403, 404, 409, 412, 413, 415, 503. */
   changeKey(input: ChangeKeyInput, options?: CallOptions): Promise<Key>;
-  /** Revokes a key; a gateway that can read the database refuses it within a second. Errors: 400, 401, 404. */
+  /** Revokes a key; a gateway that can read the database refuses it within a second. Errors: 400, 401, 403, 404, 412, 503. */
   revokeKey(input: RevokeKeyInput, options?: CallOptions): Promise<void>;
-  /** Creates a user. Errors: 400, 401, 403, 409, 413. */
+  /** Gives a key a new secret and shows it, this once. Errors: 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503. */
+  rotateKey(input: RotateKeyInput, options?: CallOptions): Promise<Key>;
+  /** Creates a user. Errors: 400, 401, 403, 409, 413, 415, 422, 429, 503. */
   createUser(input: CreateUserInput, options?: CallOptions): Promise<User>;
-  /** Lists users. Errors: 400, 401, 403. */
+  /** Lists users. Errors: 400, 401, 403, 503. */
   listUsers(input?: ListUsersInput, options?: CallOptions): Promise<ListUsersAnswer>;
-  /** Shows a user. Errors: 400, 401, 403, 404. */
+  /** Shows a user. Errors: 400, 401, 403, 404, 412, 503. */
   getUser(input: GetUserInput, options?: CallOptions): Promise<User>;
-  /** Renames a user, makes them an operator or no more, disables or enables them. Errors: 400, 401, 403, 404, 413. */
+  /** Renames a user, makes them an operator or no more, disables or enables them. Errors: 400, 401, 403, 404, 412, 413, 415, 503. */
   changeUser(input: ChangeUserInput, options?: CallOptions): Promise<User>;
-  /** Deletes a user with all memberships and sessions; the audit keeps what they did. Errors: 400, 401, 403, 404. */
+  /** Deletes a user with all memberships and sessions; the audit keeps what they did. Errors: 400, 401, 403, 404, 412, 503. */
   deleteUser(input: DeleteUserInput, options?: CallOptions): Promise<void>;
-  /** Makes a link by which a user logs in once without a provider, and shows it, this once. Errors: 400, 401, 403, 404, 409, 413. */
+  /** Makes a link by which a user logs in once without a provider, and shows it, this once. Errors: 400, 401, 403, 404, 409, 413, 422, 429, 503. */
   createLoginLink(input: CreateLoginLinkInput, options?: CallOptions): Promise<LoginLink>;
-  /** Gives a person, by their email, a role in an organisation or in one project of it. Errors: 400, 401, 403, 404, 409, 413. */
+  /** Gives a person, by their email, a role in an organisation or in one project of it. Errors: 400, 401, 403, 404, 409, 413, 415, 422, 429, 503. */
   createMember(input: CreateMemberInput, options?: CallOptions): Promise<Member>;
-  /** Lists who has a role in an organisation or in one project of it. Errors: 400, 401, 403, 404. */
+  /** Lists who has a role in an organisation or in one project of it. Errors: 400, 401, 403, 404, 503. */
   listMembers(input: ListMembersInput, options?: CallOptions): Promise<ListMembersAnswer>;
-  /** Shows a member. Errors: 400, 401, 403, 404. */
+  /** Shows a member. Errors: 400, 401, 403, 404, 412, 503. */
   getMember(input: GetMemberInput, options?: CallOptions): Promise<Member>;
-  /** Gives a member another role. Errors: 400, 401, 403, 404, 409, 413. */
+  /** Gives a member another role. Errors: 400, 401, 403, 404, 409, 412, 413, 415, 503. */
   changeMember(input: ChangeMemberInput, options?: CallOptions): Promise<Member>;
-  /** Takes a role away from a member. Errors: 400, 401, 403, 404, 409. */
+  /** Takes a role away from a member. Errors: 400, 401, 403, 404, 409, 412, 503. */
   removeMember(input: RemoveMemberInput, options?: CallOptions): Promise<void>;
-  /** Gives whoever is in a group of the OpenID provider a role in an organisation or in one project of it. Errors: 400, 401, 403, 404, 409, 413. */
+  /** Gives whoever is in a group of the OpenID provider a role in an organisation or in one project of it. Errors: 400, 401, 403, 404, 409, 413, 415, 422, 429, 503. */
   createGroupRole(input: CreateGroupRoleInput, options?: CallOptions): Promise<GroupRole>;
-  /** Lists what the groups of the OpenID provider are worth in an organisation. Errors: 400, 401, 403, 404. */
+  /** Lists what the groups of the OpenID provider are worth in an organisation. Errors: 400, 401, 403, 404, 503. */
   listGroupRoles(input: ListGroupRolesInput, options?: CallOptions): Promise<ListGroupRolesAnswer>;
-  /** Shows what a group is worth. Errors: 400, 401, 403, 404. */
+  /** Shows what a group is worth. Errors: 400, 401, 403, 404, 412, 503. */
   getGroupRole(input: GetGroupRoleInput, options?: CallOptions): Promise<GroupRole>;
-  /** Gives a group another role. Errors: 400, 401, 403, 404, 413. */
+  /** Gives a group another role. Errors: 400, 401, 403, 404, 412, 413, 415, 503. */
   changeGroupRole(input: ChangeGroupRoleInput, options?: CallOptions): Promise<GroupRole>;
-  /** Takes a role away from a group. Errors: 400, 401, 403, 404. */
+  /** Takes a role away from a group. Errors: 400, 401, 403, 404, 412, 503. */
   removeGroupRole(input: RemoveGroupRoleInput, options?: CallOptions): Promise<void>;
-  /** Creates a machine's key for this API and shows it, this once. Errors: 400, 401, 403, 404, 413. */
+  /** Creates a machine's key for this API and shows it, this once. Errors: 400, 401, 403, 404, 409, 413, 415, 422, 429, 503. */
   createServiceKey(
     input: CreateServiceKeyInput,
     options?: CallOptions,
   ): Promise<CreateServiceKeyAnswer>;
-  /** Lists the service keys of an organisation, revoked ones too. Errors: 400, 401, 403, 404. */
+  /** Lists the service keys of an organisation, revoked ones too. Errors: 400, 401, 403, 404, 503. */
   listServiceKeys(
     input: ListServiceKeysInput,
     options?: CallOptions,
   ): Promise<ListServiceKeysAnswer>;
-  /** Shows a service key, without its secret. Errors: 400, 401, 403, 404. */
+  /** Shows a service key, without its secret. Errors: 400, 401, 403, 404, 412, 503. */
   getServiceKey(input: GetServiceKeyInput, options?: CallOptions): Promise<ServiceKey>;
-  /** Revokes a service key; it is refused from then on. Errors: 400, 401, 403, 404. */
+  /** Revokes a service key; it is refused from then on. Errors: 400, 401, 403, 404, 412, 503. */
   revokeServiceKey(input: RevokeServiceKeyInput, options?: CallOptions): Promise<void>;
-  /** Limits what an organisation, a project or a key may spend in a period. Errors: 400, 401, 404, 413. */
+  /** Limits what an organisation, a project or a key may spend in a period. Errors: 400, 401, 403, 404, 409, 413, 415, 422, 429, 503. */
   createBudget(input: CreateBudgetInput, options?: CallOptions): Promise<Budget>;
-  /** Lists the budgets of an organisation, of its projects and keys. Errors: 400, 401, 404. */
+  /** Lists the budgets of an organisation, of its projects and keys. Errors: 400, 401, 403, 404, 503. */
   listBudgets(input: ListBudgetsInput, options?: CallOptions): Promise<ListBudgetsAnswer>;
-  /** Shows a budget and how much of it is spent. Errors: 400, 401, 404. */
+  /** Shows a budget and how much of it is spent. Errors: 400, 401, 403, 404, 412, 503. */
   getBudget(input: GetBudgetInput, options?: CallOptions): Promise<Budget>;
-  /** Sets the limit or the thresholds of a budget, pauses or resumes it. Errors: 400, 401, 404, 413. */
+  /** Sets the limit or the thresholds of a budget, pauses or resumes it. Errors: 400, 401, 403, 404, 412, 413, 415, 503. */
   changeBudget(input: ChangeBudgetInput, options?: CallOptions): Promise<Budget>;
-  /** Adds to the limit of the current window, which is opened where no request has; the next window has the limit alone. Errors: 400, 401, 404, 409, 413. */
+  /** Adds to the limit of the current window, which is opened where no request has; the next window has the limit alone. Errors: 400, 401, 403, 404, 409, 413, 415, 422, 429, 503. */
   createTopUp(input: CreateTopUpInput, options?: CallOptions): Promise<TopUp>;
-  /** Lists what was added to a budget, of all its windows, oldest first. Errors: 400, 401, 404. */
+  /** Lists what was added to a budget, of all its windows, oldest first. Errors: 400, 401, 403, 404, 503. */
   listTopUps(input: ListTopUpsInput, options?: CallOptions): Promise<ListTopUpsAnswer>;
-  /** Shows what was charged, for one request or for an organisation, newest first. Errors: 400, 401, 404. */
+  /** Shows what was charged, for one request or for an organisation, newest first. Errors: 400, 401, 403, 404, 503. */
   listLedger(input?: ListLedgerInput, options?: CallOptions): Promise<ListLedgerAnswer>;
-  /** Explains a request by the id that its answer carried as x-request-id, refused ones of the last day too. Errors: 400, 401, 404. */
+  /** Explains a request by the id that its answer carried as x-request-id, refused ones of the last day too. Errors: 400, 401, 403, 404, 503. */
   explainRequest(input: ExplainRequestInput, options?: CallOptions): Promise<RequestExplanation>;
-  /** Lists events that could not be handled or delivered, newest first, without what was in them. Errors: 400, 401. */
+  /** Lists events that could not be handled or delivered, newest first, without what was in them. Errors: 400, 401, 403, 503. */
   listDeadLetters(
     input?: ListDeadLettersInput,
     options?: CallOptions,
   ): Promise<ListDeadLettersAnswer>;
-  /** Publishes many events again, oldest first; a letter is redriven once, however many ask. Errors: 400, 401. */
+  /** Publishes many events again, oldest first; a letter is redriven once, however many ask. Errors: 400, 401, 403, 413, 415, 503. */
   redriveDeadLetters(
     input: RedriveDeadLettersInput,
     options?: CallOptions,
   ): Promise<ManyDeadLettersDone>;
-  /** Gives many events up; that they were stays, what was in them goes. Errors: 400, 401. */
+  /** Gives many events up; that they were stays, what was in them goes. Errors: 400, 401, 403, 413, 415, 503. */
   dropDeadLetters(input: DropDeadLettersInput, options?: CallOptions): Promise<ManyDeadLettersDone>;
-  /** Shows a dead letter with its event and what the receiver said. Errors: 400, 401, 404. */
+  /** Shows a dead letter with its event and what the receiver said. Errors: 400, 401, 403, 404, 412, 503. */
   getDeadLetter(input: GetDeadLetterInput, options?: CallOptions): Promise<DeadLetter>;
-  /** Publishes the event again where it came from, with the letter's id in its attribute `redriven`. Errors: 400, 401, 404, 409. */
+  /** Publishes the event again where it came from, with the letter's id in its attribute `redriven`. Errors: 400, 401, 403, 404, 409, 503. */
   redriveDeadLetter(input: RedriveDeadLetterInput, options?: CallOptions): Promise<DeadLetter>;
-  /** Gives an event up; that it was stays, what was in it goes. Errors: 400, 401, 404, 409. */
+  /** Gives an event up; that it was stays, what was in it goes. Errors: 400, 401, 403, 404, 409, 503. */
   dropDeadLetter(input: DropDeadLetterInput, options?: CallOptions): Promise<DeadLetter>;
-  /** Sums requests, tokens and cost. Errors: 400, 401. */
+  /** Sums requests, tokens and cost. Errors: 400, 401, 403, 404, 503. */
   getUsage(input?: GetUsageInput, options?: CallOptions): Promise<GetUsageAnswer>;
-  /** Exports all records, hours or days of an organisation, as a stream. Errors: 400, 401. */
+  /** Exports all records, hours or days of an organisation, as a stream. Errors: 400, 401, 403, 404, 503. */
   exportUsage(input: ExportUsageInput, options?: CallOptions): AsyncIterable<string>;
-  /** Shows the usage record of one request. Errors: 400, 401, 404. */
+  /** Shows the usage record of one request. Errors: 400, 401, 403, 404, 503. */
   getUsageRecord(input: GetUsageRecordInput, options?: CallOptions): Promise<UsageRecord>;
-  /** Compares ledger, usage records, windows and the model servers' own counters. Errors: 400, 401, 409, 413, 503. */
+  /** Compares ledger, usage records, windows and the model servers' own counters. Errors: 400, 401, 403, 409, 413, 415, 503. */
   verifyUsage(input?: VerifyUsageInput, options?: CallOptions): Promise<VerifyReport>;
-  /** Registers a model, or replaces what was registered under the same name and environment. Errors: 400, 401, 409, 413. */
+  /** Registers a model, or replaces what was registered under the same name and environment. Errors: 400, 401, 403, 409, 413, 415, 503. */
   registerModel(input: RegisterModelInput, options?: CallOptions): Promise<Model>;
-  /** Lists models. Errors: 400, 401. */
+  /** Lists models. Errors: 400, 401, 403, 503. */
   listModels(input?: ListModelsInput, options?: CallOptions): Promise<ListModelsAnswer>;
-  /** Shows a model. Errors: 401, 404. */
+  /** Shows a model. Errors: 400, 401, 403, 404, 412, 503. */
   getModel(input: GetModelInput, options?: CallOptions): Promise<Model>;
-  /** Changes a model's limits, which count everybody's requests, and how requests are routed to it. Errors: 400, 401, 404, 413. */
+  /** Changes a model's limits, which count everybody's requests, and how requests are routed to it. Errors: 400, 401, 403, 404, 412, 413, 415, 503. */
   changeModel(input: ChangeModelInput, options?: CallOptions): Promise<Model>;
-  /** Removes a model; what was charged for it stays in the ledger. Errors: 401, 404. */
+  /** Removes a model; what was charged for it stays in the ledger. Errors: 400, 401, 403, 404, 412, 503. */
   removeModel(input: RemoveModelInput, options?: CallOptions): Promise<void>;
-  /** Lets gateways route to a model. Errors: 401, 404, 409. */
+  /** Lets gateways route to a model. Errors: 400, 401, 403, 404, 409, 503. */
   enableModel(input: EnableModelInput, options?: CallOptions): Promise<Model>;
-  /** Takes a model away from gateways until it is enabled. Errors: 401, 404. */
+  /** Takes a model away from gateways until it is enabled. Errors: 400, 401, 403, 404, 503. */
   disableModel(input: DisableModelInput, options?: CallOptions): Promise<Model>;
-  /** Asks every endpoint of a model now how it is. Errors: 401, 404. */
+  /** Asks every endpoint of a model now how it is. Errors: 400, 401, 403, 404, 503. */
   probeModel(input: ProbeModelInput, options?: CallOptions): Promise<Model>;
+  /** Lists who changed what, newest first. Errors: 400, 401, 403, 404, 503. */
+  listAudit(input?: ListAuditInput, options?: CallOptions): Promise<ListAuditAnswer>;
+  /** Shows an entry of the audit. Errors: 400, 401, 403, 404, 412, 503. */
+  getAudit(input: GetAuditInput, options?: CallOptions): Promise<AuditEntry>;
+  /** Shows this document, as JSON. Errors: 400, 401, 503. */
+  getOpenApi(input?: GetOpenApiInput, options?: CallOptions): Promise<GetOpenApiAnswer>;
 }>;
 
 /** Of the document. */
@@ -471,26 +664,28 @@ export const apiVersion = '1.0.0';
 
 /** Lists, each to its end. */
 export type Lists = Readonly<{
-  /** Lists organisations, in the order of their creation. Errors: 400, 401. */
+  /** Lists organisations, in the order of their creation; all, deleted ones too, to the operator, else those of who asks. Errors: 400, 401, 503. */
   listOrgs(input?: ListOrgsInput, options?: CallOptions): AsyncIterable<Org>;
-  /** Lists the projects of an organisation. Errors: 400, 401, 404. */
+  /** Lists the projects of an organisation. Errors: 400, 401, 403, 404, 503. */
   listProjects(input: ListProjectsInput, options?: CallOptions): AsyncIterable<Project>;
-  /** Lists the keys of a project, revoked ones too. Errors: 400, 401, 404. */
+  /** Lists the keys of a project, revoked ones too. Errors: 400, 401, 403, 404, 503. */
   listKeys(input: ListKeysInput, options?: CallOptions): AsyncIterable<Key>;
-  /** Lists users. Errors: 400, 401, 403. */
+  /** Lists users. Errors: 400, 401, 403, 503. */
   listUsers(input?: ListUsersInput, options?: CallOptions): AsyncIterable<User>;
-  /** Lists who has a role in an organisation or in one project of it. Errors: 400, 401, 403, 404. */
+  /** Lists who has a role in an organisation or in one project of it. Errors: 400, 401, 403, 404, 503. */
   listMembers(input: ListMembersInput, options?: CallOptions): AsyncIterable<Member>;
-  /** Lists what the groups of the OpenID provider are worth in an organisation. Errors: 400, 401, 403, 404. */
+  /** Lists what the groups of the OpenID provider are worth in an organisation. Errors: 400, 401, 403, 404, 503. */
   listGroupRoles(input: ListGroupRolesInput, options?: CallOptions): AsyncIterable<GroupRole>;
-  /** Lists the service keys of an organisation, revoked ones too. Errors: 400, 401, 403, 404. */
+  /** Lists the service keys of an organisation, revoked ones too. Errors: 400, 401, 403, 404, 503. */
   listServiceKeys(input: ListServiceKeysInput, options?: CallOptions): AsyncIterable<ServiceKey>;
-  /** Lists the budgets of an organisation, of its projects and keys. Errors: 400, 401, 404. */
+  /** Lists the budgets of an organisation, of its projects and keys. Errors: 400, 401, 403, 404, 503. */
   listBudgets(input: ListBudgetsInput, options?: CallOptions): AsyncIterable<Budget>;
-  /** Lists what was added to a budget, of all its windows, oldest first. Errors: 400, 401, 404. */
+  /** Lists what was added to a budget, of all its windows, oldest first. Errors: 400, 401, 403, 404, 503. */
   listTopUps(input: ListTopUpsInput, options?: CallOptions): AsyncIterable<TopUp>;
-  /** Lists events that could not be handled or delivered, newest first, without what was in them. Errors: 400, 401. */
+  /** Lists events that could not be handled or delivered, newest first, without what was in them. Errors: 400, 401, 403, 503. */
   listDeadLetters(input?: ListDeadLettersInput, options?: CallOptions): AsyncIterable<DeadLetter>;
+  /** Lists who changed what, newest first. Errors: 400, 401, 403, 404, 503. */
+  listAudit(input?: ListAuditInput, options?: CallOptions): AsyncIterable<AuditEntry>;
 }>;
 
 export const listNames = [
@@ -504,10 +699,17 @@ export const listNames = [
   'listBudgets',
   'listTopUps',
   'listDeadLetters',
+  'listAudit',
 ] as const satisfies readonly (keyof Lists)[];
 
 export const routes: Readonly<Record<keyof Operations, Route>> = {
-  createOrg: {method: 'POST', path: '/admin/v1/orgs', query: [], headers: {}, answer: 'json'},
+  createOrg: {
+    method: 'POST',
+    path: '/admin/v1/orgs',
+    query: [],
+    headers: {idempotencyKey: 'Idempotency-Key'},
+    answer: 'json',
+  },
   listOrgs: {
     method: 'GET',
     path: '/admin/v1/orgs',
@@ -516,19 +718,54 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
     answer: 'json',
   },
   getMe: {method: 'GET', path: '/admin/v1/me', query: [], headers: {}, answer: 'json'},
-  getOrg: {method: 'GET', path: '/admin/v1/orgs/{org}', query: [], headers: {}, answer: 'json'},
+  getOrg: {
+    method: 'GET',
+    path: '/admin/v1/orgs/{org}',
+    query: [],
+    headers: {ifNoneMatch: 'If-None-Match', ifMatch: 'If-Match'},
+    answer: 'json',
+  },
   changeOrg: {
     method: 'PATCH',
     path: '/admin/v1/orgs/{org}',
     query: [],
-    headers: {},
+    headers: {ifMatch: 'If-Match'},
     answer: 'json',
   },
+  deleteOrg: {
+    method: 'DELETE',
+    path: '/admin/v1/orgs/{org}',
+    query: ['retentionDays'],
+    headers: {ifMatch: 'If-Match', idempotencyKey: 'Idempotency-Key'},
+    answer: 'json',
+  },
+  suspendOrg: {
+    method: 'POST',
+    path: '/admin/v1/orgs/{org}/suspend',
+    query: [],
+    headers: {ifMatch: 'If-Match', idempotencyKey: 'Idempotency-Key'},
+    answer: 'json',
+  },
+  resumeOrg: {
+    method: 'POST',
+    path: '/admin/v1/orgs/{org}/resume',
+    query: [],
+    headers: {ifMatch: 'If-Match', idempotencyKey: 'Idempotency-Key'},
+    answer: 'json',
+  },
+  restoreOrg: {
+    method: 'POST',
+    path: '/admin/v1/orgs/{org}/restore',
+    query: [],
+    headers: {ifMatch: 'If-Match', idempotencyKey: 'Idempotency-Key'},
+    answer: 'json',
+  },
+  purgeOrgs: {method: 'POST', path: '/admin/v1/orgs/purge', query: [], headers: {}, answer: 'json'},
   createProject: {
     method: 'POST',
     path: '/admin/v1/orgs/{org}/projects',
     query: [],
-    headers: {},
+    headers: {idempotencyKey: 'Idempotency-Key'},
     answer: 'json',
   },
   listProjects: {
@@ -542,21 +779,28 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
     method: 'GET',
     path: '/admin/v1/projects/{id}',
     query: [],
-    headers: {},
+    headers: {ifNoneMatch: 'If-None-Match', ifMatch: 'If-Match'},
     answer: 'json',
   },
   changeProject: {
     method: 'PATCH',
     path: '/admin/v1/projects/{id}',
     query: [],
-    headers: {},
+    headers: {ifMatch: 'If-Match'},
     answer: 'json',
+  },
+  deleteProject: {
+    method: 'DELETE',
+    path: '/admin/v1/projects/{id}',
+    query: ['now'],
+    headers: {ifMatch: 'If-Match'},
+    answer: 'none',
   },
   createKey: {
     method: 'POST',
     path: '/admin/v1/projects/{project}/keys',
     query: [],
-    headers: {},
+    headers: {idempotencyKey: 'Idempotency-Key'},
     answer: 'json',
   },
   listKeys: {
@@ -566,16 +810,41 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
     headers: {},
     answer: 'json',
   },
-  getKey: {method: 'GET', path: '/admin/v1/keys/{id}', query: [], headers: {}, answer: 'json'},
-  changeKey: {method: 'PATCH', path: '/admin/v1/keys/{id}', query: [], headers: {}, answer: 'json'},
+  getKey: {
+    method: 'GET',
+    path: '/admin/v1/keys/{id}',
+    query: [],
+    headers: {ifNoneMatch: 'If-None-Match', ifMatch: 'If-Match'},
+    answer: 'json',
+  },
+  changeKey: {
+    method: 'PATCH',
+    path: '/admin/v1/keys/{id}',
+    query: [],
+    headers: {ifMatch: 'If-Match'},
+    answer: 'json',
+  },
   revokeKey: {
     method: 'DELETE',
     path: '/admin/v1/keys/{id}',
-    query: [],
-    headers: {},
+    query: ['now'],
+    headers: {ifMatch: 'If-Match'},
     answer: 'none',
   },
-  createUser: {method: 'POST', path: '/admin/v1/users', query: [], headers: {}, answer: 'json'},
+  rotateKey: {
+    method: 'POST',
+    path: '/admin/v1/keys/{id}/rotate',
+    query: [],
+    headers: {ifMatch: 'If-Match', idempotencyKey: 'Idempotency-Key'},
+    answer: 'json',
+  },
+  createUser: {
+    method: 'POST',
+    path: '/admin/v1/users',
+    query: [],
+    headers: {idempotencyKey: 'Idempotency-Key'},
+    answer: 'json',
+  },
   listUsers: {
     method: 'GET',
     path: '/admin/v1/users',
@@ -583,33 +852,39 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
     headers: {},
     answer: 'json',
   },
-  getUser: {method: 'GET', path: '/admin/v1/users/{id}', query: [], headers: {}, answer: 'json'},
+  getUser: {
+    method: 'GET',
+    path: '/admin/v1/users/{id}',
+    query: [],
+    headers: {ifNoneMatch: 'If-None-Match', ifMatch: 'If-Match'},
+    answer: 'json',
+  },
   changeUser: {
     method: 'PATCH',
     path: '/admin/v1/users/{id}',
     query: [],
-    headers: {},
+    headers: {ifMatch: 'If-Match'},
     answer: 'json',
   },
   deleteUser: {
     method: 'DELETE',
     path: '/admin/v1/users/{id}',
     query: [],
-    headers: {},
+    headers: {ifMatch: 'If-Match'},
     answer: 'none',
   },
   createLoginLink: {
     method: 'POST',
     path: '/admin/v1/users/{id}/login-links',
     query: [],
-    headers: {},
+    headers: {idempotencyKey: 'Idempotency-Key'},
     answer: 'json',
   },
   createMember: {
     method: 'POST',
     path: '/admin/v1/orgs/{org}/members',
     query: [],
-    headers: {},
+    headers: {idempotencyKey: 'Idempotency-Key'},
     answer: 'json',
   },
   listMembers: {
@@ -623,28 +898,28 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
     method: 'GET',
     path: '/admin/v1/members/{id}',
     query: [],
-    headers: {},
+    headers: {ifNoneMatch: 'If-None-Match', ifMatch: 'If-Match'},
     answer: 'json',
   },
   changeMember: {
     method: 'PATCH',
     path: '/admin/v1/members/{id}',
     query: [],
-    headers: {},
+    headers: {ifMatch: 'If-Match'},
     answer: 'json',
   },
   removeMember: {
     method: 'DELETE',
     path: '/admin/v1/members/{id}',
     query: [],
-    headers: {},
+    headers: {ifMatch: 'If-Match'},
     answer: 'none',
   },
   createGroupRole: {
     method: 'POST',
     path: '/admin/v1/orgs/{org}/group-roles',
     query: [],
-    headers: {},
+    headers: {idempotencyKey: 'Idempotency-Key'},
     answer: 'json',
   },
   listGroupRoles: {
@@ -658,28 +933,28 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
     method: 'GET',
     path: '/admin/v1/group-roles/{id}',
     query: [],
-    headers: {},
+    headers: {ifNoneMatch: 'If-None-Match', ifMatch: 'If-Match'},
     answer: 'json',
   },
   changeGroupRole: {
     method: 'PATCH',
     path: '/admin/v1/group-roles/{id}',
     query: [],
-    headers: {},
+    headers: {ifMatch: 'If-Match'},
     answer: 'json',
   },
   removeGroupRole: {
     method: 'DELETE',
     path: '/admin/v1/group-roles/{id}',
     query: [],
-    headers: {},
+    headers: {ifMatch: 'If-Match'},
     answer: 'none',
   },
   createServiceKey: {
     method: 'POST',
     path: '/admin/v1/orgs/{org}/service-keys',
     query: [],
-    headers: {},
+    headers: {idempotencyKey: 'Idempotency-Key'},
     answer: 'json',
   },
   listServiceKeys: {
@@ -693,17 +968,23 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
     method: 'GET',
     path: '/admin/v1/service-keys/{id}',
     query: [],
-    headers: {},
+    headers: {ifNoneMatch: 'If-None-Match', ifMatch: 'If-Match'},
     answer: 'json',
   },
   revokeServiceKey: {
     method: 'DELETE',
     path: '/admin/v1/service-keys/{id}',
     query: [],
-    headers: {},
+    headers: {ifMatch: 'If-Match'},
     answer: 'none',
   },
-  createBudget: {method: 'POST', path: '/admin/v1/budgets', query: [], headers: {}, answer: 'json'},
+  createBudget: {
+    method: 'POST',
+    path: '/admin/v1/budgets',
+    query: [],
+    headers: {idempotencyKey: 'Idempotency-Key'},
+    answer: 'json',
+  },
   listBudgets: {
     method: 'GET',
     path: '/admin/v1/budgets',
@@ -715,21 +996,21 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
     method: 'GET',
     path: '/admin/v1/budgets/{id}',
     query: [],
-    headers: {},
+    headers: {ifNoneMatch: 'If-None-Match', ifMatch: 'If-Match'},
     answer: 'json',
   },
   changeBudget: {
     method: 'PATCH',
     path: '/admin/v1/budgets/{id}',
     query: [],
-    headers: {},
+    headers: {ifMatch: 'If-Match'},
     answer: 'json',
   },
   createTopUp: {
     method: 'POST',
     path: '/admin/v1/budgets/{id}/top-ups',
     query: [],
-    headers: {},
+    headers: {idempotencyKey: 'Idempotency-Key'},
     answer: 'json',
   },
   listTopUps: {
@@ -778,7 +1059,7 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
     method: 'GET',
     path: '/admin/v1/dead-letters/{id}',
     query: [],
-    headers: {},
+    headers: {ifNoneMatch: 'If-None-Match', ifMatch: 'If-Match'},
     answer: 'json',
   },
   redriveDeadLetter: {
@@ -841,19 +1122,25 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
     headers: {},
     answer: 'json',
   },
-  getModel: {method: 'GET', path: '/admin/v1/models/{id}', query: [], headers: {}, answer: 'json'},
+  getModel: {
+    method: 'GET',
+    path: '/admin/v1/models/{id}',
+    query: [],
+    headers: {ifNoneMatch: 'If-None-Match', ifMatch: 'If-Match'},
+    answer: 'json',
+  },
   changeModel: {
     method: 'PATCH',
     path: '/admin/v1/models/{id}',
     query: [],
-    headers: {},
+    headers: {ifMatch: 'If-Match'},
     answer: 'json',
   },
   removeModel: {
     method: 'DELETE',
     path: '/admin/v1/models/{id}',
     query: [],
-    headers: {},
+    headers: {ifMatch: 'If-Match'},
     answer: 'none',
   },
   enableModel: {
@@ -873,6 +1160,27 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
   probeModel: {
     method: 'POST',
     path: '/admin/v1/models/{id}/probe',
+    query: [],
+    headers: {},
+    answer: 'json',
+  },
+  listAudit: {
+    method: 'GET',
+    path: '/admin/v1/audit',
+    query: ['org', 'actor', 'operation', 'subjectKind', 'subject', 'from', 'to', 'after', 'limit'],
+    headers: {},
+    answer: 'json',
+  },
+  getAudit: {
+    method: 'GET',
+    path: '/admin/v1/audit/{id}',
+    query: [],
+    headers: {ifNoneMatch: 'If-None-Match', ifMatch: 'If-Match'},
+    answer: 'json',
+  },
+  getOpenApi: {
+    method: 'GET',
+    path: '/admin/v1/openapi.json',
     query: [],
     headers: {},
     answer: 'json',

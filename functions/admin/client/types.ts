@@ -58,6 +58,25 @@ export type Fallbacks = Name[];
  */
 export type MaxConcurrency = number | null;
 /**
+ * The only models that the key may use; all where absent
+ *
+ * @minItems 1
+ * @maxItems 1000
+ */
+export type KeyModels = Name[];
+/**
+ * The only environments that the key may be used in; all where absent
+ *
+ * @minItems 1
+ */
+export type KeyEnvironments = Environment[];
+/**
+ * What the key may be used for: everything that is metered, the list of models, events from outside; all where absent
+ *
+ * @minItems 1
+ */
+export type KeyScopes = ('inference' | 'models' | 'events')[];
+/**
  * What a request costs whose result never came: its prompt, all that was held for it, or nothing
  */
 export type UnsettledPolicy = 'prompt' | 'hold' | 'waive';
@@ -74,22 +93,13 @@ export type Email = string;
  */
 export type Role = 'viewer' | 'member' | 'admin' | 'owner';
 /**
+ * In the answer to a request with an Idempotency-Key that was made before; the secret was in the first one
+ */
+export type SecretShown = false;
+/**
  * 1 to 256 characters, without space at its ends and control characters, as the provider writes it
  */
 export type GroupName = string;
-/**
- * The only models that the key may use; all where absent
- *
- * @minItems 1
- * @maxItems 1000
- */
-export type KeyModels = Name[];
-/**
- * The only environments that the key may be used in; all where absent
- *
- * @minItems 1
- */
-export type KeyEnvironments = Environment[];
 /**
  * USD as decimal text, at most "9000000000.00"; or a whole number of tokens or GPU milliseconds, as digits or as a
  * number up to 2^53 - 1
@@ -251,19 +261,48 @@ export type VerifyReport = {
 /**
  * One field at least; what is absent stays as it is
  */
-export type RatesChange = {
+export type OrgChange = {
+  name?: Name;
   requestsPerMinute?: RequestsPerMinute;
   tokensPerMinute?: TokensPerMinute;
   parallelRequests?: ParallelRequests;
 };
+export type OrgSuspension = {
+  /**
+   * Whether its running requests end too; false where absent
+   */
+  now?: boolean;
+  /**
+   * Shown with the organisation
+   */
+  reason?: string;
+};
 /**
- * One field at least; what is absent stays as it is
+ * `{}`
+ */
+export type Nothing = Record<string, never>;
+/**
+ * One field at least; what is absent stays as it is, null takes a restriction away
  */
 export type KeyChange = {
+  name?: Name;
+  models?: KeyModels | null;
+  environments?: KeyEnvironments | null;
+  scopes?: KeyScopes | null;
+  /**
+   * An instant to come
+   */
+  expiresAt?: string | null;
   requestsPerMinute?: RequestsPerMinute;
   tokensPerMinute?: TokensPerMinute;
   parallelRequests?: ParallelRequests;
   maxOutputTokens?: MaxOutputTokens;
+};
+export type KeyRotation = {
+  /**
+   * How long the secret before it stays good; a day where absent
+   */
+  overlapSeconds?: number;
 };
 /**
  * One field at least; what is absent stays as it is
@@ -299,6 +338,10 @@ export type Org = {
   id: Id;
   name: Name;
   suspendedAt?: Instant;
+  suspendedReason?: string;
+  deletedAt?: Instant;
+  purgeAfter?: Instant;
+  purgedAt?: Instant;
   requestsPerMinute?: RequestsPerMinute;
   tokensPerMinute?: TokensPerMinute;
   parallelRequests?: ParallelRequests;
@@ -317,6 +360,7 @@ export type NewProject = {
  * One field at least; what is absent stays as it is
  */
 export type ProjectChange = {
+  name?: Name;
   unsettledPolicy?: 'prompt' | 'hold' | 'waive';
   keepResults?: boolean;
   requestsPerMinute?: RequestsPerMinute;
@@ -334,6 +378,7 @@ export type Project = {
   tokensPerMinute?: TokensPerMinute;
   parallelRequests?: ParallelRequests;
   maxOutputTokens?: MaxOutputTokens;
+  deletedAt?: Instant;
   createdAt: Instant;
 };
 export type RoleChange = {
@@ -383,15 +428,16 @@ export type User = {
   createdAt: Instant;
 };
 export type LoginLink = {
+  secretShown?: SecretShown;
   user: Id;
   /**
    * Only in this answer
    */
-  token: string;
+  token?: string;
   /**
    * Where a browser goes with it, on the host of the auth function; what follows # reaches no log
    */
-  path: string;
+  path?: string;
   expiresAt: Instant;
 };
 export type NewMember = {
@@ -458,6 +504,7 @@ export type NewServiceKey = {
 };
 export type ServiceKey = {
   id: Id;
+  secretShown?: SecretShown;
   /**
    * Only in the answer to its creation
    */
@@ -485,6 +532,7 @@ export type NewKey = {
   name: Name;
   models?: KeyModels;
   environments?: KeyEnvironments;
+  scopes?: KeyScopes;
   /**
    * From then on the key is refused; never where absent
    */
@@ -496,8 +544,9 @@ export type NewKey = {
 };
 export type Key = {
   id: Id;
+  secretShown?: SecretShown;
   /**
-   * Only in the answer to its creation
+   * Only in the answer to its creation or rotation
    */
   key?: string;
   /**
@@ -509,8 +558,18 @@ export type Key = {
   name: Name;
   models?: KeyModels;
   environments?: KeyEnvironments;
+  scopes?: KeyScopes;
   expiresAt?: Instant;
   revokedAt?: Instant;
+  rotatedAt?: Instant;
+  /**
+   * Until then the secret before the last rotation is good; absent when it is not
+   */
+  previousExpiresAt?: string;
+  /**
+   * Of a request of it that has ended; to the minute
+   */
+  lastUsedAt?: string;
   requestsPerMinute?: RequestsPerMinute;
   tokensPerMinute?: TokensPerMinute;
   parallelRequests?: ParallelRequests;
@@ -1038,6 +1097,45 @@ export type Model = {
   missingFallbacks?: Name[];
   maxOutputTokens: MaxOutputTokens;
 };
+export type AuditEntry = {
+  id: Id;
+  /**
+   * A UUID in lower case
+   */
+  org?: string;
+  at: Instant;
+  actor: {
+    /**
+     * operator: with the admin key; machine: with a token of the provider
+     */
+    kind: 'operator' | 'user' | 'service' | 'machine';
+    id: string;
+    /**
+     * An email or the name of a key
+     */
+    name: string;
+  };
+  /**
+   * An operationId of this document, or what else changed it, such as login
+   */
+  operation: string;
+  subjectKind: string;
+  subject: Id;
+  /**
+   * Absent where it was made. Without secrets
+   */
+  before?: {
+    [k: string]: unknown;
+  };
+  /**
+   * Absent where it is gone
+   */
+  after?: {
+    [k: string]: unknown;
+  };
+  request?: string;
+  clientAddress?: string;
+};
 export type Problem = {
   type: string;
   /**
@@ -1066,16 +1164,21 @@ export type ListOrgsAnswer = {
   data: Org[];
   next?: Next;
 };
+export type PurgeOrgsAnswer = {
+  purged: Id[];
+  more: boolean;
+};
 export type ListProjectsAnswer = {
   data: Project[];
   next?: Next;
 };
 export type CreateKeyAnswer = {
   id: Id;
+  secretShown?: SecretShown;
   /**
-   * Only in the answer to its creation
+   * Only in the answer to its creation or rotation
    */
-  key: string;
+  key?: string;
   /**
    * The middle of the key; no secret
    */
@@ -1085,8 +1188,18 @@ export type CreateKeyAnswer = {
   name: Name;
   models?: KeyModels;
   environments?: KeyEnvironments;
+  scopes?: KeyScopes;
   expiresAt?: Instant;
   revokedAt?: Instant;
+  rotatedAt?: Instant;
+  /**
+   * Until then the secret before the last rotation is good; absent when it is not
+   */
+  previousExpiresAt?: string;
+  /**
+   * Of a request of it that has ended; to the minute
+   */
+  lastUsedAt?: string;
   requestsPerMinute?: RequestsPerMinute;
   tokensPerMinute?: TokensPerMinute;
   parallelRequests?: ParallelRequests;
@@ -1111,10 +1224,11 @@ export type ListGroupRolesAnswer = {
 };
 export type CreateServiceKeyAnswer = {
   id: Id;
+  secretShown?: SecretShown;
   /**
    * Only in the answer to its creation
    */
-  key: string;
+  key?: string;
   /**
    * The middle of the key; no secret
    */
@@ -1170,4 +1284,11 @@ export type GetUsageAnswer = {
 export type ListModelsAnswer = {
   data: Model[];
   truncated?: boolean;
+};
+export type ListAuditAnswer = {
+  data: AuditEntry[];
+  next?: Next;
+};
+export type GetOpenApiAnswer = {
+  [k: string]: unknown;
 };

@@ -14,6 +14,15 @@ export type Rechecks = Pick<Principals, 'isCurrent' | 'recheck'>;
 
 const recheckMs = 2_000;
 
+/** Of who waited for an endpoint: nothing where nothing changed. What cannot be read refuses nobody who was let in before. */
+export const whyNotAnyMore = (principals: Rechecks, principal: Principal) =>
+  principals.isCurrent(principal)
+    ? undefined
+    : refuseIfChanged(principals, principal).then(
+        () => undefined,
+        (error: SluiceError) => (error.code === 'unavailable' ? undefined : error),
+      );
+
 export const refuseIfChanged = async (principals: Rechecks, principal: Principal) => {
   const denied = await withDeadline(
     principals.recheck(principal),

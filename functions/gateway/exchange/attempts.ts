@@ -68,6 +68,18 @@ const send = (going: Going, place: Place) => {
   }
 };
 
+/** Its key changed while it waited. */
+const sendIfLetIn = (going: Going, place: Place, denied: SluiceError | undefined) => {
+  if (!going.state.ended && !denied) {
+    send(going, place);
+    return;
+  }
+  place.end('left');
+  if (denied) {
+    fail(going, denied.code === 'forbidden' ? 'suspended' : 'revoked', denied);
+  }
+};
+
 /** After a wait. `error`: what the last try failed by. */
 const arrive = (going: Going, found: Place | Unplaced, error: SluiceError | undefined) => {
   const {parts, exchange, state} = going;
@@ -80,7 +92,12 @@ const arrive = (going: Going, found: Place | Unplaced, error: SluiceError | unde
     place?.end('left');
     giveUp(going, gone(model));
   } else if (place) {
-    send(going, place);
+    const judged = parts.stillLetIn?.(exchange.facts.principal);
+    if (judged) {
+      judged.then(denied => sendIfLetIn(going, place, denied));
+    } else {
+      send(going, place);
+    }
   } else {
     const {why} = found as Unplaced;
     giveUp(going, why === 'no_endpoint' && error ? error : unplacedError(model, found as Unplaced));

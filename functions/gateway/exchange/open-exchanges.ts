@@ -4,8 +4,9 @@ Open exchanges: which requests run here, so that those of an organisation or a k
 In: exchanges as they begin and end; whom to cut off. Out: they end as any other: the model server is told, what it sent is charged,
 the client is told why.
 */
-import {SluiceError} from '../../../events/errors.ts';
+
 import type {Change} from '../../../events/changes.ts';
+import {SluiceError} from '../../../events/errors.ts';
 import {leave} from './ends.ts';
 import type {Going} from './state.ts';
 

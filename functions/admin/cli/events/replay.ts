@@ -34,7 +34,7 @@ export const replayCommand = (events: Command, context: Context, environment: En
     .option('--topic <name>', 'the topic of Kafka', 'sluice.usage')
     .option('--dry-run', 'only say what would be done')
     .option('--yes', 'it is meant')
-    .action(async ({json, csv, quiet, ...options}: Options) => {
+    .action(async ({json, csv, ...options}: Options) => {
       const fromMs = instantOf(options.from);
       const settings = kafkaOf(environment, 'sluice-replay');
       if (!settings) {
@@ -58,7 +58,7 @@ export const replayCommand = (events: Command, context: Context, environment: En
         events: count,
         partitions: steps,
       };
-      showList(context, {json, csv, quiet}, {columns, items: steps, answer});
+      showList(context, {json, csv}, {columns, items: steps, answer});
       tell(context, options, {count, applied: plan.applied});
     });
 };

@@ -6,13 +6,13 @@ One event comes from options, many from a file or standard input. Nothing is sen
 import {readFileSync} from 'node:fs';
 import type {Command} from 'commander';
 import {toJson} from '../../../../events/codec.ts';
-import {type Context, type Format, showItem, withFormat} from '../context.ts';
+import {type Context, type Format, formatOf, showItem, withFormat} from '../context.ts';
 import {Failure} from '../failure.ts';
 import {wholeNumber} from '../numbers.ts';
 import type {Column} from '../table.ts';
 import {type Draft, draftFile, draftOne, type Lined} from './draft.ts';
 import {type Mode, post} from './post.ts';
-import {type Environment, targetOf} from './target.ts';
+import {type Sending, targetOf} from './target.ts';
 
 type Options = Format &
   Draft &
@@ -29,12 +29,7 @@ const oneColumns: readonly Column[] = ['id', 'type', 'source', 'subject', 'time'
 }));
 const manyColumns: readonly Column[] = ['sent', 'requests', 'lastLine'].map(name => ({name}));
 
-export const sendCommand = (
-  events: Command,
-  context: Context,
-  environment: Environment,
-  folder: string,
-) => {
+export const sendCommand = (events: Command, context: Context, surroundings: Sending) => {
   withFormat(events.command('send'))
     .description('sends CloudEvents as a producer does, with the API key in SLUICE_API_KEY')
     .option('--type <type>', 'such as com.example.order.placed')
@@ -52,9 +47,8 @@ export const sendCommand = (
     .option('--mode <mode>', 'structured, or binary: one request an event', 'structured')
     .option('--key-file <path>', 'has the API key, where SLUICE_API_KEY is not set')
     .option('--dry-run', 'prints what would be sent, one event a line')
-    .addHelpText('after', examples)
     .action(async (options: Options) => {
-      const all = draftsOf(options);
+      const all = await draftsOf(options, surroundings);
       const after = options.after === undefined ? 0 : wholeNumber('--after', options.after);
       const drafts = all.filter(({line}) => line > after);
       if (options.dryRun) {
@@ -62,7 +56,7 @@ export const sendCommand = (
         context.err(`would send ${countOf(drafts.length)}\n`);
         return;
       }
-      const target = targetOf({environment, folder, keyFile: options.keyFile});
+      const target = targetOf(context, surroundings, options.keyFile);
       const {requests} = await post(target, drafts, {
         mode: options.mode,
         onSent: createProgress(context, drafts.length),
@@ -71,13 +65,7 @@ export const sendCommand = (
     });
 };
 
-const examples = `
-Examples:
-  $ sluice events send --type com.example.order.placed --data '{"order":7}' --subject order-7
-  $ sluice events send --file orders.ndjson
-  $ jq -c .events[] dump.json | sluice events send --file - --type com.example.order.placed`;
-
-const draftsOf = (options: Options): Lined[] => {
+const draftsOf = async (options: Options, {read}: Sending): Promise<Lined[]> => {
   if (options.mode !== 'structured' && options.mode !== 'binary') {
     throw new Failure('usage', `--mode: expected structured or binary, got "${options.mode}"`);
   }
@@ -87,12 +75,13 @@ const draftsOf = (options: Options): Lined[] => {
   if (options.data !== undefined || options.id !== undefined) {
     throw new Failure('usage', 'give --data and --id for one event, or --file for those in a file');
   }
-  return draftFile(readText(options.file), options, new Date());
+  const text = options.file === '-' ? ((await read?.()) ?? '') : readText(options.file);
+  return draftFile(text, options, new Date());
 };
 
 const readText = (path: string): string => {
   try {
-    return readFileSync(path === '-' ? 0 : path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     throw new Failure('usage', `${path} cannot be read: ${(error as Error).message}`, error);
   }
@@ -114,16 +103,16 @@ const createProgress = ({err}: Context, of: number) => {
 
 const tell = (
   context: Context,
-  {json, csv, quiet, file}: Options,
+  {json, csv, file}: Options,
   {drafts, requests}: {drafts: readonly Lined[]; requests: number},
 ) => {
-  if (quiet) {
+  if (context.globals().quiet && formatOf(context, {json, csv}) === 'table') {
     context.out(drafts.map(({event}) => `${event.id}\n`).join(''));
     return;
   }
   const [first] = drafts;
   if (file === undefined && first) {
-    showItem(context, {json, csv, quiet}, {columns: oneColumns, item: first.event});
+    showItem(context, {json, csv}, {columns: oneColumns, item: first.event});
     return;
   }
   const item = {sent: drafts.length, requests, lastLine: drafts.at(-1)?.line ?? null};

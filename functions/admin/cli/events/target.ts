@@ -1,52 +1,46 @@
 /**
 Target: where `sluice events send` sends, and with which key.
 
-In: the environment, the current folder, a file with a key. Out: a URL and an API key. The key is never taken from the command line,
-which every process of the machine can read; the one of `.sluice/dev.json` goes to the URL in that file only.
+In: what was said of the server, the environment, the current folder, a file with a key. Out: a URL and an API key. The key is never
+taken from the command line, which every process of the machine can read; the one of `.sluice/dev.json` goes to the URL in that file only.
 */
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
+import type {Context} from '../context.ts';
 import {Failure} from '../failure.ts';
+import type {Surroundings} from '../program.ts';
+import {checkKey, checkUrl} from '../settings.ts';
 import type {Target} from './post.ts';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Surroundings['environment'];
+export type Sending = Pick<Surroundings, 'environment' | 'folder' | 'read'>;
 
 const file = join('.sluice', 'dev.json');
 
-export const targetOf = ({
-  environment: {SLUICE_URL: givenUrl, SLUICE_API_KEY: givenKey},
-  folder,
-  keyFile,
-}: {
-  environment: Environment;
-  folder: string;
-  keyFile?: string | undefined;
-}): Target => {
-  const written = readWritten(join(folder, file));
-  const url = givenUrl || written.url;
-  if (!url) {
-    throw new Failure(
-      'usage',
-      `no server: set SLUICE_URL, or run this where npm start wrote ${file}`,
-    );
+/** Without an admin key, too: a producer has none. */
+const urlOf = ({globals, settings}: Context, {SLUICE_URL: given}: Environment): string => {
+  const {url, context} = globals();
+  if (url !== undefined) {
+    return checkUrl(url, '--url');
   }
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw new Failure('usage', `SLUICE_URL: expected an http or https URL, got "${url}"`);
-  }
-  const base = withoutSlash(url);
-  const apiKey =
-    (keyFile === undefined ? givenKey : readKey(keyFile)) ||
-    (base === withoutSlash(written.url ?? '') ? written.apiKey : undefined);
-  if (!apiKey) {
-    throw new Failure('usage', `no API key for ${base}: set SLUICE_API_KEY or give --key-file`);
-  }
-  if (!/^[\x21-\x7e]+$/.test(apiKey)) {
-    throw new Failure('usage', 'the API key: expected visible ASCII characters only');
-  }
-  return {url: base, apiKey};
+  return given && context === undefined ? checkUrl(given, 'SLUICE_URL') : settings().url;
 };
 
-const withoutSlash = (url: string) => url.replace(/\/+$/, '');
+export const targetOf = (
+  context: Context,
+  {environment, folder}: Sending,
+  keyFile: string | undefined,
+): Target => {
+  const url = urlOf(context, environment);
+  const written = readWritten(join(folder, file));
+  const apiKey =
+    (keyFile === undefined ? environment.SLUICE_API_KEY : readKey(keyFile)) ||
+    (url === written.url?.replace(/\/+$/, '') ? written.apiKey : undefined);
+  if (!apiKey) {
+    throw new Failure('usage', `no API key for ${url}: set SLUICE_API_KEY or give --key-file`);
+  }
+  return {url, apiKey: checkKey(apiKey, 'the API key')};
+};
 
 const readKey = (path: string): string => {
   try {

@@ -105,7 +105,7 @@ begin
   total := total + affected;
   update keys set name = 'deleted', secret_hash = erased, revoked_at = coalesce(revoked_at, now()),
     previous_public_id = null, previous_secret_hash = null, previous_expires_at = null
-  where id in (select k.id from keys k where k.org_id = due and k.secret_hash <> erased limit rows_max - total);
+  where id in (select k.id from keys k where k.org_id = due and (k.secret_hash <> erased or k.name <> 'deleted') limit rows_max - total);
   get diagnostics affected = row_count;
   total := total + affected;
   update projects set name = 'deleted', deleted_at = coalesce(deleted_at, now())
@@ -115,7 +115,7 @@ begin
   if total < rows_max then
     update orgs set name = 'deleted', suspended_reason = null, purged_at = now() where id = due;
     insert into audit (org_id, actor_kind, actor_id, actor_name, operation, subject_kind, subject, after)
-    values (due, 'system', 'purge', 'purge', 'purgeOrgs', 'org', due, jsonb_build_object('id', due, 'purged_at', now()));
+    values (due, 'system', 'purge', 'purge', 'purgeOrgs', 'org', due, jsonb_build_object('id', due, 'purgedAt', now()));
   end if;
   return query select due, total < rows_max;
 end $$;

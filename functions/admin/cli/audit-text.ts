@@ -1,0 +1,67 @@
+/**
+Audit text: an entry of the audit for people.
+
+In: an entry. Out: a row of a table, a line of a log, or the fields that changed, before and after. Field names are those of the
+tables, as the entry was written.
+*/
+import type {Item} from './client.ts';
+import {type Column, printable} from './table.ts';
+
+type Entry = Readonly<Record<string, unknown>>;
+
+const changeMax = 60;
+/** They change with everything and say nothing. */
+const dull = new Set(['version', 'updated_at', 'revision']);
+
+const text = (value: unknown): string =>
+  value === undefined || value === null
+    ? 'none'
+    : typeof value === 'string'
+      ? value
+      : JSON.stringify(value);
+
+const changesOf = (before: Entry, after: Entry): string[] =>
+  [...new Set([...Object.keys(before), ...Object.keys(after)])]
+    .filter(name => !dull.has(name) && text(before[name]) !== text(after[name]))
+    .map(name => `${name}: ${text(before[name])} -> ${text(after[name])}`);
+
+const partsOf = (item: Item) => [item.before, item.after] as (Entry | undefined)[];
+
+/** What a thing is called, where it is called anything. */
+const nameOf = (item: Item): string => {
+  const [before, after] = partsOf(item);
+  const one = after ?? before ?? {};
+  return text(one.name ?? one.email ?? one.group_name ?? item.subject);
+};
+
+const summaryOf = (item: Item): string => {
+  const [before, after] = partsOf(item);
+  const summary = before && after ? changesOf(before, after).join(', ') : before ? 'gone' : 'new';
+  return summary.length > changeMax ? `${summary.slice(0, changeMax - 1)}…` : summary;
+};
+
+const actorOf = ({actor}: Item) => (actor as Item).name;
+
+export const auditColumns: readonly Column[] = [
+  {name: 'at'},
+  {name: 'by', value: actorOf},
+  {name: 'operation'},
+  {name: 'kind', value: item => item.subjectKind},
+  {name: 'what', value: nameOf},
+  {name: 'change', value: summaryOf},
+  {name: 'id'},
+];
+
+export const line = (item: Item): string =>
+  `${printable(
+    [item.at, actorOf(item), item.operation, item.subjectKind, nameOf(item), summaryOf(item)].join(
+      '  ',
+    ),
+  )}\n`;
+
+export const entryText = (item: Item): string => {
+  const [before, after] = partsOf(item);
+  const changes = changesOf(before ?? {}, after ?? {});
+  const title = before && after ? 'changed' : before ? 'taken away' : 'made';
+  return `\n${title}\n${changes.map(change => `  ${printable(change)}\n`).join('')}`;
+};

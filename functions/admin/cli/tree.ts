@@ -1,0 +1,98 @@
+/**
+Tree: every command there is. What is done to all of them is done last.
+*/
+import {Command} from 'commander';
+import {auditCommand} from './audit.ts';
+import {budgetCommand} from './budget.ts';
+import {completionCommand} from './completion.ts';
+import type {Context} from './context.ts';
+import {contextCommand} from './context-command.ts';
+import {deadLetterCommand} from './deadletter.ts';
+import {deploymentCommand} from './deployment.ts';
+import {eventsCommand} from './events.ts';
+import {explainCommand} from './explain.ts';
+import {exitCodesText} from './failure.ts';
+import {addGlobals, type Globals} from './globals.ts';
+import {groupRoleCommand} from './group-role.ts';
+import {addHelp} from './help.ts';
+import {helpTexts} from './help-texts.ts';
+import {keyCommand} from './key.ts';
+import {ledgerCommand} from './ledger.ts';
+import {limitCommand} from './limit.ts';
+import {memberCommand} from './member.ts';
+import {modelCommand} from './model.ts';
+import {orgCommand} from './org.ts';
+import {explainExcess} from './parse-error.ts';
+import type {Surroundings} from './program.ts';
+import {projectCommand} from './project.ts';
+import {serviceKeyCommand} from './service-key.ts';
+import {usageCommand} from './usage.ts';
+import {usageExportCommand} from './usage-export.ts';
+import {usageVerifyCommand} from './usage-verify.ts';
+import {userCommand} from './user.ts';
+import {versionCommand} from './version.ts';
+
+const environmentText = `
+Environment:
+  SLUICE_URL, SLUICE_ADMIN_KEY  the server, and the admin key or a service key
+  SLUICE_CONTEXT                the context to use
+  SLUICE_CONFIG                 where contexts are kept; ~/.config/sluice/config.json
+  NO_COLOR, FORCE_COLOR         colours never, or always
+
+The server is the first that is said by --context or --url, the environment, the current context, .sluice/dev.json of this
+folder, which npm start writes. A key is sent to its own server only.
+`;
+
+/** Every command has options; to say so of each is noise. */
+const termOf = (command: Command) =>
+  [
+    command.name(),
+    ...command.registeredArguments.map(argument =>
+      argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
+    ),
+  ].join(' ');
+
+/** The settings of the first command are copied to those that are added, so they come first. */
+export const createProgram = (
+  context: Context,
+  {surroundings, onRun}: {surroundings: Surroundings; onRun: (globals: Globals) => void},
+) => {
+  const {environment} = surroundings;
+  const program = new Command('sluice')
+    .description('Administers Sluice: tenants, keys, budgets, models, events.')
+    .usage('<command> [options]')
+    // Else `usage` would take the options of the same names that follow `usage export`.
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({writeOut: context.out, writeErr: surroundings.err})
+    .configureHelp({sortSubcommands: true, subcommandTerm: termOf})
+    .commandsGroup('This command:')
+    .showHelpAfterError('(--help says more)')
+    .addHelpText('after', environmentText + exitCodesText);
+  orgCommand(program, context);
+  projectCommand(program, context);
+  userCommand(program, context);
+  memberCommand(program, context);
+  groupRoleCommand(program, context);
+  keyCommand(program, context);
+  serviceKeyCommand(program, context);
+  auditCommand(program, context, surroundings);
+  deploymentCommand(program, context, environment);
+  const usage = usageCommand(program, context);
+  usageExportCommand(usage, context);
+  usageVerifyCommand(usage, context);
+  ledgerCommand(program, context);
+  explainCommand(program, context);
+  budgetCommand(program, context);
+  modelCommand(program, context);
+  limitCommand(program, context);
+  deadLetterCommand(program, context);
+  eventsCommand(program, context, surroundings);
+  contextCommand(program, context, surroundings);
+  completionCommand(program, context);
+  versionCommand(program, context);
+  addHelp(program, helpTexts);
+  addGlobals(program, onRun);
+  explainExcess(program);
+  return program;
+};

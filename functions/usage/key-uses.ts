@@ -1,0 +1,71 @@
+/**
+Key uses: when a key was last used, written beside the records of a batch, so that no gateway writes for it.
+
+In: the new records of a batch. Out: at most one statement, none where this process has told of all its keys within a minute. What a
+transaction told is remembered once it is committed.
+*/
+import {LRUCache} from 'lru-cache';
+import type {Queryable} from '../../events/database.ts';
+import type {UsageRecord} from './record.ts';
+
+const graceMs = 60_000;
+
+/** In one order, as every batch locks. A row that is new enough is not touched: PostgreSQL would lock it before it looks. */
+const upsertText = `
+  insert into key_uses as old (key_id, org_id, last_used_at)
+  select new.key_id, new.org_id, new.at from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as new (key_id, org_id, at)
+  where not exists (
+    select from key_uses known where known.key_id = new.key_id and known.last_used_at > new.at - interval '1 minute')
+  order by new.key_id
+  on conflict (key_id) do update set last_used_at = excluded.last_used_at where old.last_used_at < excluded.last_used_at`;
+
+type Use = Readonly<{org: string; atMs: number}>;
+
+/** The last use of each key. */
+export const lastUses = (records: readonly UsageRecord[]): Map<string, Use> => {
+  const uses = new Map<string, Use>();
+  for (const {key, org, at} of records) {
+    const atMs = Date.parse(at);
+    if (atMs > (uses.get(key)?.atMs ?? Number.NEGATIVE_INFINITY)) {
+      uses.set(key, {org, atMs});
+    }
+  }
+  return uses;
+};
+
+export const createKeyUses = ({keysMax = 100_000} = {}) => {
+  const told = new LRUCache<string, number>({max: keysMax});
+  /** Of one transaction. */
+  return function begin(client: Queryable) {
+    const telling = new Map<string, number>();
+    return {
+      async note(records: readonly UsageRecord[]) {
+        const news = [...lastUses(records)].filter(
+          ([key, {atMs}]) => atMs >= (told.get(key) ?? Number.NEGATIVE_INFINITY) + graceMs,
+        );
+        if (news.length === 0) {
+          return;
+        }
+        await client.query({
+          name: 'usage-key-uses',
+          text: upsertText,
+          values: [
+            news.map(([key]) => key),
+            news.map(([, {org}]) => org),
+            news.map(([, {atMs}]) => new Date(atMs)),
+          ],
+        });
+        for (const [key, {atMs}] of news) {
+          telling.set(key, atMs);
+        }
+      },
+      committed() {
+        for (const [key, atMs] of telling) {
+          told.set(key, atMs);
+        }
+      },
+    };
+  };
+};
+
+export type KeyUses = ReturnType<ReturnType<typeof createKeyUses>>;

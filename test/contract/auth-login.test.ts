@@ -1,0 +1,194 @@
+import test from 'ava';
+import {createBrowser} from '../helpers/browser.ts';
+import {type LoginWorld, publicUrl, startLogin} from '../helpers/login.ts';
+
+const ada = {email: 'Ada@Example.org', email_verified: true, name: 'Ada L.', groups: ['engineers']};
+const login = `${publicUrl}/auth/login`;
+
+type Session = {
+  user: {id: string; email: string; name: string};
+  operator: boolean;
+  grants: unknown[];
+  csrfToken: string;
+  expiresAt: string;
+  idleExpiresAt: string;
+};
+
+const sessionOf = async (browser: ReturnType<LoginWorld['browser']>) => {
+  const response = await browser.send(`${publicUrl}/auth/session`);
+  return {status: response.status, body: (await response.json()) as Session};
+};
+
+test('a first login by the provider makes a user, a session and nothing else; a second one finds them again', async t => {
+  const world = await startLogin(t);
+  world.oidc.enter('ada', ada);
+  const browser = world.browser();
+  const {response, url} = await browser.visit(`${login}?return_to=/auth/session`);
+  t.is(response.status, 200);
+  t.is(url, `${publicUrl}/auth/session`);
+  const {body} = await sessionOf(browser);
+  t.like(body, {user: {email: 'ada@example.org', name: 'Ada L.'}, operator: false, grants: []});
+  t.regex(body.csrfToken, /^[\w-]{43}$/);
+  t.true(Date.parse(body.expiresAt) - Date.now() > 11.9 * 3_600_000);
+  t.true(Date.parse(body.idleExpiresAt) - Date.now() <= 3_600_000);
+
+  const again = world.browser();
+  await again.visit(login);
+  t.is((await sessionOf(again)).body.user.id, body.user.id);
+  const {rows} = await world.system.query(
+    'select issuer, subject, last_login_at is not null as came from users',
+  );
+  t.deepEqual(rows, [{issuer: world.oidc.issuer, subject: 'ada', came: true}]);
+  const audit = await world.system.query(
+    `select actor_name, operation, subject_kind, before from audit where subject_kind = 'user'`,
+  );
+  t.deepEqual(audit.rows, [
+    {actor_name: 'ada@example.org', operation: 'login', subject_kind: 'user', before: null},
+  ]);
+});
+
+test('an invited user is found by the email that the provider has verified, with the roles of the invitation', async t => {
+  const world = await startLogin(t, {mayCreate: false});
+  const {org} = await world.admin.createTenant('acme');
+  const invited = await world.insertUser('ada@example.org');
+  await world.insertMember(invited, org, 'admin');
+  world.oidc.enter('ada', ada);
+  const browser = world.browser();
+  await browser.visit(login);
+  const {body} = await sessionOf(browser);
+  t.is(body.user.id, invited);
+  t.deepEqual(body.grants, [{org, role: 'admin'}]);
+});
+
+test('an email that is not verified neither finds an invitation nor makes a user', async t => {
+  const world = await startLogin(t);
+  const invited = await world.insertUser('ada@example.org', {operator: true});
+  for (const more of [{email_verified: false}, {email_verified: undefined}, {email: undefined}]) {
+    world.oidc.enter('mallory', {...ada, ...more});
+    const browser = world.browser();
+    const {response, text} = await browser.visit(login);
+    t.is(response.status, 403);
+    t.regex(text, /not verified/);
+    t.is((await sessionOf(browser)).status, 401);
+  }
+  const {rows} = await world.system.query('select id, subject from users');
+  t.deepEqual(rows, [{id: invited, subject: null}]);
+});
+
+test('an email that another account of the provider has is nobody else’s', async t => {
+  const world = await startLogin(t);
+  world.oidc.enter('ada', ada);
+  await world.browser().visit(login);
+  world.oidc.enter('mallory', ada);
+  const browser = world.browser();
+  const {response, text} = await browser.visit(login);
+  t.is(response.status, 403);
+  t.regex(text, /another account/);
+  t.is((await sessionOf(browser)).status, 401);
+});
+
+test('without just-in-time users nobody comes in who was not invited', async t => {
+  const world = await startLogin(t, {mayCreate: false});
+  world.oidc.enter('ada', ada);
+  const {response, text} = await world.browser().visit(login);
+  t.is(response.status, 403);
+  t.regex(text, /not invited/);
+  t.is((await world.system.query('select from users')).rowCount, 0);
+});
+
+test('a group is a role where an organisation says so, and the operators’ group runs the platform', async t => {
+  const world = await startLogin(t);
+  const {org} = await world.admin.createTenant('acme');
+  await world.system.query(
+    `insert into group_roles (id, org_id, group_name, role) values (gen_random_uuid(), $1, 'engineers', 'member')`,
+    [org],
+  );
+  world.oidc.enter('ada', ada);
+  const browser = world.browser();
+  await browser.visit(login);
+  const {body} = await sessionOf(browser);
+  t.deepEqual(body.grants, [{org, role: 'member'}]);
+  t.false(body.operator);
+
+  world.oidc.enter('grace', {
+    email: 'grace@example.org',
+    email_verified: true,
+    groups: ['platform'],
+  });
+  const operator = world.browser();
+  await operator.visit(login);
+  t.true((await sessionOf(operator)).body.operator);
+  const {rows} = await world.system.query(`select operator from users where email like 'grace%'`);
+  t.deepEqual(rows, [{operator: false}], 'the flag is the session’s, and ends with the group');
+});
+
+test('a disabled user gets a page that says so, and no session', async t => {
+  const world = await startLogin(t);
+  world.oidc.enter('ada', ada);
+  const before = world.browser();
+  await before.visit(login);
+  await world.system.query('update users set disabled_at = now()');
+  t.is((await sessionOf(before)).status, 401, 'a session that runs ends with it');
+  const {response, text} = await world.browser().visit(login);
+  t.is(response.status, 403);
+  t.regex(text, /disabled/);
+});
+
+test('a login returns to paths of this host only', async t => {
+  const world = await startLogin(t);
+  world.oidc.enter('ada', ada);
+  const elsewhere = [
+    '//evil.example',
+    '/\\evil.example',
+    '/%5cevil.example',
+    '/%2f%2fevil.example',
+    '/%252f%252fevil.example',
+    'https://evil.example/',
+    'javascript:alert(1)',
+    '/\t/evil.example',
+    '/.//evil.example',
+    'evil.example',
+    '/auth/login',
+  ];
+  for (const path of elsewhere) {
+    const {url} = await world.browser().visit(`${login}?return_to=${encodeURIComponent(path)}`, {
+      until: next => !next.includes('/auth/callback') && next.startsWith(publicUrl),
+    });
+    t.is(url, `${publicUrl}/auth`, path);
+  }
+  const {url} = await world
+    .browser()
+    .visit(`${login}?return_to=${encodeURIComponent('/console?tab=keys&page=2')}`, {
+      until: next => next.includes('/console'),
+    });
+  t.is(url, `${publicUrl}/console?tab=keys&page=2`);
+});
+
+test('without a provider the login page says how to log in by link', async t => {
+  const world = await startLogin(t, {withProvider: false});
+  const {response, text} = await world.browser().visit(login);
+  t.is(response.status, 200);
+  t.regex(text, /by a link that works once/);
+});
+
+test('logging out ends the session here and leads to the provider’s own logout', async t => {
+  const world = await startLogin(t);
+  world.oidc.enter('ada', ada);
+  const browser = world.browser();
+  await browser.visit(login);
+  const {csrfToken} = (await sessionOf(browser)).body;
+  const copy = browser.cookiesOf(publicUrl).get('__Host-sluice-session') as string;
+  const out = await browser.post(`${publicUrl}/auth/logout`, {}, {'x-csrf-token': csrfToken});
+  t.is(out.status, 200);
+  const logoutUrl = new URL(out.body.logoutUrl);
+  t.is(logoutUrl.origin, world.oidc.issuer);
+  t.is(logoutUrl.searchParams.get('post_logout_redirect_uri'), `${publicUrl}/auth`);
+  t.is(browser.cookiesOf(publicUrl).size, 0);
+  const thief = createBrowser({[publicUrl]: world.auth.url});
+  thief.cookiesOf(publicUrl).set('__Host-sluice-session', copy);
+  t.is((await thief.send(`${publicUrl}/auth/session`)).status, 401);
+  const onAdmin = await fetch(`${world.admin.url}/admin/v1/orgs`, {
+    headers: {cookie: `__Host-sluice-session=${copy}`},
+  });
+  t.is(onAdmin.status, 401, 'in every function');
+});

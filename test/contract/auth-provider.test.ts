@@ -1,0 +1,216 @@
+import type {ServerResponse} from 'node:http';
+import test from 'ava';
+import {createDirectory} from '../../events/access/directory.ts';
+import {createGuard} from '../../events/access/guard.ts';
+import {createVerifyToken} from '../../events/access/tokens.ts';
+import {createPool} from '../../events/database.ts';
+import {serve} from '../../events/serve.ts';
+import {createLogger} from '../../events/telemetry.ts';
+import {adminRoutes} from '../../functions/admin/routes.ts';
+import {adminKey} from '../helpers/admin-server.ts';
+import {type LoginWorld, publicUrl, startLogin} from '../helpers/login.ts';
+import {audience} from '../helpers/oidc-provider.ts';
+
+const ada = {email: 'ada@example.org', email_verified: true, name: 'Ada', groups: ['engineers']};
+const login = `${publicUrl}/auth/login`;
+const seconds = () => Math.floor(Date.now() / 1_000);
+
+/** The status and text of the page on which a login ends; 200 is that of somebody who is logged in. */
+const tryLogin = async (world: LoginWorld) => {
+  const browser = world.browser();
+  const startedMs = performance.now();
+  const {response, text} = await browser.visit(login);
+  const isLoggedIn = browser.cookiesOf(publicUrl).has('__Host-sluice-session');
+  return {status: response.status, text, isLoggedIn, tookMs: performance.now() - startedMs};
+};
+
+test('keys that the provider has changed count at the next login', async t => {
+  const world = await startLogin(t);
+  world.oidc.enter('ada', ada);
+  t.like(await tryLogin(world), {status: 200, isLoggedIn: true});
+  await world.oidc.rotateKeys();
+  t.like(await tryLogin(world), {status: 200, isLoggedIn: true});
+});
+
+test('a provider that is away is told of at once, and is back when it is back', async t => {
+  const world = await startLogin(t);
+  world.oidc.enter('ada', ada);
+  await world.oidc.stop();
+  const away = await tryLogin(world);
+  t.like(away, {status: 503, isLoggedIn: false});
+  t.regex(away.text, /provider is away/);
+  t.true(away.tookMs < 5_000, `${away.tookMs} ms`);
+  await world.oidc.start();
+  t.like(await tryLogin(world), {status: 200, isLoggedIn: true});
+});
+
+test('a provider that hangs is told of after its deadline, wherever it hangs', async t => {
+  const timeoutMs = 1_500;
+  const world = await startLogin(t, {provider: {timeoutMs, freshMs: 0}});
+  world.oidc.enter('ada', ada);
+  for (const path of ['/.well-known/openid-configuration', '/token', '/me', '/jwks']) {
+    const silent: ServerResponse[] = [];
+    world.oidc.interfere((request, response) => {
+      const hangs = request.url === path;
+      if (hangs) {
+        silent.push(response);
+      }
+      return hangs;
+    });
+    const found = await tryLogin(world);
+    t.like(found, {status: 503, isLoggedIn: false}, path);
+    t.true(silent.length > 0, path);
+    t.true(found.tookMs < 10_000, `${path}: ${found.tookMs} ms`);
+    for (const response of silent) {
+      response.destroy();
+    }
+  }
+});
+
+test('a provider that answers 500, or what is none, logs nobody in', async t => {
+  const world = await startLogin(t, {provider: {freshMs: 0}});
+  world.oidc.enter('ada', ada);
+  for (const path of ['/.well-known/openid-configuration', '/token', '/me', '/jwks']) {
+    for (const [status, text, expected] of [
+      [500, 'oops', 503],
+      [200, '<html>', 502],
+      [200, '[]', 502],
+      [200, '{}', 502],
+      [200, 'null', 502],
+    ] as const) {
+      world.oidc.interfere((request, response) => {
+        if (request.url !== path) {
+          return false;
+        }
+        request.resume();
+        response.writeHead(status, {'content-type': 'application/json'}).end(text);
+        return true;
+      });
+      const found = await tryLogin(world);
+      t.like(found, {status: expected, isLoggedIn: false}, `${path} ${status} ${text}`);
+    }
+  }
+});
+
+test('a discovery document of another issuer is not believed', async t => {
+  const world = await startLogin(t);
+  world.oidc.enter('ada', ada);
+  world.oidc.describe({issuer: 'https://evil.example'});
+  const found = await tryLogin(world);
+  t.like(found, {status: 502, isLoggedIn: false});
+  t.notRegex(found.text, /evil/);
+});
+
+test('what the provider said of itself counts on while it cannot be asked again', async t => {
+  const world = await startLogin(t, {provider: {freshMs: 0}});
+  world.oidc.enter('ada', ada);
+  t.true((await tryLogin(world)).isLoggedIn);
+  world.oidc.interfere((request, response) => {
+    const isAsked = request.url?.startsWith('/.well-known/') === true;
+    if (isAsked) {
+      response.destroy();
+    }
+    return isAsked;
+  });
+  t.true((await tryLogin(world)).isLoggedIn);
+});
+
+test('an ID token that does not hold logs nobody in', async t => {
+  const world = await startLogin(t);
+  world.oidc.enter('ada', ada);
+  const wrong = {
+    issuer: {iss: 'https://evil.example'},
+    audience: {aud: 'somebody-else'},
+    nonce: {nonce: 'of-another-login'},
+    subject: {sub: ''},
+    over: {exp: seconds() - 60},
+    'not begun': {nbf: seconds() + 60},
+  };
+  for (const [what, more] of Object.entries(wrong)) {
+    await world.oidc.misstate(claims => ({...claims, ...more}));
+    t.like(await tryLogin(world), {status: 502, isLoggedIn: false}, what);
+  }
+  await world.oidc.misstate(claims => claims, {withOtherKey: true});
+  t.like(await tryLogin(world), {status: 502, isLoggedIn: false}, 'signature');
+  t.is((await world.system.query('select from users')).rowCount, 0);
+});
+
+test('clocks may disagree by half a minute', async t => {
+  const world = await startLogin(t);
+  world.oidc.enter('ada', ada);
+  await world.oidc.misstate(claims => ({...claims, exp: seconds() - 15, iat: seconds() - 600}));
+  t.true((await tryLogin(world)).isLoggedIn, 'ours is ahead');
+  await world.oidc.misstate(claims => ({...claims, nbf: seconds() + 15, iat: seconds() + 15}));
+  t.true((await tryLogin(world)).isLoggedIn, 'ours is behind');
+});
+
+test('a client without a secret logs people in by PKCE alone; one with a wrong secret nobody', async t => {
+  const open = await startLogin(t, {provider: {clientId: 'public', clientSecret: undefined}});
+  open.oidc.enter('ada', ada);
+  t.true((await tryLogin(open)).isLoggedIn);
+  const wrong = await startLogin(t, {provider: {clientSecret: 'another'}});
+  wrong.oidc.enter('ada', ada);
+  t.like(await tryLogin(wrong), {status: 502, isLoggedIn: false});
+});
+
+test('what the provider says of a refusal is shown as its word and nothing else', async t => {
+  const world = await startLogin(t);
+  const browser = world.browser();
+  const begin = async () =>
+    new URL((await browser.send(login)).headers.get('location') as string).searchParams.get(
+      'state',
+    );
+  const refuse = async (error: string) => {
+    const query = new URLSearchParams({
+      error,
+      state: (await begin()) ?? '',
+      iss: world.oidc.issuer,
+    });
+    return browser.visit(`${publicUrl}/auth/callback?${query}`);
+  };
+  const denied = await refuse('access_denied');
+  t.is(denied.response.status, 403);
+  t.regex(denied.text, /access_denied/);
+  const script = await refuse('<script>alert(1)</script>');
+  t.is(script.response.status, 400);
+  t.notRegex(script.text, /alert/);
+});
+
+test('a machine asks the admin API with a token of the same provider, within what its group may', async t => {
+  const world = await startLogin(t);
+  const {org} = await world.admin.createTenant('acme');
+  const other = await world.admin.createTenant('other');
+  const pool = createPool({databaseUrl: world.admin.database.url('tenant'), name: 'admin'});
+  const verifyToken = createVerifyToken({
+    issuer: world.oidc.issuer,
+    audience,
+    groupsClaim: 'groups',
+    operatorGroups: ['platform'],
+  });
+  const server = await serve({
+    name: 'admin',
+    host: '127.0.0.1',
+    logger: createLogger({name: 'admin', level: 'silent'}),
+    routes: adminRoutes({
+      pool,
+      guard: createGuard({adminKey, directory: createDirectory(pool), verifyToken}),
+    }),
+    onClose: () => pool.end(),
+  });
+  t.teardown(server.close);
+  const token = await world.oidc.machineToken();
+  const ask = async (id: string, bearer = token) =>
+    (
+      await fetch(`${server.url}/admin/v1/orgs/${id}/projects`, {
+        headers: {authorization: `Bearer ${bearer}`},
+      })
+    ).status;
+  t.is(await ask(org), 404, 'a group without a role sees nothing');
+  await world.system.query(
+    `insert into group_roles (id, org_id, group_name, role) values (gen_random_uuid(), $1, 'machines', 'viewer')`,
+    [org],
+  );
+  t.is(await ask(org), 200);
+  t.is(await ask(other.org), 404);
+  t.is(await ask(org, `${token.slice(0, -4)}AAAA`), 401);
+});
