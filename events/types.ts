@@ -10,7 +10,7 @@ export type AuditRecorded = {
    */
   audit: string;
   actor: {
-    kind: 'operator' | 'user' | 'service' | 'machine';
+    kind: 'operator' | 'user' | 'service' | 'machine' | 'database' | 'system';
     id: string;
     name: string;
   };

@@ -17,7 +17,8 @@ export type Grant = Readonly<{
 }>;
 
 export type Actor = Readonly<{
-  kind: 'operator' | 'user' | 'service' | 'machine';
+  /** `database`: who changes models straight on PostgreSQL, by its role. */
+  kind: 'operator' | 'user' | 'service' | 'machine' | 'database';
   id: string;
   /** An email, or the name of a key. For people to read. */
   name: string;

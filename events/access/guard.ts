@@ -11,6 +11,7 @@ import {readJson} from '../json-body.ts';
 import {isUuid} from '../uuid.ts';
 import type {Access, Need, Operation} from './access.ts';
 import {authenticate, type Credentials, isSafe} from './authenticate.ts';
+import {answerOtherMethod, refuseOtherType} from './form.ts';
 import {operations} from './operations.ts';
 import {decide} from './rule.ts';
 
@@ -26,6 +27,11 @@ export const matchOperation = (method: string, path: string): Matched | undefine
   );
   const operation = fitting.toSorted((one, other) => variables(one) - variables(other))[0];
   return operation && {operation, path: pathParameters(operation.path.split('/'), parts)};
+};
+
+const methodsOf = (path: string): string[] => {
+  const parts = path.replace(/\/+$/, '').split('/');
+  return operations.filter(one => fits(one.path.split('/'), parts)).map(({method}) => method);
 };
 
 const fits = (template: readonly string[], parts: readonly string[]) =>
@@ -48,6 +54,10 @@ export const createGuard = (credentials: Credentials): RequestHandler => {
     response.set('Cache-Control', 'no-store');
     const path = request.baseUrl + request.path;
     const matched = matchOperation(request.method, path);
+    if (!matched && answerOtherMethod(request, response, methodsOf(path))) {
+      return;
+    }
+    refuseOtherType(request);
     let org: string | undefined;
     if (!actor.isOperator) {
       if (!matched) {

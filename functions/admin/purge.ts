@@ -46,7 +46,7 @@ export const purgeRoutes = ({pool, contract}: Dependencies) =>
 
 /** Of a PingSource. It needs no token: a tick that somebody else sends does what the next one would. */
 export const purgeOnTick =
-  (client: Queryable, {auditDays}: {auditDays: number}): EventHandler =>
+  (client: Queryable, {auditDays = 400} = {}): EventHandler =>
   async ({type}) => {
     if (type !== 'dev.knative.sources.ping') {
       throw new SluiceError('unprocessable_event', 'type: expected dev.knative.sources.ping');

@@ -9,7 +9,7 @@ export const howByLink: Page = {
   title: 'Log in by link',
   body: [
     'This Sluice has no OpenID provider, so people log in by a link that works once. Whoever runs it makes one:',
-    '<code>npm run sluice -- user link you@example.org</code>',
+    '<code>npm run sluice -- user login-link you@example.org</code>',
     'To log in by a provider, set <code>OIDC_ISSUER</code> and <code>OIDC_CLIENT_ID</code>.',
   ],
 };

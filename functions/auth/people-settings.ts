@@ -2,7 +2,7 @@
 People settings: how the function is told that people log in here, and by what.
 
 In: the environment. Out: the dependencies of the routes under `/auth`; undefined where nobody logs in here, which is so without
-`LOGIN_DATABASE_URL`. README.md lists the variables.
+`PUBLIC_URL`. README.md lists the variables.
 */
 import {claimRulesOf, providerSettings} from '../../events/access/settings.ts';
 import {
@@ -72,14 +72,14 @@ export type People = Readonly<{
 
 export const peopleFrom = (settings: Settings): People | undefined => {
   const {LOGIN_DATABASE_URL, PUBLIC_URL, SESSION_SECRET, OIDC_ISSUER, OIDC_CLIENT_ID} = settings;
-  if (LOGIN_DATABASE_URL === undefined) {
+  if (PUBLIC_URL === undefined) {
     return undefined;
   }
-  if (PUBLIC_URL === undefined || SESSION_SECRET === undefined) {
+  if (LOGIN_DATABASE_URL === undefined || SESSION_SECRET === undefined) {
     throw new ConfigError(
-      ['PUBLIC_URL', 'SESSION_SECRET']
-        .filter(name => settings[name as 'PUBLIC_URL' | 'SESSION_SECRET'] === undefined)
-        .map(name => `${name}: expected it to be set where LOGIN_DATABASE_URL is`),
+      (['LOGIN_DATABASE_URL', 'SESSION_SECRET'] as const)
+        .filter(name => settings[name] === undefined)
+        .map(name => `${name}: expected it to be set where PUBLIC_URL is`),
     );
   }
   if ((OIDC_ISSUER === undefined) !== (OIDC_CLIENT_ID === undefined)) {

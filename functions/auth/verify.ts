@@ -76,9 +76,16 @@ const refuseUnfit = (principal: Principal, request: Request) => {
 /** A query below `/verify/` is the client's, and no word of the proxy's. */
 const wantedOf = ({path, query, headers}: Request) => {
   const own = path.replace(/\/$/, '') === '/verify' ? query : {};
-  const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
   return {
-    scope: text(own.scope) ?? text(headers['x-sluice-want-scope']),
-    model: text(own.model) ?? text(headers['x-sluice-want-model']),
+    scope: textOf('scope', own.scope ?? headers['x-sluice-want-scope']),
+    model: textOf('model', own.model ?? headers['x-sluice-want-model']),
   };
+};
+
+/** Of one that comes twice nobody knows which is meant. */
+const textOf = (name: string, value: unknown): string | undefined => {
+  if (value !== undefined && typeof value !== 'string') {
+    throw new SluiceError('bad_request', `${name}: expected one, got several`, {parameter: name});
+  }
+  return value;
 };

@@ -28,6 +28,9 @@ const passedOn = [
   'EVENTS_PER_SECOND',
   'EVENT_BYTES_PER_SECOND',
   'OPEN_REQUESTS_MAX',
+  'SESSION_HOURS',
+  'SESSION_IDLE_MINUTES',
+  'API_KEY_HEADER',
 ];
 
 /** OpenTelemetry has many settings, all of them by its own names. */

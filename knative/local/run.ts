@@ -48,7 +48,8 @@ export const run = async (start: Start): Promise<Ready & {found: readonly Found[
 
   const internal = await openInternalPort(parts);
   const urlOfSink = internal.urlOf;
-  const secrets = secretsOf(state, urlOfRole, services.texts);
+  const publicUrl = start.environment.PUBLIC_URL || ingress.url;
+  const secrets = secretsOf(state, urlOfRole, services.texts, publicUrl);
   const gates = await startFunctions({start, plan, state, urlOfSink, secrets});
   const gateOf = (name: string) => gates.get(name);
   const databaseUrl = urlOfRole('sluice_system');

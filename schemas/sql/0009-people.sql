@@ -123,7 +123,7 @@ language sql stable security definer set search_path = public as $$
     union all select g.org_id, g.project_id from group_roles g where kind = 'groupRole' and g.id = subject
     union all select s.org_id, s.project_id from service_keys s where kind = 'serviceKey' and s.id = subject
     union all select d.org_id, null from dead_letters d where kind = 'deadLetter' and d.id = subject
-    union all select a.org_id, null from audit a where kind = 'audit' and a.id = subject
+    union all select a.org_id, null from audit a where kind = 'audit' and a.id = scope_of.subject
     union all select org_of_request(date_trunc('month', to_timestamp(
       ('x' || left(replace(subject::text, '-', ''), 12))::bit(48)::bigint / 1000.0) at time zone 'utc')::date, subject), null
       where kind = 'request'

@@ -72,29 +72,40 @@ language sql volatile security definer set search_path = public as $$
   from (select length(concat(entry.before, entry.after)) > 65536 as large) size
 $$;
 
--- Trigger body. Arguments: the subject's kind, the column of its id, then columns that are not told.
-create function record_audit() returns trigger language plpgsql security definer set search_path = public as $$
+-- Writes an entry, and its event, in the name of `sluice.actor`. Arguments: organisation, project, the subject's kind and id, its row
+-- before and after.
+create function append_audit(of_org uuid, of_project uuid, kind text, of_subject uuid, was jsonb, becomes jsonb) returns void
+language plpgsql security definer set search_path = public as $$
 declare
   actor jsonb := nullif(current_setting('sluice.actor', true), '')::jsonb;
-  was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) - tg_argv[2:] end;
-  becomes jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) - tg_argv[2:] end;
-  one jsonb := coalesce(becomes, was);
   moment timestamptz := clock_timestamp();
   entry audit;
 begin
   if actor is null or was = becomes then
-    return null;
+    return;
   end if;
   insert into audit (id, at, org_id, actor_kind, actor_id, actor_name, operation, subject_kind, subject, before, after, request,
                      client_address)
-  values (uuid_at(moment), moment, case when tg_argv[0] = 'org' then (one ->> 'id')::uuid else (one ->> 'org_id')::uuid end,
-          actor ->> 'kind', actor ->> 'id', actor ->> 'name', actor ->> 'operation', tg_argv[0],
-          (one ->> tg_argv[1])::uuid, told_row(tg_argv[0], was), told_row(tg_argv[0], becomes), actor ->> 'request', actor ->> 'address')
+  values (uuid_at(moment), moment, of_org, actor ->> 'kind', actor ->> 'id', actor ->> 'name', actor ->> 'operation', kind,
+          of_subject, told_row(kind, was), told_row(kind, becomes), actor ->> 'request', actor ->> 'address')
   returning * into entry;
-  perform announce_audit(entry, case when tg_argv[0] = 'project' then (one ->> 'id')::uuid else (one ->> 'project_id')::uuid end);
+  perform announce_audit(entry, of_project);
+end $$;
+
+-- Trigger body. Arguments: the subject's kind, the column of its id, then columns that are not told.
+create function record_audit() returns trigger language plpgsql security definer set search_path = public as $$
+declare
+  was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) - tg_argv[2:] end;
+  becomes jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) - tg_argv[2:] end;
+  one jsonb := coalesce(becomes, was);
+begin
+  perform append_audit(
+    (one ->> case when tg_argv[0] = 'org' then 'id' else 'org_id' end)::uuid,
+    (one ->> case when tg_argv[0] = 'project' then 'id' else 'project_id' end)::uuid,
+    tg_argv[0], (one ->> tg_argv[1])::uuid, was, becomes);
   return null;
 end $$;
-revoke all on function record_audit(), announce_audit(audit, uuid) from public;
+revoke all on function record_audit(), append_audit(uuid, uuid, text, uuid, jsonb, jsonb), announce_audit(audit, uuid) from public;
 
 create trigger orgs_audit after insert or update or delete on orgs
   for each row execute function record_audit('org', 'id');
@@ -127,16 +138,11 @@ create trigger service_keys_audit after insert or update or delete on service_ke
 -- Of a dead letter only what became of it: its event is nobody's to keep, and may have what jsonb has not (a NUL).
 create function record_letter_audit() returns trigger language plpgsql security definer set search_path = public as $$
 declare
-  actor jsonb := nullif(current_setting('sluice.actor', true), '')::jsonb;
   about jsonb := jsonb_build_object('id', new.id, 'subscription', new.subscription, 'type', new.type, 'event_id', new.event_id);
 begin
-  if actor is not null then
-    insert into audit (org_id, actor_kind, actor_id, actor_name, operation, subject_kind, subject, before, after, request, client_address)
-    values (new.org_id, actor ->> 'kind', actor ->> 'id', actor ->> 'name', actor ->> 'operation', 'deadLetter', new.id,
-            about || jsonb_build_object('redriven_at', old.redriven_at, 'dropped_at', old.dropped_at),
-            about || jsonb_build_object('redriven_at', new.redriven_at, 'dropped_at', new.dropped_at),
-            actor ->> 'request', actor ->> 'address');
-  end if;
+  perform append_audit(new.org_id, null, 'deadLetter', new.id,
+                       about || jsonb_build_object('redriven_at', old.redriven_at, 'dropped_at', old.dropped_at),
+                       about || jsonb_build_object('redriven_at', new.redriven_at, 'dropped_at', new.dropped_at));
   return null;
 end $$;
 revoke all on function record_letter_audit() from public;

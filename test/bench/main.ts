@@ -13,6 +13,7 @@ const benches = {
   brokers: () => import('./brokers/bench.ts'),
   debit: () => import('./debit/bench.ts'),
   statements: () => import('./statements/bench.ts'),
+  revocation: () => import('./revocation/bench.ts'),
 };
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);

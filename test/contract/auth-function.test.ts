@@ -69,6 +69,18 @@ test('the function on PostgreSQL: a key passes, is refused within a second of it
   t.is((await exited).code, 0);
 });
 
+test('a key passes only for its scopes, by the one that the proxy names', async t => {
+  const database = await createTestDatabase(t);
+  const {key, text, pool} = await makeKey(database);
+  await pool.query(`update keys set scopes = '{events}' where id = $1`, [key]);
+  const {url} = await start(t, database);
+  const verify = async (query: string) =>
+    (await fetch(`${url}/verify${query}`, {headers: {authorization: `Bearer ${text}`}})).status;
+  t.is(await verify('?scope=events'), 200);
+  t.is(await verify('?scope=models'), 403);
+  t.is(await verify('?scope=everything'), 400);
+});
+
 test('a superuser is refused at the start', async t => {
   const database = await createTestDatabase(t);
   const {exited} = startProcess(t, {DATABASE_URL: database.url('superuser')});

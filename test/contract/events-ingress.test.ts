@@ -110,6 +110,23 @@ test('nobody speaks for another, in whatever an event may say of itself', async 
   }
 });
 
+test('a key without the scope `events` sends none', async t => {
+  const database = await createTestDatabase(t);
+  const own = await makeKey(database);
+  const scope = (scopes: string) =>
+    database
+      .pool('system')
+      .query('update keys set scopes = $2::text[] where id = $1', [own.key, scopes]);
+  await scope('{inference,models}');
+  const {post} = await startOn(t, database);
+  const refused = await post(event, own.text);
+  t.is(refused.status, 403);
+  t.is(refused.headers.get('content-type'), 'application/problem+json');
+  t.like(await refused.json(), {code: 'forbidden'});
+  await scope('{events}');
+  await eventually(async () => assert.equal((await post(event, own.text)).status, 202));
+});
+
 test('a wrong stamp is refused by the database', async t => {
   const database = await createTestDatabase(t);
   const [own, victim] = [await makeKey(database), await makeKey(database)];

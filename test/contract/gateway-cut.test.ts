@@ -4,9 +4,10 @@ import {request as sendRequest} from 'node:http';
 import test, {type ExecutionContext} from 'ava';
 import {uuidv7} from '../../events/uuid.ts';
 import {createOpenExchanges} from '../../functions/gateway/exchange/open-exchanges.ts';
+import type {EndpointEntry} from '../../functions/registry/catalogue.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {type GatewayOptions, startGateway} from '../helpers/gateway.ts';
-import {chat} from '../helpers/simulated-model.ts';
+import {chat, startModel} from '../helpers/simulated-model.ts';
 import {openStream} from '../helpers/streams.ts';
 
 const start = async (t: ExecutionContext, options: GatewayOptions = {}) => {
@@ -29,7 +30,7 @@ for (const [what, outcome, code] of [
 ] as const) {
   test(`a stream is cut off by its ${what}, told so, and charged what was sent`, async t => {
     const {change, stream, principal, settled, model, lines} = await start(t, {
-      model: {tokenDelayMs: 5},
+      model: {tokenDelayMs: 5, defaultTokens: 5_000},
     });
     const running = await stream();
     await eventually(() => assert.ok(running.tokens() > 5));
@@ -94,6 +95,43 @@ test('a key that is revoked while the body comes begins nothing', async t => {
   t.is(model.counters().requests, 0);
   t.is(intents().length, 0);
 });
+
+for (const [title, kind, status, outcome] of [
+  ['is cut off while it waits', 'cut', 401, 'revoked'],
+  ['is revoked while it waits', 'key', 401, 'revoked'],
+  ['is suspended while it waits', 'org', 403, 'suspended'],
+] as const) {
+  test(`a request that ${title} for an endpoint is sent to none, and charged nothing`, async t => {
+    const server = await startModel(t, {tokenDelayMs: 20, defaultTokens: 5_000});
+    const endpoint: EndpointEntry = {
+      id: uuidv7(),
+      url: server.url,
+      upstreamModel: 'simulated-chat',
+      usage: 'every-chunk',
+      tokenize: false,
+      health: 'healthy',
+      maxConcurrency: 1,
+    };
+    const {change, post, stream, principal, intents, results} = await start(t, {
+      entry: {endpoints: [endpoint]},
+    });
+    const first = await stream();
+    const second = post('/v1/chat/completions', chat({max_tokens: 5}));
+    await eventually(() => assert.equal(intents().length, 2));
+    if (kind === 'cut') {
+      change('cut', principal.key);
+    } else {
+      Object.assign(principal, kind === 'key' ? {revoked: true} : {suspended: true});
+      change(kind, principal[kind]);
+      first.destroy();
+    }
+    t.is((await second).status, status);
+    await eventually(() => assert.equal(results().length, 2));
+    const waited = results().find(({request}) => request !== first.request);
+    t.like(waited, {outcome, outputTokens: 0, inputTokens: 0, costNanos: 0});
+    t.is(server.counters().requests, 1);
+  });
+}
 
 test('a key without the scope is refused, and models are a scope of their own', async t => {
   const {post, url, apiKey, principal} = await start(t);

@@ -31,7 +31,7 @@ const setUp = async (t: ExecutionContext) => {
   const ask = async (body?: unknown, key = adminKey) => {
     const response = await fetch(url + path, {
       method: 'POST',
-      headers: {authorization: `Bearer ${key}`},
+      headers: {authorization: `Bearer ${key}`, 'content-type': 'application/json'},
       ...(body === undefined ? {} : {body: JSON.stringify(body)}),
     });
     const {status, headers} = response;

@@ -29,7 +29,8 @@ export type Caller = Readonly<{
   state: 'unknown' | 'forged' | 'known' | 'operator';
   role?: RoleName;
   level?: Level;
-  /** Of a service key there is one a tenant. */
+  /** A service key: there is one a tenant, and with the tenant it ends. */
+  isOfTenant?: boolean;
   headers: (tenant: AccessTenant) => Headers;
 }>;
 
@@ -92,6 +93,7 @@ export const createCallers = async (pool: pg.Pool, provider: TokenProvider) => {
         state: 'known',
         role,
         level,
+        isOfTenant: true,
         headers: ({ids}) => bearer(isThere(keys.get(`${ids.org} ${name}`))),
       });
       const machine = await provider.sign({sub: `machine ${name}`, groups: [name]});

@@ -101,7 +101,7 @@ export const startAccessWorld = async (t: ExecutionContext) => {
       path: `/admin/v1${path}`,
       status: response.status,
       contentType,
-      ...(text === '' ? {} : {body: isJson ? JSON.parse(text) : text}),
+      ...(isJson ? {body: JSON.parse(text)} : contentType === null ? {} : {body: text}),
     });
     return {status: response.status, text};
   };

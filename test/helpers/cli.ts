@@ -45,26 +45,49 @@ export const startAdminWithCli = async (
   return {admin, ...createCli({environment, ...surroundings})};
 };
 
-const patterns: ReadonlyArray<readonly [RegExp, string]> = [
-  [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, 'TIME'],
-  [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, 'ID'],
-  [/\bsk-[A-Za-z0-9_-]+/g, 'SECRET'],
-  [/\bssk-[A-Za-z0-9_-]+/g, 'SECRET'],
-  [/#[A-Za-z0-9_-]{43}\b/g, '#TOKEN'],
-  [/http:\/\/127\.0\.0\.1:\d+/g, 'URL'],
-];
+/** Each distinct match by a word and its number, in the order in which they come. */
+const numbered = (text: string, pattern: RegExp, word: string): string => {
+  const known = new Map<string, string>();
+  return text.replace(pattern, match => {
+    const name = known.get(match) ?? `${word}${known.size + 1}`;
+    known.set(match, name);
+    return name;
+  });
+};
+
+const uuid = /\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g;
+const publicId = /\b[a-z2-7]{16}\b/g;
+
+/** Ids, instants, secrets and URLs as words, and runs of spaces as two, because the widths of columns follow them. */
+export const normal = (text: string): string => {
+  const withoutSecrets = text
+    .replace(/(s?sk-)([a-z2-7]{16})-[A-Za-z0-9_-]{43}\b/g, '$1$2-SECRET')
+    .replace(/#[A-Za-z0-9_-]{43}\b/g, '#TOKEN')
+    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)/g, 'TIME')
+    .replace(/http:\/\/127\.0\.0\.1:\d+/g, 'URL');
+  return numbered(numbered(withoutSecrets, uuid, 'ID'), publicId, 'PUBLIC').replace(/ {2,}/g, '  ');
+};
+
+/** As a shell splits it, with quotes and without anything else. */
+const words = (line: string): string[] =>
+  [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
+    match => match[1] ?? match[2] ?? match[3] ?? '',
+  );
 
 /**
-Ids, times, secrets and URLs as words, and runs of spaces as two, because widths follow them. `names` are written as they are named:
-ids of the test, public ids.
+Runs every line of a session that begins with `$ ` and writes what was printed under it, standard error with `! ` before each line, and how
+it ended where that was not well. The result is held to the session.
 */
-export const normal = (text: string, names: Readonly<Record<string, unknown>> = {}): string => {
-  let written = text;
-  for (const [name, value] of Object.entries(names)) {
-    written = written.replaceAll(String(value), name);
+export const replay = async (
+  run: (...args: string[]) => Promise<Ran>,
+  session: string,
+): Promise<{expected: string; actual: string}> => {
+  const expected = `${session.trim()}\n`;
+  const parts: string[] = [];
+  for (const line of expected.split('\n').filter(one => one.startsWith('$ '))) {
+    const {code, out, err} = await run(...words(line.slice(2)));
+    const told = err.replace(/^(?=.)/gm, '! ');
+    parts.push(`${line}\n${out}${told}${code === 0 ? '' : `exit ${code}\n`}`);
   }
-  for (const [pattern, word] of patterns) {
-    written = written.replace(pattern, word);
-  }
-  return written.replace(/ {2,}/g, '  ');
+  return {expected, actual: normal(parts.join('\n'))};
 };

@@ -56,7 +56,7 @@ export const startDeadletter = async (t: ExecutionContext, given?: TestDatabase)
   const call = async (method: string, path: string, body?: unknown, key = adminKey) => {
     const response = await fetch(`${server.url}/admin/v1/dead-letters${path}`, {
       method,
-      headers: {authorization: `Bearer ${key}`},
+      headers: {authorization: `Bearer ${key}`, 'content-type': 'application/json'},
       ...(body === undefined ? {} : {body: JSON.stringify(body)}),
     });
     const text = await response.text();

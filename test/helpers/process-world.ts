@@ -36,7 +36,7 @@ export type ProcessWorld = Awaited<ReturnType<typeof openProcessWorld>>;
 export type GatewayProcess = Awaited<ReturnType<typeof startGatewayProcess>>;
 
 export const openProcessWorld = async (
-  t: ExecutionContext,
+  t: Pick<ExecutionContext, 'teardown'>,
   {
     endpoints,
     env = {},
@@ -128,7 +128,7 @@ export const memoryOf = ({pid}: Pick<ChildProcess, 'pid'>, field: 'VmRSS' | 'VmH
   return Math.round(Number(found?.[1]) / 1_024);
 };
 
-const openDebit = (t: ExecutionContext, root: pg.Pool, databaseUrl: string) => {
+const openDebit = (t: Pick<ExecutionContext, 'teardown'>, root: pg.Pool, databaseUrl: string) => {
   const pool = createPool({databaseUrl, name: 'test', connectTimeoutMs: 60_000, pipeline: true});
   t.teardown(() => pool.end());
   const debitBatch = debit({store: createPostgresStore({pool})});

@@ -82,7 +82,7 @@ export const startTokenProvider = async (t: Pick<ExecutionContext, 'teardown'>) 
     async sign(claims: Record<string, unknown> = {}, {kid = 'first', header = {}} = {}) {
       const {alg, pair} = pairs.get(kid) as {alg: string; pair: jose.GenerateKeyPairResult};
       const now = Math.floor(Date.now() / 1_000);
-      const all = {iss: issuer, aud: 'sluice', sub: 'ada', iat: now, exp: now + 300, ...claims};
+      const all = {iss: issuer, aud: 'sluice', sub: 'ada', iat: now, exp: now + 3_600, ...claims};
       const payload = Object.fromEntries(
         Object.entries(all).filter(([, value]) => value !== undefined),
       );

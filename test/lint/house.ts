@@ -32,6 +32,7 @@ const linesMax = 300;
 /** Rendered from `schemas/`: as long as it gets. */
 const rendered = [
   'events/types.ts',
+  'events/access/operations.ts',
   'functions/admin/client/operations.ts',
   'functions/admin/client/types.ts',
 ];

@@ -255,3 +255,55 @@ test('where the key cannot be read the answer is 503, and the next request tries
   isAway = false;
   t.deepEqual(await principals.verify(text), {principal});
 });
+
+test('a key with two public ids is forgotten under both, and each secret has its own end', async t => {
+  let nowMs = 1_000;
+  const {principals, add, set, asked} = start({now: () => nowMs});
+  const current = add();
+  const previous = add();
+  set(previous, {...current.principal, ...idOf(previous), expiresAtMs: 2_000});
+  for (const {text} of [current, previous, current, previous]) {
+    t.is(denied(await principals.verify(text)), undefined);
+  }
+  t.is(asked.length, 2);
+  nowMs = 2_000;
+  t.is(denied(await principals.verify(previous.text)), 'expired');
+  t.is(denied(await principals.verify(current.text)), undefined);
+  principals.onChanges([change('key', current.principal)]);
+  for (const {text} of [current, previous]) {
+    await principals.verify(text);
+  }
+  t.is(asked.length, 4);
+  t.is(principals.size(), 2);
+});
+
+test('who passed a while ago is judged again only where something changed, and by what is true then', async t => {
+  const {principals, add, set, asked, hold} = start();
+  const made = add();
+  await principals.verify(made.text);
+  t.true(principals.isCurrent(made.principal));
+  t.is(await principals.recheck(made.principal), undefined);
+  t.is(asked.length, 1);
+  principals.onChanges([change('key', made.principal)]);
+  t.false(principals.isCurrent(made.principal));
+  const release = hold();
+  const rechecked = principals.recheck(made.principal);
+  // Read before the change, told after it: it is read again.
+  set(made, {revoked: true});
+  principals.onChanges([change('key', made.principal)]);
+  release();
+  t.is(await rechecked, 'revoked');
+});
+
+test('a cut is no change of a key', async t => {
+  const {principals, add} = start();
+  const made = add();
+  await principals.verify(made.text);
+  principals.onChanges([{...change('key', made.principal), kind: 'cut'}]);
+  t.true(principals.isCurrent(made.principal));
+});
+
+const idOf = ({principal: {publicId, secretHash}}: ReturnType<typeof make>) => ({
+  publicId,
+  secretHash,
+});

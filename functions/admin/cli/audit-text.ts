@@ -1,8 +1,7 @@
 /**
 Audit text: an entry of the audit for people.
 
-In: an entry. Out: a row of a table, a line of a log, or the fields that changed, before and after. Field names are those of the
-tables, as the entry was written.
+In: an entry. Out: a row of a table, a line of a log, or the fields that changed, before and after.
 */
 import type {Item} from './client.ts';
 import {type Column, printable} from './table.ts';
@@ -11,13 +10,18 @@ type Entry = Readonly<Record<string, unknown>>;
 
 const changeMax = 60;
 /** They change with everything and say nothing. */
-const dull = new Set(['version', 'updated_at', 'revision']);
+const dull = new Set(['version', 'updatedAt', 'revision']);
+
+/** As PostgreSQL writes it into JSON. */
+const instant = /^\d{4}-\d\d-\d\dT[\d:.]+\+00:00$/;
 
 const text = (value: unknown): string =>
   value === undefined || value === null
     ? 'none'
     : typeof value === 'string'
-      ? value
+      ? instant.test(value)
+        ? new Date(value).toISOString()
+        : value
       : JSON.stringify(value);
 
 const changesOf = (before: Entry, after: Entry): string[] =>
@@ -31,7 +35,7 @@ const partsOf = (item: Item) => [item.before, item.after] as (Entry | undefined)
 const nameOf = (item: Item): string => {
   const [before, after] = partsOf(item);
   const one = after ?? before ?? {};
-  return text(one.name ?? one.email ?? one.group_name ?? item.subject);
+  return text(one.name ?? one.email ?? one.group ?? item.subject);
 };
 
 const summaryOf = (item: Item): string => {
@@ -49,6 +53,19 @@ export const auditColumns: readonly Column[] = [
   {name: 'kind', value: item => item.subjectKind},
   {name: 'what', value: nameOf},
   {name: 'change', value: summaryOf},
+  {name: 'id'},
+];
+
+/** For machines nothing is cut. */
+export const auditCsvColumns: readonly Column[] = [
+  {name: 'at'},
+  {name: 'by', value: actorOf},
+  {name: 'operation'},
+  {name: 'subjectKind'},
+  {name: 'subject'},
+  {name: 'org'},
+  {name: 'before', value: ({before}) => before && JSON.stringify(before)},
+  {name: 'after', value: ({after}) => after && JSON.stringify(after)},
   {name: 'id'},
 ];
 

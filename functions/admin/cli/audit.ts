@@ -4,7 +4,7 @@ Audit: `sluice audit list|show`, who changed what, with what was before and afte
 Newest first; with --follow the other way round, as lines of a log.
 */
 import type {Command} from 'commander';
-import {auditColumns, entryText, line} from './audit-text.ts';
+import {auditColumns, auditCsvColumns, entryText, line} from './audit-text.ts';
 import type {Client, Item} from './client.ts';
 import {type Context, type Format, formatOf, showItem, showList, withFormat} from './context.ts';
 import {follow} from './follow.ts';
@@ -59,7 +59,8 @@ export const auditCommand = (program: Command, context: Context, surroundings: S
         return;
       }
       const answer = await client.get<Answer>('/audit', query);
-      showList(context, {json, csv}, {columns: auditColumns, items: answer.data, answer});
+      const columns = formatOf(context, {json, csv}) === 'csv' ? auditCsvColumns : auditColumns;
+      showList(context, {json, csv}, {columns, items: answer.data, answer});
       if (answer.next !== undefined && formatOf(context, {json, csv}) === 'table') {
         context.err('there is more: give filters or a higher --limit\n');
       }
@@ -76,7 +77,10 @@ export const auditCommand = (program: Command, context: Context, surroundings: S
     });
 };
 
-const queryOf = async (client: Client, {org, limit, follow: _, ...filters}: Omit<Options, keyof Format>) => ({
+const queryOf = async (
+  client: Client,
+  {org, limit, follow: _, ...filters}: Omit<Options, keyof Format>,
+) => ({
   ...filters,
   ...(org === undefined ? {} : {org: await findOrg(client, org)}),
   limit: String(wholeNumber('--limit', limit)),

@@ -143,7 +143,7 @@ const watched = (
       // What is not there cannot be changed either, and a dry run says so.
       const now =
         ['PATCH', 'DELETE'].includes(call.method) && routeOf('GET', call.path)
-          ? await failing(transport.send({method: 'GET', path: call.path}))
+          ? await failing(transport.send({method: 'GET', path: call.path.replace(/\?.*$/, '')}))
           : undefined;
       throw new DryRun(describe(call, now?.body as Item | undefined));
     }

@@ -11,6 +11,8 @@ import {type Column, printable, textOf, toCsv, toFields, toTable} from './table.
 
 export type Context = Readonly<{
   client: () => Client;
+  /** For another server than that of the settings. */
+  clientAt: (settings: Settings) => Client;
   /** Where the server is. A failure where nothing says so. */
   settings: () => Settings;
   out: (text: string) => void;
@@ -23,6 +25,8 @@ export type Context = Readonly<{
   progress: Progress;
   /** Asks whether it is meant, unless --yes says so; without a terminal it is a failure that says to give --yes. */
   confirm: (what: string) => Promise<void>;
+  /** Done when the command has ended, however it did. */
+  atEnd: (work: () => Promise<void>) => void;
 }>;
 
 export type Format = Readonly<{json?: boolean; csv?: boolean}>;

@@ -44,7 +44,7 @@ const registryColumns: readonly Column[] = [
 ];
 const clusterColumns: readonly Column[] = [
   {name: 'workload', value: workloadsText},
-  {name: 'pods ready', value: podsText, right: true},
+  {name: 'podsReady', heading: 'pods ready', value: podsText, right: true},
 ];
 const podColumns: readonly Column[] = [
   {name: 'namespace'},

@@ -69,6 +69,23 @@ export const findProject = async (client: Client, given: string, where: Where = 
   return String(only(found, options).id);
 };
 
+/** A role in a project is told with the project's name, where there is one. */
+export const withProjectNames = async (
+  client: Client,
+  org: string,
+  items: readonly Item[],
+): Promise<Item[]> => {
+  if (items.every(({project}) => project === undefined)) {
+    return [...items];
+  }
+  const projects = await client.list(`/orgs/${org}/projects`);
+  const names = new Map(projects.map(({id, name}) => [id, name]));
+  return items.map(item => {
+    const projectName = names.get(item.project);
+    return projectName === undefined ? item : {...item, projectName};
+  });
+};
+
 /** By its id, its public id (what stands between `sk-` and the secret) or its name. */
 export const findKey = async (client: Client, given: string, where: Where = {}) => {
   refuseSecret(given);

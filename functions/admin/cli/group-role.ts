@@ -2,10 +2,11 @@
 import type {Command} from 'commander';
 import type {Item} from './client.ts';
 import {type Context, type Format, showItem, showList} from './context.ts';
-import {findGroupRole, findProject, type Where} from './find.ts';
+import {findGroupRole, findProject, type Where, withProjectNames} from './find.ts';
 import {withPlace} from './member.ts';
 import {findOrg} from './org.ts';
 import {told} from './rate-options.ts';
+import {neededRole} from './role.ts';
 import type {Column} from './table.ts';
 
 type Options = Format & Where;
@@ -13,7 +14,7 @@ type Options = Format & Where;
 const listColumns: readonly Column[] = [
   {name: 'group'},
   {name: 'role'},
-  {name: 'project', value: item => item.project ?? 'all'},
+  {name: 'project', value: item => item.projectName ?? item.project ?? 'all'},
   {name: 'createdAt'},
   {name: 'id'},
 ];
@@ -28,7 +29,7 @@ export const groupRoleCommand = (program: Command, context: Context) => {
 
   withPlace(groupRole.command('add <group>'))
     .description('gives everybody in a group a role')
-    .requiredOption('--role <role>', 'viewer, member, admin or owner')
+    .addOption(neededRole())
     .action(async (group: string, {role, org, project, ...format}: Options & {role: string}) => {
       const client = context.client();
       const owner = await findOrg(client, org);
@@ -43,13 +44,17 @@ export const groupRoleCommand = (program: Command, context: Context) => {
       const client = context.client();
       const owner = await findOrg(client, org);
       const query = {project: project && (await findProject(client, project, {org: owner}))};
-      const items = await client.list(`/orgs/${owner}/group-roles`, query);
+      const items = await withProjectNames(
+        client,
+        owner,
+        await client.list(`/orgs/${owner}/group-roles`, query),
+      );
       showList(context, format, {columns: listColumns, items, answer: {data: items}});
     });
 
   withPlace(groupRole.command('update <group-or-id>'))
     .description('gives a group another role')
-    .requiredOption('--role <role>', 'viewer, member, admin or owner')
+    .addOption(neededRole())
     .action(async (given: string, {role, org, project, ...format}: Options & {role: string}) => {
       const client = context.client();
       const id = await findGroupRole(client, given, {org, project});

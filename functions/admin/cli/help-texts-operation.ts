@@ -55,6 +55,46 @@ export const operationTexts: HelpTexts = {
     about: 'Asks whether it is meant. To take it away for a while, disable it.',
     examples: ['model remove llama-3.1-8b --yes'],
   },
+  registry: {
+    about:
+      'The same as `sluice model`. With --database-url each command works straight on PostgreSQL with the same checks and probes, so that models can be changed while no function runs; the audit names the database’s role.',
+    examples: ['registry list', 'registry list --database-url'],
+  },
+  'registry list': {
+    about: 'registered: no server has answered yet; ready: routed to; disabled: by the operator.',
+    examples: ['registry list --environment production', 'registry list --json --database-url'],
+  },
+  'registry show': {
+    about: 'With each of its servers and how it is.',
+    examples: ['registry show llama-3.1-8b'],
+  },
+  'registry register': {
+    about: 'As `sluice model register`: what is registered again is as said now.',
+    examples: [
+      'registry register llama-3.1-8b --environment production --endpoint http://llama.models.svc.cluster.local --price 0.50,1.50',
+      'registry register tiny --environment dev --endpoint http://127.0.0.1:8000 --price free --database-url postgres://sluice_system@127.0.0.1/sluice',
+    ],
+  },
+  'registry update': {
+    about: 'What is not said stays as it is; `none` takes a number away.',
+    examples: ['registry update llama-3.1-8b --fallback tiny'],
+  },
+  'registry enable': {
+    about: 'Its servers are asked first where none is known to be healthy.',
+    examples: ['registry enable llama-3.1-8b', 'registry enable llama-3.1-8b --database-url'],
+  },
+  'registry disable': {
+    about: 'Requests that run go on; new ones are refused within a second.',
+    examples: ['registry disable llama-3.1-8b', 'registry disable llama-3.1-8b --database-url'],
+  },
+  'registry probe': {
+    about: 'A look at each server: does it answer, does it stream, how does it report usage.',
+    examples: ['registry probe llama-3.1-8b'],
+  },
+  'registry deregister': {
+    about: 'Asks whether it is meant. To take it away for a while, disable it.',
+    examples: ['registry deregister llama-3.1-8b --yes'],
+  },
   deadletter: {
     about:
       'An event that nobody could handle waits here with the reason. Redriven, it goes where it came from; dropped, what was in it is gone.',
@@ -93,6 +133,15 @@ export const operationTexts: HelpTexts = {
     examples: [
       'events replay --from 2026-11-21T10:00:00Z --group budget --dry-run',
       'events replay --from 2026-11-21T10:00:00Z --group usage --yes',
+    ],
+  },
+  doctor: {
+    about:
+      'Looks at the server and its functions, the key, the models, this machine; and at PostgreSQL, Redis, Kafka and the OpenID provider where DATABASE_URL, REDIS_URL, KAFKA_BROKERS and OIDC_ISSUER name them; and at the Brokers of a cluster where kubectl would find one. Nothing is changed. The exit code is 1 when a check failed.',
+    examples: [
+      'doctor',
+      'doctor --json',
+      'doctor --strict --function registry=http://registry.sluice.svc.cluster.local',
     ],
   },
   context: {

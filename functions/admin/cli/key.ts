@@ -17,6 +17,8 @@ import type {Column} from './table.ts';
 
 type Options = Format & Where;
 
+const overlapMax = 30 * 86_400;
+
 const allOr = (name: string, heading = name): Column => ({
   name: heading,
   value: item => (item[name] === undefined ? 'all' : (item[name] as string[]).join(', ')),
@@ -46,7 +48,7 @@ const itemColumns: readonly Column[] = [
   maxOutputColumn,
   {name: 'expiresAt'},
   {name: 'rotatedAt'},
-  {name: 'old secret until', value: item => item.previousExpiresAt},
+  {name: 'previousExpiresAt', heading: 'old secret until'},
   {name: 'revokedAt'},
   {name: 'lastUsedAt'},
   {name: 'createdAt'},
@@ -115,6 +117,9 @@ export const keyCommand = (program: Command, context: Context) => {
     .option('--overlap <time>', 'how long the old secret stays good: 0 to 30d', '24h')
     .action(async (given: string, {overlap, org, project, ...format}: Rotation) => {
       const overlapSeconds = durationSeconds('--overlap', overlap);
+      if (overlapSeconds > overlapMax) {
+        throw new Failure('usage', `--overlap: expected at most 30d, got "${overlap}"`);
+      }
       const client = context.client();
       const path = `/keys/${await findKey(client, given, {org, project})}/rotate`;
       show(format, await client.send('POST', path, {overlapSeconds}));

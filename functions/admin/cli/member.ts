@@ -7,9 +7,10 @@ first login.
 import type {Command} from 'commander';
 import type {Item} from './client.ts';
 import {type Context, type Format, showItem, showList, withFormat} from './context.ts';
-import {findMember, findProject, type Where} from './find.ts';
+import {findMember, findProject, type Where, withProjectNames} from './find.ts';
 import {findOrg} from './org.ts';
 import {told} from './rate-options.ts';
+import {neededRole} from './role.ts';
 import {stateOf} from './state.ts';
 import type {Column} from './table.ts';
 
@@ -18,7 +19,7 @@ type Options = Format & Where;
 const listColumns: readonly Column[] = [
   {name: 'email'},
   {name: 'role'},
-  {name: 'project', value: item => item.project ?? 'all'},
+  {name: 'project', value: item => item.projectName ?? item.project ?? 'all'},
   {name: 'state', value: stateOf},
   {name: 'lastLoginAt'},
   {name: 'id'},
@@ -50,7 +51,7 @@ export const memberCommand = (program: Command, context: Context) => {
 
   withPlace(member.command('add <email>'))
     .description('gives somebody a role; viewer reads, member makes keys, admin manages, owner all')
-    .requiredOption('--role <role>', 'viewer, member, admin or owner')
+    .addOption(neededRole())
     .option('--name <name>', 'of somebody who is no user yet')
     .action(async (email: string, options: Options & {role: string; name?: string}) => {
       const {json, csv, org, project, role, name} = options;
@@ -71,13 +72,17 @@ export const memberCommand = (program: Command, context: Context) => {
       const client = context.client();
       const owner = await findOrg(client, org);
       const query = {project: project && (await findProject(client, project, {org: owner}))};
-      const items = await client.list(`/orgs/${owner}/members`, query);
+      const items = await withProjectNames(
+        client,
+        owner,
+        await client.list(`/orgs/${owner}/members`, query),
+      );
       showList(context, format, {columns: listColumns, items, answer: {data: items}});
     });
 
   withPlace(member.command('update <email-or-id>'))
     .description('gives another role; nobody gives more than they have, and the last owner stays')
-    .requiredOption('--role <role>', 'viewer, member, admin or owner')
+    .addOption(neededRole())
     .action(async (given: string, {role, org, project, ...format}: Options & {role: string}) => {
       const client = context.client();
       const id = await findMember(client, given, {org, project});

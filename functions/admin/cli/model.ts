@@ -74,8 +74,19 @@ const itemColumns: readonly Column[] = [
 
 type Named = Format & Readonly<{environment?: string}>;
 
-export const modelCommand = (program: Command, context: Context) => {
-  const model = program.command('model').description('which models there are, and what they cost');
+export const modelCommand = (program: Command, context: Context) =>
+  modelCommands(
+    program.command('model').description('which models there are, and what they cost'),
+    context,
+    'remove',
+  );
+
+/** `removing`: the word for taking one away. */
+export const modelCommands = (
+  model: Command,
+  context: Context,
+  removing: 'remove' | 'deregister',
+) => {
   const show = (format: Format, item: Item) =>
     showItem(context, format, {columns: itemColumns, item});
 
@@ -131,10 +142,11 @@ export const modelCommand = (program: Command, context: Context) => {
       show(format, await client.send('POST', `/models/${id}/${word}`));
     });
   }
-  named('remove', 'forgets it; what was charged stays in the ledger').action(
+  named(removing, 'forgets it; what was charged stays in the ledger').action(
     async (given: string, {environment, json, csv}: Named) => {
       const client = context.client();
       const id = await findModel(client, given, environment);
+      await context.confirm(`take the model ${given} away from every gateway and forget it`);
       await client.send('DELETE', `/models/${id}`);
       if (json || csv) {
         showItem(context, {json, csv}, {columns: [{name: 'removed'}], item: {removed: id}});

@@ -23,7 +23,7 @@ const itemColumns: readonly Column[] = [
   {name: 'id'},
   {name: 'name'},
   {name: 'state', value: stateOf},
-  {name: 'reason', value: item => item.suspendedReason},
+  {name: 'suspendedReason', heading: 'reason'},
   ...rateColumns,
   {name: 'createdAt'},
   {name: 'suspendedAt'},

@@ -56,6 +56,8 @@ export const runCli = async (
     }
     err(`sluice: ${(error as Error).message.replace(/\p{Cc}/gu, ' ')}\n`);
     return error instanceof Failure ? error.exitCode : exitCodes.failed;
+  } finally {
+    await session.end();
   }
 };
 
@@ -71,6 +73,7 @@ const createSession = (surroundings: Surroundings) => {
   let settings: Settings | undefined;
   let client: Client | undefined;
   let isWatching = false;
+  const endings: (() => Promise<void>)[] = [];
   const colour =
     environment.FORCE_COLOR && environment.FORCE_COLOR !== '0'
       ? true
@@ -95,18 +98,21 @@ const createSession = (surroundings: Surroundings) => {
       tell(noticeText(notice));
     }
   };
+  const clientAt = (at: Settings) =>
+    createClient({
+      settings: at,
+      dryRun: globals.dryRun,
+      watching: isWatching,
+      progress,
+      onNotice,
+      wait,
+    });
   const contextWith = (write: (text: string) => void): Context => ({
     client() {
-      client ??= createClient({
-        settings: readOnce(),
-        dryRun: globals.dryRun,
-        watching: isWatching,
-        progress,
-        onNotice,
-        wait,
-      });
+      client ??= clientAt(readOnce());
       return client;
     },
+    clientAt,
     settings: readOnce,
     out: write,
     err: tell,
@@ -114,6 +120,7 @@ const createSession = (surroundings: Surroundings) => {
     globals: () => globals,
     progress,
     confirm: createConfirm({globals: () => globals, ask}),
+    atEnd: work => endings.push(work),
   });
   const runOnce = (args: readonly string[], write: (text: string) => void) =>
     createProgram(contextWith(write), {
@@ -133,6 +140,9 @@ const createSession = (surroundings: Surroundings) => {
         out(describedText(described));
         tell('nothing was changed\n');
       }
+    },
+    async end() {
+      await Promise.allSettled(endings.map(work => work()));
     },
     async run(args: readonly string[]) {
       try {

@@ -27,8 +27,8 @@ const itemColumns: readonly Column[] = [
   {name: 'org'},
   ...rateColumns,
   maxOutputColumn,
-  {name: 'unsettled', value: item => item.unsettledPolicy},
-  {name: 'keeps results', value: item => (item.keepResults ? 'yes' : 'no')},
+  {name: 'unsettledPolicy', heading: 'unsettled'},
+  {name: 'keepResults', heading: 'keeps results', value: item => (item.keepResults ? 'yes' : 'no')},
   {name: 'createdAt'},
   {name: 'deletedAt'},
 ];

@@ -40,14 +40,18 @@ export const toRates = (options: RateOptions, {creating = false} = {}) =>
     }),
   ) as Readonly<Record<string, number | null>>;
 
-const orNone = (name: string) => (item: Item) => item[name] ?? 'none';
+const rate = (name: string, heading: string): Column => ({
+  name,
+  heading,
+  value: (item: Item) => item[name] ?? 'none',
+});
 
 export const rateColumns: readonly Column[] = [
-  {name: 'requests a minute', value: orNone('requestsPerMinute')},
-  {name: 'tokens a minute', value: orNone('tokensPerMinute')},
-  {name: 'requests at once', value: orNone('parallelRequests')},
+  rate('requestsPerMinute', 'requests a minute'),
+  rate('tokensPerMinute', 'tokens a minute'),
+  rate('parallelRequests', 'requests at once'),
 ];
-export const maxOutputColumn: Column = {name: 'output tokens', value: orNone('maxOutputTokens')};
+export const maxOutputColumn = rate('maxOutputTokens', 'output tokens');
 
 /** What was never said of an item takes no line of its page; CSV has the same columns always. */
 export const told = (

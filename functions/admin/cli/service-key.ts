@@ -3,11 +3,12 @@ import type {Command} from 'commander';
 import type {Item} from './client.ts';
 import {type Context, type Format, showItem, showList, withFormat} from './context.ts';
 import {expiryOf} from './duration.ts';
-import {findProject, findServiceKey, type Where} from './find.ts';
+import {findProject, findServiceKey, type Where, withProjectNames} from './find.ts';
 import {keepIt} from './key.ts';
 import {withPlace} from './member.ts';
 import {findOrg} from './org.ts';
 import {told} from './rate-options.ts';
+import {neededRole} from './role.ts';
 import {stateOf} from './state.ts';
 import type {Column} from './table.ts';
 
@@ -18,7 +19,7 @@ const listColumns: readonly Column[] = [
   {name: 'publicId'},
   {name: 'name'},
   {name: 'role'},
-  {name: 'project', value: item => item.project ?? 'all'},
+  {name: 'project', value: item => item.projectName ?? item.project ?? 'all'},
   {name: 'state', value: stateOf},
   {name: 'lastUsedAt'},
   {name: 'id'},
@@ -42,7 +43,7 @@ export const serviceKeyCommand = (program: Command, context: Context) => {
 
   withPlace(serviceKey.command('create <name>'))
     .description('makes a key with a role; it is printed once and kept nowhere')
-    .requiredOption('--role <role>', 'viewer, member, admin or owner')
+    .addOption(neededRole())
     .option('--expires-at <instant>', 'an RFC 3339 instant')
     .option('--expires-in <time>', 'such as 90d')
     .action(async (name: string, {json, csv, org, project, role, ...when}: NewKey) => {
@@ -65,7 +66,11 @@ export const serviceKeyCommand = (program: Command, context: Context) => {
       const client = context.client();
       const owner = await findOrg(client, org);
       const query = {project: project && (await findProject(client, project, {org: owner}))};
-      const items = await client.list(`/orgs/${owner}/service-keys`, query);
+      const items = await withProjectNames(
+        client,
+        owner,
+        await client.list(`/orgs/${owner}/service-keys`, query),
+      );
       showList(context, format, {columns: listColumns, items, answer: {data: items}});
     });
 

@@ -7,8 +7,10 @@ characters, which could drive a terminal, are replaced in the table.
 import type {Item} from './client.ts';
 
 export type Column = Readonly<{
-  /** The heading, and the field that is shown unless `value` says otherwise. */
+  /** The field that is shown unless `value` says otherwise, and the heading of CSV. */
   name: string;
+  /** For people; the name in words where absent. */
+  heading?: string;
   value?: (item: Item) => unknown;
   /** For figures. */
   right?: boolean;
@@ -30,7 +32,8 @@ export const toCsv = (columns: readonly Column[], items: readonly Item[]): strin
 const quote = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 /** `createdAt` is a name for machines. */
-const headingOf = ({name}: Column) =>
+const headingOf = ({name, heading}: Column) =>
+  heading ??
   name.replace(/([a-z])([A-Z])/g, (_, before, after) => `${before} ${after.toLowerCase()}`);
 const bold = (text: string) => `\u001b[1m${text}\u001b[22m`;
 export const printable = (text: string) => text.replace(/\p{Cc}/gu, '\u{fffd}');

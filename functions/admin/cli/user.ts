@@ -12,6 +12,7 @@ import {findProject, findUser} from './find.ts';
 import {linkOf} from './login-link.ts';
 import {findOrg} from './org.ts';
 import {told} from './rate-options.ts';
+import {roleOption} from './role.ts';
 import {stateOf} from './state.ts';
 import type {Column} from './table.ts';
 
@@ -61,7 +62,7 @@ export const userCommand = (program: Command, context: Context) => {
     .option('--operator', 'runs the platform: may do all that the admin key may')
     .option('--org <name-or-id>', 'makes it a member of this organisation')
     .option('--project <name-or-id>', 'of this project only')
-    .option('--role <role>', 'viewer, member, admin or owner')
+    .addOption(roleOption())
     .option('--login-link', 'prints a link that logs in once, without an OpenID provider')
     .action(async ({json, csv, ...options}: NewUser) =>
       show({json, csv}, await create(context, options)),

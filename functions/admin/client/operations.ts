@@ -609,7 +609,7 @@ export type Operations = Readonly<{
   listLedger(input?: ListLedgerInput, options?: CallOptions): Promise<ListLedgerAnswer>;
   /** Explains a request by the id that its answer carried as x-request-id, refused ones of the last day too. Errors: 400, 401, 403, 404, 503. */
   explainRequest(input: ExplainRequestInput, options?: CallOptions): Promise<RequestExplanation>;
-  /** Lists events that could not be handled or delivered, newest first, without what was in them. Errors: 400, 401, 403, 503. */
+  /** Lists events that could not be handled or delivered, newest first, without what was in them. Errors: 400, 401, 403, 404, 503. */
   listDeadLetters(
     input?: ListDeadLettersInput,
     options?: CallOptions,
@@ -682,7 +682,7 @@ export type Lists = Readonly<{
   listBudgets(input: ListBudgetsInput, options?: CallOptions): AsyncIterable<Budget>;
   /** Lists what was added to a budget, of all its windows, oldest first. Errors: 400, 401, 403, 404, 503. */
   listTopUps(input: ListTopUpsInput, options?: CallOptions): AsyncIterable<TopUp>;
-  /** Lists events that could not be handled or delivered, newest first, without what was in them. Errors: 400, 401, 403, 503. */
+  /** Lists events that could not be handled or delivered, newest first, without what was in them. Errors: 400, 401, 403, 404, 503. */
   listDeadLetters(input?: ListDeadLettersInput, options?: CallOptions): AsyncIterable<DeadLetter>;
   /** Lists who changed what, newest first. Errors: 400, 401, 403, 404, 503. */
   listAudit(input?: ListAuditInput, options?: CallOptions): AsyncIterable<AuditEntry>;

@@ -1106,9 +1106,9 @@ export type AuditEntry = {
   at: Instant;
   actor: {
     /**
-     * operator: with the admin key; machine: with a token of the provider
+     * operator: with the admin key; machine: with a token of the provider; database: a role of PostgreSQL, by sluice registry --database-url; system: nobody asked, such as a purge
      */
-    kind: 'operator' | 'user' | 'service' | 'machine';
+    kind: 'operator' | 'user' | 'service' | 'machine' | 'database' | 'system';
     id: string;
     /**
      * An email or the name of a key

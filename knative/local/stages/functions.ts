@@ -1,4 +1,5 @@
 /** Functions: every function of the plan as a process behind its gate; stage of a start. */
+import {hash} from 'node:crypto';
 import type {Gate} from '../activator/gate.ts';
 import {createGates} from '../activator/gates.ts';
 import {environmentFor, programOf, type SecretValues} from '../functions.ts';
@@ -9,7 +10,9 @@ import type {Role, State} from '../state.ts';
 import type {Services} from './services.ts';
 import {abortable, compileCacheOf, functionDrainMs, gatewayDrainMs, type Start} from './start.ts';
 
-/** The Secret `sluice`, as a cluster has it. What is not configured is left out. */
+/**
+The Secret `sluice`, as a cluster has it. What is not configured is left out. `publicUrl`: where browsers reach the front door.
+*/
 export const secretsOf = (
   {secrets: {sourceToken, adminKey}}: Pick<State, 'secrets'>,
   urlOfRole: (role: Role) => string,
@@ -23,6 +26,7 @@ export const secretsOf = (
     resultsKey,
     corsOrigins,
   }: Services['texts'],
+  publicUrl?: string,
 ): SecretValues =>
   Object.fromEntries(
     Object.entries({
@@ -32,6 +36,8 @@ export const secretsOf = (
       'system-database-url': urlOfRole('sluice_system'),
       'source-token': sourceToken,
       'admin-key': adminKey,
+      'public-url': publicUrl,
+      'session-secret': hash('sha256', `session ${adminKey} ${sourceToken}`),
       'kafka-brokers': kafkaBrokers,
       'kafka-username': kafkaUsername,
       'kafka-password': kafkaPassword,

@@ -56,12 +56,16 @@ const startsOf = async (admin: Admin, {topics, fromMs}: Tail): Promise<Start[]> 
   const known = await admin.listTopics();
   const missing = topics.find(topic => !known.includes(topic));
   if (missing !== undefined) {
-    throw new Failure('notFound', `there is no topic ${missing}; there are ${known.sort().join(', ')}`);
+    throw new Failure(
+      'notFound',
+      `there is no topic ${missing}; there are ${known.sort().join(', ')}`,
+    );
   }
   const starts: Start[] = [];
   for (const topic of topics) {
     const ends = await admin.fetchTopicOffsets(topic);
-    const since = fromMs === undefined ? ends : await admin.fetchTopicOffsetsByTimestamp(topic, fromMs);
+    const since =
+      fromMs === undefined ? ends : await admin.fetchTopicOffsetsByTimestamp(topic, fromMs);
     starts.push(...since.map(({partition, offset}) => ({topic, partition, offset})));
   }
   return starts;
