@@ -29,7 +29,7 @@ export const keyRows = `
   select k.id, k.org_id, k.project_id, k.public_id, k.name, k.models, k.environments, k.scopes, k.expires_at, k.revoked_at,
          k.rotated_at, k.previous_expires_at, u.last_used_at, k.created_at, k.requests_per_minute, k.tokens_per_minute,
          k.parallel_requests, k.max_output_tokens
-  from keys k left join key_uses u on u.key_id = k.id`;
+  from keys k left join key_uses u on u.org_id = k.org_id and u.key_id = k.id`;
 
 const findText = `${keyRows} where k.id = $1`;
 const lockText = `${findText} for no key update of k`;

@@ -2,6 +2,13 @@
 Ledger: shows what was charged, for a request or an organisation, newest first.
 */
 import type {Router} from 'express';
+import {
+  cursorPatterns,
+  instantOfMicros,
+  microsOf,
+  readCursor,
+  writeCursor,
+} from '../../events/cursor.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {formatUsd} from '../../events/money.ts';
 import {monthOf} from '../../events/uuid.ts';
@@ -15,6 +22,7 @@ type LedgerQuery = Readonly<{
   org?: string;
   from?: string;
   to?: string;
+  after?: string;
   limit: number;
 }>;
 const amounts = ['hold', 'amount', 'covered', 'overage'] as const;
@@ -39,33 +47,39 @@ export type LedgerRow = {
   outcome: string;
   charges: Charge[];
 };
+type Row = LedgerRow & {micros: string};
 
 export const ledgerColumns = `
   request, entry, org_id, project_id, key_id, model, environment, price_version, at, settled_at, input_tokens,
   cached_input_tokens, output_tokens, cost_nanos, estimated, outcome, charges`;
 
 const text = `
-  select ${ledgerColumns}
+  select ${ledgerColumns}, ${microsOf('at')} as micros
   from ledger
   where org_id = $1 and ($2::date is null or (month = $2 and request = $3))
     and ($4::timestamptz is null or at >= $4) and ($5::timestamptz is null or at < $5)
-  order by at desc, request desc, settled_at desc limit $6`;
+    and ($7::bigint is null or (at, request, entry) < (${instantOfMicros('$7')}, $8::uuid, $9::text))
+  order by at desc, request desc, entry desc limit $6`;
+const place = [cursorPatterns.micros, cursorPatterns.id, /^[a-z]{1,20}$/];
 
 export const ledgerRoutes = ({contract, tenancy}: Dependencies) =>
   function addLedgerRoutes(router: Router) {
     router.get('/admin/v1/ledger', async (request, response) => {
       const query = contract.query<LedgerQuery>('listLedger', request.query);
       const rows = await read(tenancy(request), query);
+      const last = rows[query.limit - 1];
       response.json({
         data: rows.slice(0, query.limit).map(toLedgerView),
-        ...(rows.length > query.limit ? {truncated: true} : {}),
+        ...(last && rows.length > query.limit
+          ? {next: writeCursor([last.micros, last.request, last.entry])}
+          : {}),
       });
     });
 
     const read = async (
       tenant: Tenancy,
-      {request, org, from, to, limit}: LedgerQuery,
-    ): Promise<LedgerRow[]> => {
+      {request, org, from, to, after, limit}: LedgerQuery,
+    ): Promise<Row[]> => {
       const month = request === undefined ? undefined : monthOfRequest(request);
       const start = from === undefined ? undefined : toInstant(from, 'from');
       const end = to === undefined ? undefined : toInstant(to, 'to');
@@ -78,10 +92,9 @@ export const ledgerRoutes = ({contract, tenancy}: Dependencies) =>
       if (owner === undefined) {
         return [];
       }
-      const values = [owner, month, request, start, end, limit + 1];
-      const {rows} = await tenant.owning('org', owner, client =>
-        client.query<LedgerRow>(text, values),
-      );
+      const behind = after === undefined ? [null, null, null] : readCursor(after, place);
+      const values = [owner, month, request, start, end, limit + 1, ...behind];
+      const {rows} = await tenant.owning('org', owner, client => client.query<Row>(text, values));
       return rows;
     };
   };

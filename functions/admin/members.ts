@@ -35,6 +35,8 @@ type Row = {
 };
 
 const path = '/admin/v1/orgs/:org/members';
+/** An email may be longer. */
+const nameMax = 200;
 const inviteText = 'select invite_user($1, $2, $3) as id';
 const insertText =
   'insert into members (id, org_id, project_id, user_id, role) values ($1, $2, $3, $4, $5)';
@@ -55,7 +57,7 @@ export const memberRoutes = ({contract, tenancy, newId}: Dependencies) =>
         const {rows} = await client.query<{id: string}>(inviteText, [
           newId(),
           email,
-          wanted.name ?? email,
+          wanted.name ?? email.slice(0, nameMax),
         ]);
         const id = newId();
         await client.query(insertText, [id, org, project, rows[0]?.id, role]);

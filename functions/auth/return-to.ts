@@ -4,6 +4,7 @@ Return to: where a login leads. Only to a path of this host, whatever a browser,
 In: what a link asked for. Out: the path, or the one that is meant when none is; a link that leads elsewhere is no reason to refuse a login.
 */
 export const homePath = '/auth';
+const base = 'http://host.invalid';
 const charactersMax = 2_048;
 /** Printable ASCII without the backslash, which browsers take for a slash. */
 const form = /^\/[\x21-\x5b\x5d-\x7e]*$/;
@@ -11,10 +12,14 @@ const form = /^\/[\x21-\x5b\x5d-\x7e]*$/;
 const ends = /^\/auth\/(login|callback|link|logout)(\/|$)/;
 
 export const localPath = (asked: unknown): string => {
-  if (typeof asked !== 'string' || asked.length > charactersMax || !form.test(asked)) {
+  if (
+    typeof asked !== 'string' ||
+    asked.length > charactersMax ||
+    !form.test(asked) ||
+    !URL.canParse(asked, base)
+  ) {
     return homePath;
   }
-  const base = 'http://host.invalid';
   const {origin, pathname} = new URL(asked, base);
   const decoded = decode(pathname);
   const leadsAway =

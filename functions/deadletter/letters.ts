@@ -21,15 +21,16 @@ export type Done = Readonly<{
   more: boolean;
 }>;
 
+type ListedLetter = Letter & Readonly<{micros: string}>;
 type Locked = Redrivable & Readonly<{org_id: string | null}>;
 
 const idsShown = 100;
 
 export const createLetters = ({pool, partRows = 10}: {pool: pg.Pool; partRows?: number}) => {
-  const list = async (filter: Filter, {state, limit, after}: Page): Promise<Letter[]> => {
-    const values = [...valuesOf(filter), after, limit];
+  const list = async (filter: Filter, {state, limit, after}: Page): Promise<ListedLetter[]> => {
+    const values = [...valuesOf(filter), ...(after ?? [null, null]), limit];
     const query = async (client: pg.Pool | pg.PoolClient) =>
-      (await client.query<Letter>(statements.list(state), values)).rows;
+      (await client.query<ListedLetter>(statements.list(state), values)).rows;
     // Of one organisation: the database decides what is seen, not the statement.
     return filter.org === undefined ? query(pool) : asTenant(pool)(filter.org, query);
   };

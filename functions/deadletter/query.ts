@@ -3,6 +3,7 @@ Query: which dead letters are meant.
 
 In: the parameters of a URL, or a JSON body. Out: a filter within bounds, or `bad_request` with the name of what is wrong.
 */
+import {cursorPatterns, readCursor} from '../../events/cursor.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {isUuid} from '../../events/uuid.ts';
 
@@ -16,13 +17,19 @@ export type Filter = Readonly<{
   type?: string | undefined;
   since?: Date | undefined;
 }>;
-export type Page = Readonly<{state: State | undefined; limit: number; after: string | undefined}>;
+/** `after`: instant in microseconds and id of the letter that the page comes after. */
+export type Page = Readonly<{
+  state: State | undefined;
+  limit: number;
+  after: readonly string[] | undefined;
+}>;
 export type Many = Readonly<{dryRun: boolean; limit: number}>;
 
 type Fields = Readonly<Record<string, unknown>>;
 
 const filterNames = ['org', 'subscription', 'type', 'since'];
 const limitMax = 1_000;
+const place = [cursorPatterns.micros, cursorPatterns.id];
 const instantPattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
 
 const refuse = (parameter: string, expected: string): never => {
@@ -43,7 +50,7 @@ export const parseList = (fields: Fields): {filter: Filter; page: Page} => {
     page: {
       state: state as State | undefined,
       limit: limitOf(limit === undefined ? 100 : Number(limit)),
-      after: after === undefined || isUuid(after) ? after : refuse('after', 'an id, a UUID'),
+      after: after === undefined ? after : readCursor(String(after), place),
     },
   };
 };

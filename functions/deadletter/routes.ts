@@ -3,6 +3,7 @@ Routes: the sink of dead letters, and what an operator does with them.
 */
 import type {Request, RequestHandler, Response, Router} from 'express';
 import {accessOf, auditedActor} from '../../events/access/access.ts';
+import {writeCursor} from '../../events/cursor.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {sendResource} from '../../events/etag.ts';
 import {readJson} from '../../events/json-body.ts';
@@ -42,7 +43,9 @@ export const deadLetterRoutes = ({
       const {filter, page} = parseList(request.query);
       const found = await letters.list(filter, {...page, limit: page.limit + 1});
       const shown = found.slice(0, page.limit);
-      const next = found.length > page.limit ? {next: shown.at(-1)?.id} : {};
+      const last = shown.at(-1);
+      const next =
+        last && found.length > page.limit ? {next: writeCursor([last.micros, last.id])} : {};
       response.json({data: shown.map(toView), ...next});
     });
     router.get(`${base}/:id`, async (request, response) => {

@@ -3,6 +3,7 @@ Statements: what is asked of `dead_letters`.
 
 $1 to $4 of those with a filter: organisation, subscription, type, since; null means all.
 */
+import {instantOfMicros, microsOf} from '../../events/cursor.ts';
 import type {State} from './query.ts';
 
 const waiting = 'redriven_at is null and dropped_at is null';
@@ -22,12 +23,12 @@ const inState: Readonly<Record<State, string>> = {
   dropped: 'dropped_at is not null',
 };
 
-/** $5: the letter that the page comes after; $6: how many. */
+/** $5 and $6: what the page comes after; $7: how many. */
 export const list = (state: State | undefined) => `
-  select ${about} from dead_letters
+  select ${about}, ${microsOf('dead_at')} as micros from dead_letters
   where ${filtered} and ${state === undefined ? 'true' : inState[state]}
-    and ($5::uuid is null or (dead_at, id) < (select dead_at, id from dead_letters where id = $5))
-  order by dead_at desc, id desc limit $6`;
+    and ($5::bigint is null or (dead_at, id) < (${instantOfMicros('$5')}, $6::uuid))
+  order by dead_at desc, id desc limit $7`;
 
 export const find = `select ${about}, error_data, event::text as event from dead_letters where id = $1`;
 

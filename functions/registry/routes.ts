@@ -3,6 +3,7 @@ Routes: the registry's HTTP API, the operator's.
 */
 import type {Request, RequestHandler, Response, Router} from 'express';
 import {accessOf, auditedActor} from '../../events/access/access.ts';
+import {readCursor, writeCursor} from '../../events/cursor.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {requireState, sendResource} from '../../events/etag.ts';
 import {readJson} from '../../events/json-body.ts';
@@ -16,6 +17,8 @@ import type {Registry} from './registry.ts';
 import type {Filter} from './store.ts';
 
 const base = '/admin/v1/models';
+const environments = /^(development|staging|production)$/;
+const parameterNames = ['environment', 'status', 'after', 'limit'];
 const statuses: readonly string[] = ['registered', 'ready', 'disabled'] satisfies Status[];
 
 export const registryRoutes = ({
@@ -48,9 +51,13 @@ export const registryRoutes = ({
       await send(request, response, model, replaced ? 200 : 201);
     });
     router.get(base, async (request, response) => {
-      const found = await registry.list(filterOf(request.query), modelsMax + 1);
-      const truncated = found.length > modelsMax ? {truncated: true} : {};
-      response.json({data: await show(found.slice(0, modelsMax)), ...truncated});
+      const limit = limitOf(request.query.limit, modelsMax);
+      const found = await registry.list(filterOf(request.query), limit + 1);
+      const last = found[limit - 1];
+      response.json({
+        data: await show(found.slice(0, limit)),
+        ...(last && found.length > limit ? {next: writeCursor([last.environment, last.name])} : {}),
+      });
     });
     const send = async (request: Request, response: Response, model: Model, status = 200) => {
       const [view] = await show([model]);
@@ -107,12 +114,29 @@ const idOf = (request: Request): string => {
   return id;
 };
 
+const limitOf = (limit: unknown, max: number): number => {
+  if (limit === undefined) {
+    return max;
+  }
+  if (typeof limit !== 'string' || !/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > max) {
+    throw new SluiceError('bad_request', `limit: expected a whole number from 1 to ${max}`, {
+      parameter: 'limit',
+    });
+  }
+  return Number(limit);
+};
+
+const placeIn = (after: unknown) => {
+  const [environment, name] = readCursor(String(after), [environments, /^[^\0]{1,400}$/u]);
+  return {after: {environment: environmentOf(environment), name: name as string}};
+};
+
 const filterOf = (parameters: Request['query']): Filter => {
-  const unknown = Object.keys(parameters).find(name => !['environment', 'status'].includes(name));
+  const unknown = Object.keys(parameters).find(name => !parameterNames.includes(name));
   if (unknown !== undefined) {
     throw new SluiceError(
       'bad_request',
-      `${unknown.slice(0, 64)}: expected environment or status`,
+      `${unknown.slice(0, 64)}: expected one of ${parameterNames.join(', ')}`,
       {parameter: unknown.slice(0, 64)},
     );
   }
@@ -125,6 +149,7 @@ const filterOf = (parameters: Request['query']): Filter => {
   return {
     ...(environment === undefined ? {} : {environment: environmentOf(environment)}),
     ...(status === undefined ? {} : {status: status as Status}),
+    ...(parameters.after === undefined ? {} : placeIn(parameters.after)),
   };
 };
 

@@ -4,7 +4,7 @@ the state at its end.
 */
 import type {Event} from '../../events/event.ts';
 import type {Model} from './model.ts';
-import type {RegistryStore, RegistryTransaction} from './store.ts';
+import type {ModelName, RegistryStore, RegistryTransaction} from './store.ts';
 
 type State = {models: Map<string, Model>; revision: bigint; events: Map<string, Event>};
 
@@ -12,11 +12,12 @@ export const createMemoryStore = (): RegistryStore & {events(): Event[]} => {
   let state: State = {models: new Map(), revision: 0n, events: new Map()};
   let last: Promise<unknown> = Promise.resolve();
   return {
-    list: async ({environment, status}, limit) =>
+    list: async ({environment, status, after}, limit) =>
       [...state.models.values()]
         .filter(model => environment === undefined || model.environment === environment)
         .filter(model => status === undefined || model.status === status)
-        .sort((a, b) => (a.environment + a.name < b.environment + b.name ? -1 : 1))
+        .filter(model => !after || placeOf(model) > placeOf(after))
+        .sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1))
         .slice(0, limit),
     find: async id => state.models.get(id),
     known: async names => {
@@ -40,6 +41,8 @@ export const createMemoryStore = (): RegistryStore & {events(): Event[]} => {
     events: () => [...state.events.values()],
   };
 };
+
+const placeOf = ({environment, name}: ModelName) => `${environment} ${name}`;
 
 const createTransaction = (state: State): RegistryTransaction => ({
   async lock(by) {

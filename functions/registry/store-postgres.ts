@@ -88,12 +88,13 @@ const savePriceText = `
 const lockNameText = `select pg_advisory_xact_lock(hashtextextended('model ' || $1 || ' ' || $2, 0))`;
 
 export const createPostgresStore = (pool: pg.Pool): RegistryStore => ({
-  list: ({environment, status}, limit) =>
+  list: ({environment, status, after}, limit) =>
     select(
       pool,
       `where ($1::text is null or m.environment = $1) and ($2::text is null or m.status = $2)
+         and ($4::text is null or (m.environment, m.name) > ($4, $5::text))
        order by m.environment, m.name limit $3`,
-      [environment ?? null, status ?? null, limit],
+      [environment ?? null, status ?? null, limit, after?.environment ?? null, after?.name ?? null],
     ),
   async known(names) {
     const {rows} = await pool.query<ModelName>(knownText, [

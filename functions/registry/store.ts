@@ -4,8 +4,9 @@ Store: the port to where models are kept. `store-postgres.ts` and `store-memory.
 import type {Event} from '../../events/event.ts';
 import type {Environment, Model, Status} from './model.ts';
 
-export type Filter = Readonly<{environment?: Environment; status?: Status}>;
 export type ModelName = Readonly<{environment: Environment; name: string}>;
+/** `after`: only what follows it in the list, whether there is one of that name or not. */
+export type Filter = Readonly<{environment?: Environment; status?: Status; after?: ModelName}>;
 
 export type RegistryTransaction = Readonly<{
   /** The model, locked until the transaction ends. By name also the absence of one is locked. */

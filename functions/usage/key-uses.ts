@@ -15,19 +15,21 @@ const upsertText = `
   insert into key_uses as old (key_id, org_id, last_used_at)
   select new.key_id, new.org_id, new.at from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as new (key_id, org_id, at)
   where not exists (
-    select from key_uses known where known.key_id = new.key_id and known.last_used_at > new.at - interval '1 minute')
-  order by new.key_id
-  on conflict (key_id) do update set last_used_at = excluded.last_used_at where old.last_used_at < excluded.last_used_at`;
+    select from key_uses known where known.org_id = new.org_id and known.key_id = new.key_id
+      and known.last_used_at > new.at - interval '1 minute')
+  order by new.org_id, new.key_id
+  on conflict (org_id, key_id) do update set last_used_at = excluded.last_used_at where old.last_used_at < excluded.last_used_at`;
 
-type Use = Readonly<{org: string; atMs: number}>;
+type Use = Readonly<{org: string; key: string; atMs: number}>;
 
-/** The last use of each key. */
+/** The last use of each key, by organisation and key. */
 export const lastUses = (records: readonly UsageRecord[]): Map<string, Use> => {
   const uses = new Map<string, Use>();
   for (const {key, org, at} of records) {
     const atMs = Date.parse(at);
-    if (atMs > (uses.get(key)?.atMs ?? Number.NEGATIVE_INFINITY)) {
-      uses.set(key, {org, atMs});
+    const name = `${org} ${key}`;
+    if (atMs > (uses.get(name)?.atMs ?? Number.NEGATIVE_INFINITY)) {
+      uses.set(name, {org, key, atMs});
     }
   }
   return uses;
@@ -41,7 +43,7 @@ export const createKeyUses = ({keysMax = 100_000} = {}) => {
     return {
       async note(records: readonly UsageRecord[]) {
         const news = [...lastUses(records)].filter(
-          ([key, {atMs}]) => atMs >= (told.get(key) ?? Number.NEGATIVE_INFINITY) + graceMs,
+          ([name, {atMs}]) => atMs >= (told.get(name) ?? Number.NEGATIVE_INFINITY) + graceMs,
         );
         if (news.length === 0) {
           return;
@@ -50,18 +52,18 @@ export const createKeyUses = ({keysMax = 100_000} = {}) => {
           name: 'usage-key-uses',
           text: upsertText,
           values: [
-            news.map(([key]) => key),
+            news.map(([, {key}]) => key),
             news.map(([, {org}]) => org),
             news.map(([, {atMs}]) => new Date(atMs)),
           ],
         });
-        for (const [key, {atMs}] of news) {
-          telling.set(key, atMs);
+        for (const [name, {atMs}] of news) {
+          telling.set(name, atMs);
         }
       },
       committed() {
-        for (const [key, atMs] of telling) {
-          told.set(key, atMs);
+        for (const [name, atMs] of telling) {
+          told.set(name, atMs);
         }
       },
     };

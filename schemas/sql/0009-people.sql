@@ -234,17 +234,18 @@ create function change_user(of_user uuid, new_name text, is_operator boolean, is
 language plpgsql security definer set search_path = public as $$
 begin
   perform require_operator();
+  return query update users u set
+      name = coalesce(new_name, u.name),
+      operator = coalesce(is_operator, u.operator),
+      disabled_at = case when is_disabled is null then u.disabled_at when is_disabled then coalesce(u.disabled_at, now()) end
+    where u.id = of_user returning u.*;
+  -- With the user's row in hand, which every login writes: one that is under way is over, and its session seen here, or comes after.
   if is_disabled or not is_operator then
     delete from sessions where user_id = of_user;
   end if;
   if is_disabled then
     delete from login_links where user_id = of_user;
   end if;
-  return query update users u set
-      name = coalesce(new_name, u.name),
-      operator = coalesce(is_operator, u.operator),
-      disabled_at = case when is_disabled is null then u.disabled_at when is_disabled then coalesce(u.disabled_at, now()) end
-    where u.id = of_user returning u.*;
 end $$;
 
 -- With members, sessions and links; the audit stays. False when there is none.

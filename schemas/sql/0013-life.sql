@@ -2,11 +2,12 @@
 
 -- Written by the usage function with its records, so that no gateway writes for it.
 create table key_uses (
-  key_id uuid primary key,
   org_id uuid not null,
-  last_used_at timestamptz not null
+  -- Of another router that names none it is the same in every organisation.
+  key_id uuid not null,
+  last_used_at timestamptz not null,
+  primary key (org_id, key_id)
 );
-create index key_uses_org on key_uses (org_id);
 alter table key_uses enable row level security;
 create policy key_uses_tenant on key_uses for select to sluice_tenant using (org_id = current_org());
 create policy key_uses_system on key_uses to sluice_system using (true) with check (true);

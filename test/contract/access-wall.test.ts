@@ -51,7 +51,8 @@ const expected = (row: AccessRow, caller: Caller, target: Target): Outcome => {
 const isWorth = (row: AccessRow, caller: Caller, target: Target) =>
   row.of === 'platform'
     ? target === 'own'
-    : (target !== 'sibling' || row.of === 'project') &&
+    : (caller.state !== 'unknown' || target === 'own' || target === 'other') &&
+      (target !== 'sibling' || row.of === 'project') &&
       (caller.state !== 'operator' || target === 'own' || !isChange(row));
 
 const setUp = async (t: ExecutionContext) => {
@@ -145,7 +146,7 @@ const tryOne = async (world: World, row: AccessRow, caller: Caller, target: Targ
     const hidden = [
       ...valuesOf(world.other),
       ...(caller.level === 'project' ? hiddenInOwn(home) : []),
-      ...(caller.role === undefined ? valuesOf(home) : []),
+      ...(caller.state !== 'operator' && caller.role === undefined ? valuesOf(home) : []),
     ];
     complaints.push(...leaksOf(text, hidden, asked).map(leak => `${what}: shows ${leak}`));
   }

@@ -1,3 +1,7 @@
+import {execFile} from 'node:child_process';
+import {readFile} from 'node:fs/promises';
+import {fileURLToPath} from 'node:url';
+import {promisify} from 'node:util';
 import test from 'ava';
 import {ApiError, createClient} from 'sluice/client';
 import {routes} from '../../functions/admin/client/operations.ts';
@@ -9,7 +13,7 @@ test('a tenant is made, listed, changed and shown by the generated client', asyn
   const org = await client.createOrg({body: {name: 'Acme & Sons'}});
   const project = await client.createProject({org: org.id, body: {name: 'search'}});
   const key = await client.createKey({project: project.id, body: {name: 'one'}});
-  t.regex(key.key ?? "", /^sk-[a-z2-7]{16}-/);
+  t.regex(key.key ?? '', /^sk-[a-z2-7]{16}-/);
   t.is((await client.getKey({id: key.id})).key, undefined);
   const {data} = await client.listOrgs({name: 'Acme & Sons'});
   t.deepEqual(
@@ -111,4 +115,17 @@ test('every operation of the document is a method of the client', async t => {
   t.true(ids.length > 40);
   t.deepEqual(Object.keys(routes).sort(), ids.sort());
   t.true(ids.every(name => typeof client[name] === 'function'));
+});
+
+test('the example of the README does what it says', async t => {
+  const admin = await startAdmin(t);
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const readme = await readFile(`${root}/functions/admin/client/README.md`, 'utf8');
+  const [, example = ''] = /```ts\n([\s\S]*?)```/.exec(readme) ?? [];
+  const {stdout} = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module-typescript', '--eval', example],
+    {cwd: root, env: {...process.env, SLUICE_URL: admin.url, SLUICE_ADMIN_KEY: adminKey}},
+  );
+  t.is(stdout, 'true\nconflict\n');
 });

@@ -84,5 +84,8 @@ test('from counts and to does not, and a list that is cut says so', async t => {
   t.deepEqual(await minutes(`&to=${hour}:02:00Z`), ['01']);
   const cut = await call('GET', `${path}&limit=2`);
   t.is(cut.body.data.length, 2);
-  t.true(cut.body.truncated);
+  const rest = await call('GET', `${path}&limit=2&after=${cut.body.next}`);
+  t.is(rest.body.data.length, 1);
+  t.false('next' in rest.body);
+  t.is((await call('GET', `${path}&after=x`)).status, 400);
 });

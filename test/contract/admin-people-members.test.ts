@@ -24,6 +24,9 @@ test('a member is added by email: a user there is, or one who is invited until t
   t.like(named, {name: 'Bob', project, invited: true});
   const unnamed = await create(members(org), {email: 'new@c.de', role: 'viewer'});
   t.is(unnamed.name, 'new@c.de');
+  const long = `${'a'.repeat(64)}@${`${'b'.repeat(60)}.`.repeat(3)}de`;
+  const other = await createTenant('other');
+  t.is((await create(members(other.org), {email: long, role: 'viewer'})).name, long.slice(0, 200));
   await database
     .pool('superuser')
     .query('update users set last_login_at = now() where id = $1', [user.id]);

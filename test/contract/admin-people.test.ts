@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import test from 'ava';
 import {hashToken} from '../../events/access/session.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {type AdminServer, startAdmin} from '../helpers/admin-server.ts';
+import {eventually} from '../helpers/eventually.ts';
 import {createPeople} from '../helpers/people.ts';
 
 const users = '/admin/v1/users';
@@ -174,4 +176,27 @@ test('each change of a user is in the audit, with who made it and what was befor
   const text = JSON.stringify(rows);
   t.false(text.includes(String(token)));
   t.false(text.includes(hashToken(String(token)).toString('hex')));
+});
+
+test('a login that is under way while its user is disabled leaves no session behind', async t => {
+  const admin = await startAdmin(t);
+  const {body: user} = await admin.call('POST', users, ada);
+  const client = await admin.database.pool('tenant').connect();
+  t.teardown(() => client.release());
+  await client.query('begin');
+  await client.query(
+    `select start_session($1, gen_random_uuid(), sha256('x'), '{}', false, 3600, 3600, null)`,
+    [user.id],
+  );
+  const disabling = admin.call('PATCH', `${users}/${user.id}`, {disabled: true});
+  const pool = admin.database.pool('superuser');
+  await eventually(async () => {
+    const {rows} = await pool.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    assert.equal(rows.length, 1);
+  });
+  await client.query('commit');
+  t.is((await disabling).status, 200);
+  t.is((await pool.query('select from sessions')).rowCount, 0);
 });

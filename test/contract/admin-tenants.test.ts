@@ -142,5 +142,7 @@ test('nothing is answered without the admin key, whatever is asked', async t => 
 test('a path that is none is 404 with the key', async t => {
   const {send} = await startAdmin(t);
   t.like(await send('GET', '/admin/v1/nothing'), {status: 404, body: {code: 'not_found'}});
-  t.like(await send('PUT', '/admin/v1/orgs', {}), {status: 404});
+  const other = await send('PUT', '/admin/v1/orgs', {});
+  t.like(other, {status: 405, body: {code: 'method_not_allowed'}});
+  t.is(other.headers.get('allow'), 'POST, GET, HEAD, OPTIONS');
 });

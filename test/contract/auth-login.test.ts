@@ -192,3 +192,52 @@ test('logging out ends the session here and leads to the provider’s own logout
   });
   t.is(onAdmin.status, 401, 'in every function');
 });
+
+test('who logs in for the first time in many browsers at once is one user', async t => {
+  const world = await startLogin(t);
+  world.oidc.enter('ada', ada);
+  const ids = await Promise.all(
+    Array.from({length: 8}, async () => {
+      const browser = world.browser();
+      await browser.visit(login);
+      return (await sessionOf(browser)).body.user.id;
+    }),
+  );
+  t.is(new Set(ids).size, 1);
+  t.is((await world.system.query('select from users')).rowCount, 1);
+});
+
+test('an invitation is one person’s, whoever comes with its email at the same moment', async t => {
+  const world = await startLogin(t);
+  const invited = await world.insertUser('ada@example.org');
+  const signIn = (subject: string) =>
+    world.system.query<{found: {id?: string; refused?: string}}>(
+      'select sign_in($1, $2, $3, $3, gen_random_uuid(), true) as found',
+      [world.oidc.issuer, subject, 'ada@example.org'],
+    );
+  const answers = await Promise.all(['one', 'two', 'three', 'four'].map(signIn));
+  const found = answers.map(({rows}) => rows[0]?.found);
+  t.deepEqual(
+    found.filter(each => each?.id !== undefined).map(each => each?.id),
+    [invited],
+  );
+  t.is(found.filter(each => each?.refused === 'taken').length, 3);
+});
+
+test('a user has a hundred sessions at most, and what is over is swept', async t => {
+  const world = await startLogin(t);
+  const user = await world.insertUser('ada@example.org');
+  const start = (life: number) =>
+    world.system.query(
+      `select start_session($1, gen_random_uuid(), sha256(gen_random_uuid()::text::bytea), '{}', false, $2, 3600, null)`,
+      [user, life],
+    );
+  for (let count = 0; count < 105; count += 1) {
+    await start(3_600);
+  }
+  const count = async () => (await world.system.query('select from sessions')).rowCount;
+  t.is(await count(), 100);
+  await world.system.query(`update sessions set expires_at = now() - interval '1 minute'`);
+  await start(3_600);
+  t.is(await count(), 1);
+});

@@ -39,13 +39,13 @@ test('a provider that is away is told of at once, and is back when it is back', 
   const away = await tryLogin(world);
   t.like(away, {status: 503, isLoggedIn: false});
   t.regex(away.text, /provider is away/);
-  t.true(away.tookMs < 5_000, `${away.tookMs} ms`);
+  t.true(away.tookMs < 10_000, `${away.tookMs} ms`);
   await world.oidc.start();
   t.like(await tryLogin(world), {status: 200, isLoggedIn: true});
 });
 
 test('a provider that hangs is told of after its deadline, wherever it hangs', async t => {
-  const timeoutMs = 1_500;
+  const timeoutMs = 3_000;
   const world = await startLogin(t, {provider: {timeoutMs, freshMs: 0}});
   world.oidc.enter('ada', ada);
   for (const path of ['/.well-known/openid-configuration', '/token', '/me', '/jwks']) {
@@ -60,7 +60,7 @@ test('a provider that hangs is told of after its deadline, wherever it hangs', a
     const found = await tryLogin(world);
     t.like(found, {status: 503, isLoggedIn: false}, path);
     t.true(silent.length > 0, path);
-    t.true(found.tookMs < 10_000, `${path}: ${found.tookMs} ms`);
+    t.true(found.tookMs < 6 * timeoutMs, `${path}: ${found.tookMs} ms`);
     for (const response of silent) {
       response.destroy();
     }

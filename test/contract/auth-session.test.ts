@@ -1,4 +1,5 @@
-import {randomBytes} from 'node:crypto';
+import {hash, randomBytes} from 'node:crypto';
+import {runInNewContext} from 'node:vm';
 import test from 'ava';
 import {createBrowser} from '../helpers/browser.ts';
 import {publicUrl, startLogin} from '../helpers/login.ts';
@@ -117,16 +118,42 @@ test('of a hundred who come with one link at once, one is logged in', async t =>
   t.is(answers.filter(({status}) => status === 401).length, 99);
 });
 
-test('the page of a link sends its token by itself to nobody, and allows nothing else', async t => {
+test('the page of a link uses its token at a click, and allows nothing else', async t => {
   const world = await startLogin(t);
   const page = await world.browser().visit(link);
   t.is(page.response.status, 200);
+  t.is(page.response.headers.get('x-frame-options'), 'DENY');
   const policy = page.response.headers.get('content-security-policy') ?? '';
-  t.regex(policy, /default-src 'none'/);
-  t.regex(policy, /frame-ancestors 'none'/);
+  const script = /<script>([\s\S]*)<\/script>/.exec(page.text)?.[1] ?? '';
+  for (const allowed of [
+    "default-src 'none'",
+    "frame-ancestors 'none'",
+    `script-src 'sha256-${hash('sha256', script, 'base64')}'`,
+  ]) {
+    t.true(policy.split('; ').includes(allowed), allowed);
+  }
   t.notRegex(policy, /unsafe/);
-  t.regex(page.text, /<button>/);
-  t.notRegex(page.text, /<form/);
+
+  const requests: unknown[] = [];
+  const found: string[] = [];
+  const button: {onclick?: () => Promise<void>; disabled?: boolean} = {};
+  const location = {
+    hash: '#the-token',
+    pathname: '/auth/link',
+    replace: (to: string) => found.push(to),
+  };
+  const history = {replaceState: (...to: unknown[]) => found.push(String(to[2]))};
+  const document = {querySelector: (name: string) => (name === 'button' ? button : {})};
+  const answer = async (...request: unknown[]) => {
+    requests.push(request);
+    return {ok: true};
+  };
+  runInNewContext(script, {location, history, document, fetch: answer});
+  t.deepEqual(found, ['/auth/link'], 'the token is out of the address');
+  t.deepEqual(requests, [], 'a scanner that runs the page uses nothing up');
+  await button.onclick?.();
+  t.like(requests[0], ['/auth/link', {method: 'POST', body: '{"token":"the-token"}'}]);
+  t.deepEqual(found, ['/auth/link', '/auth']);
 });
 
 test('a page of another site logs nobody in and nobody out', async t => {

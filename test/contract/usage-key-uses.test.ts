@@ -37,7 +37,7 @@ test('a batch of the log tells of its keys, and the organisation of another sees
   const events = [makeUsageEvent('finished'), makeUsageEvent('finished')];
   await handle(events);
   await handle(events);
-  const [event] = events;
+  const event = events.at(-1);
   const {key, startedAt} = (event as (typeof events)[number]).data as {
     key: string;
     startedAt: string;

@@ -5,6 +5,7 @@ In: the test. Out: a way to call it; every answer is held to the contract before
 */
 
 import type {ExecutionContext} from 'ava';
+import type {Router} from 'express';
 import type {Role} from '../../events/access/access.ts';
 import {createDirectory} from '../../events/access/directory.ts';
 import {createGuard} from '../../events/access/guard.ts';
@@ -14,14 +15,18 @@ import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {adminRoutes} from '../../functions/admin/routes.ts';
-import {createTestDatabase} from './database.ts';
+import {createTestDatabase, type TestDatabase} from './database.ts';
 import {createOpenApi} from './openapi.ts';
 
 export type Json = {[name: string]: unknown} & {id: string; data: Json[]};
 
 export const adminKey = 'the-admin-key-of-this-test';
 
-export const startAdmin = async (t: ExecutionContext) => {
+/** `more`: routes of other functions, on the same server. */
+export const startAdmin = async (
+  t: ExecutionContext,
+  {more}: {more?: (database: TestDatabase) => (router: Router) => void} = {},
+) => {
   const database = await createTestDatabase(t);
   const pool = createPool({
     databaseUrl: database.url('tenant'),
@@ -33,7 +38,10 @@ export const startAdmin = async (t: ExecutionContext) => {
     host: '127.0.0.1',
     logger: createLogger({name: 'admin', level: 'silent'}),
     bodyBytes: 64 * 1024,
-    routes: adminRoutes({pool, guard: createGuard({adminKey, directory: createDirectory(pool)})}),
+    routes(router) {
+      adminRoutes({pool, guard: createGuard({adminKey, directory: createDirectory(pool)})})(router);
+      more?.(database)(router);
+    },
     onClose: () => pool.end(),
   });
   t.teardown(server.close);

@@ -28,6 +28,8 @@ export const renderCommands = (): string => {
     out: never,
     err: never,
     colour: false,
+    clientAt: never,
+    atEnd: never,
     globals: never,
     progress: never,
     confirm: never,

@@ -49,6 +49,8 @@ export const startLogin = async (
     groupsClaim: 'groups',
     operatorGroups: ['platform'],
     redirectUri: `${publicUrl}/auth/callback`,
+    // A busy machine is slow; a test of what is late says what late is.
+    timeoutMs: 60_000,
     ...options,
   });
   const auth = await serve({

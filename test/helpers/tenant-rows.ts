@@ -155,6 +155,7 @@ export const insertTenantRows = async (client: pg.Pool | pg.PoolClient, name: st
   const rights = {org_id: ids.org, role: 'viewer'};
   await insert('members', {id: ids.member, ...rights, user_id: ids.user});
   await insert('group_roles', {id: ids.groupRole, ...rights, group_name: name});
+  await insert('key_uses', {key_id: ids.key, org_id: ids.org, last_used_at: now});
   await insert('service_keys', {
     id: ids.serviceKey,
     ...rights,

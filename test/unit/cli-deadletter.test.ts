@@ -59,7 +59,7 @@ test('what waits is listed, of all organisations, and what is left out is said',
   t.is(code, 0);
   t.is(
     out,
-    `ID                                    DEADAT                    STATE    SUBSCRIPTION        TYPE       ATTEMPTS  REASON
+    `ID                                    DEAD AT                   STATE    SUBSCRIPTION        TYPE       ATTEMPTS  REASON
 ${id}  2026-11-21T10:00:00.000Z  waiting  trigger/sluice/one  test.done         -  the answer was 422
 `,
   );
@@ -82,7 +82,7 @@ test('one is shown with its event, and redriven or dropped by its id without mor
   });
   const {out} = await run(`show ${id}`);
   t.regex(out, /^event {9}\{"id":"1"\}$/m);
-  t.regex(out, /^errorData {5}oh$/m);
+  t.regex(out, /^error data {4}oh$/m);
   t.is(JSON.parse((await run(`redrive ${id} --json`)).out).state, 'redriven');
   t.is(JSON.parse((await run(`drop ${id} --json --yes`)).out).state, 'dropped');
   t.is(calls.length, 3);

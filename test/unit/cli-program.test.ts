@@ -108,8 +108,8 @@ test('usage of the only organisation is a table, without saying which', async t 
   t.is(code, 0);
   t.is(
     out,
-    'MODEL  REQUESTS  FAILED  INPUTTOKENS  CACHEDINPUTTOKENS  OUTPUTTOKENS      COST\n' +
-      'llama         2       0           20                  0            64  0.000106\n',
+    'MODEL  REQUESTS  FAILED  INPUT TOKENS  CACHED INPUT TOKENS  OUTPUT TOKENS      COST\n' +
+      'llama         2       0            20                    0             64  0.000106\n',
   );
   t.true(calls.every(({authorization}) => authorization === 'Bearer the-key'));
 });

@@ -48,7 +48,7 @@ export const auditCommand = (program: Command, context: Context, surroundings: S
     .option('--subject-kind <kind>', 'org, project, key, budget, model, user, member and so on')
     .option('--subject <id>', 'one thing that was changed')
     .option('--from <instant>', 'a date or an RFC 3339 instant')
-    .option('--to <instant>')
+    .option('--to <instant>', 'the first instant after; now where absent')
     .option('--limit <number>', 'the most entries', '50')
     .option('--follow', 'oldest first, and then whatever comes, until it is interrupted')
     .action(async ({json, csv, ...options}: Options) => {

@@ -72,9 +72,9 @@ export const budgetCommand = (program: Command, context: Context) => {
 
   withFormat(budget.command('create'))
     .description('limits an organisation, a project or a key')
-    .option('--org <name-or-id>')
-    .option('--project <id>')
-    .option('--key <id>')
+    .option('--org <name-or-id>', 'of an organisation as a whole')
+    .option('--project <id>', 'of a project')
+    .option('--key <id>', 'of a key')
     .requiredOption('--limit <amount>', 'USD such as 5.00, tokens or GPU milliseconds')
     .option('--unit <unit>', 'usd, tokens or gpu_ms', 'usd')
     .option('--period <period>', 'day, week, month or none', 'month')
@@ -86,10 +86,10 @@ export const budgetCommand = (program: Command, context: Context) => {
 
   withFormat(budget.command('set <id>'))
     .description('changes a limit or thresholds, pauses or resumes')
-    .option('--limit <amount>')
+    .option('--limit <amount>', 'USD such as 5.00, tokens or GPU milliseconds')
     .option('--thresholds <list>', 'per cent, such as 50,80,100')
     .option('--pause', 'grant nothing')
-    .option('--resume')
+    .option('--resume', 'grant again')
     .action(async (id: string, {json, csv, ...options}: SetOptions) => {
       const path = `/budgets/${encodeURIComponent(id)}`;
       show({json, csv}, await context.client().send('PATCH', path, toChange(options)));

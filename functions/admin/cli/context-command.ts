@@ -13,7 +13,7 @@ import {checkKey, checkUrl} from './settings.ts';
 import type {Column} from './table.ts';
 
 type SetOptions = Format &
-  Readonly<{url?: string; key?: string; keyStdin?: boolean; keyCommand?: string; use?: boolean}>;
+  Readonly<{url?: string; keyStdin?: boolean; keyCommand?: string; use?: boolean}>;
 
 const columns: readonly Column[] = [
   {name: 'current', value: ({current}) => (current ? '*' : '')},
@@ -79,10 +79,6 @@ export const contextCommand = (
   withFormat(group.command('set <name>'))
     .description('makes a context, or changes it')
     .option('--url <url>', 'of the server')
-    .option(
-      '--key <key>',
-      'other users of this machine may see it while this runs: rather --key-stdin',
-    )
     .option('--key-stdin', 'the key is read from standard input')
     .option('--key-command <command>', 'a command that prints the key, run when it is needed')
     .option('--use', 'and use it from now on')
@@ -138,20 +134,19 @@ const shown = (name: string, {url, key, keyCommand}: ServerContext, current: boo
 
 /** A key that was for another server is not taken along. */
 const keyOf = async (
-  {key, keyStdin, keyCommand}: SetOptions,
+  {keyStdin, keyCommand}: SetOptions,
   url: string,
   before: ServerContext | undefined,
   read: Surroundings['read'],
 ): Promise<Pick<ServerContext, 'key' | 'keyCommand'>> => {
-  if ([key !== undefined, keyStdin, keyCommand !== undefined].filter(Boolean).length > 1) {
-    throw new Failure('usage', 'give one of --key, --key-stdin and --key-command');
+  if (keyStdin && keyCommand !== undefined) {
+    throw new Failure('usage', 'give --key-stdin or --key-command, not both');
   }
   if (keyCommand !== undefined) {
     return {keyCommand};
   }
-  const given = keyStdin ? (await read?.())?.trim() : key;
-  if (given !== undefined) {
-    return {key: checkKey(given, keyStdin ? '--key-stdin' : '--key')};
+  if (keyStdin) {
+    return {key: checkKey(((await read?.()) ?? '').trim(), '--key-stdin')};
   }
   if (before === undefined || before.url !== url.replace(/\/+$/, '')) {
     throw new Failure('usage', 'give --key-stdin or --key-command');

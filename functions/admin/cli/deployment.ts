@@ -29,8 +29,10 @@ const workloadsText = (item: Item) =>
     )
     .join(', ');
 const podsText = (item: Item) => {
-  const pods = seenOf(item)?.pods;
-  return pods && `${pods.filter(({isReady}) => isReady).length}/${pods.length}`;
+  const seen = seenOf(item);
+  return !seen || seen.problem !== undefined
+    ? undefined
+    : `${seen.pods.filter(({isReady}) => isReady).length}/${seen.pods.length}`;
 };
 
 const registryColumns: readonly Column[] = [

@@ -8,7 +8,7 @@ import type {Column} from './table.ts';
 
 type Options = Format &
   Readonly<{request?: string; org?: string; from?: string; to?: string; limit?: string}>;
-type Answer = Readonly<{data: Item[]; truncated?: boolean}>;
+type Answer = Readonly<{data: Item[]; next?: string}>;
 
 const columns: readonly Column[] = [
   {name: 'at'},
@@ -29,7 +29,7 @@ export const ledgerCommand = (program: Command, context: Context) => {
     .option('--request <id>', 'one request, by its x-request-id')
     .option('--org <name-or-id>', 'the only one there is where absent')
     .option('--from <instant>', 'a date or an RFC 3339 instant')
-    .option('--to <instant>')
+    .option('--to <instant>', 'the first instant after; now where absent')
     .option('--limit <number>', 'the most entries', '100')
     .action(async ({json, csv, org, request, ...query}: Options) => {
       const client = context.client();
@@ -43,7 +43,7 @@ export const ledgerCommand = (program: Command, context: Context) => {
         );
       }
       showList(context, {json, csv}, {columns, items: answer.data, answer});
-      if (answer.truncated) {
+      if (answer.next !== undefined) {
         context.err('there is more: give --to or a higher --limit\n');
       }
     });

@@ -92,7 +92,7 @@ export const modelCommands = (
 
   withFormat(model.command('list', {isDefault: true}))
     .description('all models')
-    .option('--environment <name>')
+    .option('--environment <name>', 'development, staging or production')
     .option('--status <status>', 'registered, ready or disabled')
     .action(async ({json, csv, ...query}: Named & {status?: string}) => {
       const answer = await context.client().get<{data: Item[]}>('/models', query);
@@ -106,8 +106,8 @@ export const modelCommands = (
     .requiredOption('--price <in,out>', 'USD a million tokens, a third for cached input; or free')
     .option('--gpu-ms <in,out>', 'milliseconds of a GPU a million tokens, for budgets of gpu_ms')
     .option('--context-length <tokens>', 'asked of the server where absent')
-    .option('--default-max-tokens <tokens>')
-    .option('--namespace <name>')
+    .option('--default-max-tokens <tokens>', 'held for a request that names none (4096)')
+    .option('--namespace <name>', 'of Kubernetes, where it is served')
     .action(async (name: string, {json, csv, ...options}: RegisterOptions) => {
       const body = toRegistration(name, options);
       show({json, csv}, await context.client().send('POST', '/models', body));

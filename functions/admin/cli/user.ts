@@ -57,7 +57,7 @@ export const userCommand = (program: Command, context: Context) => {
 
   withFormat(user.command('create'))
     .description('makes a user; with --org and --role a member of it, too')
-    .requiredOption('--email <address>')
+    .requiredOption('--email <address>', 'by which the person is known')
     .option('--name <name>', 'the part before the @ where absent')
     .option('--operator', 'runs the platform: may do all that the admin key may')
     .option('--org <name-or-id>', 'makes it a member of this organisation')
@@ -84,9 +84,9 @@ export const userCommand = (program: Command, context: Context) => {
   });
 
   named('update', 'changes a name, or who runs the platform')
-    .option('--name <name>')
-    .option('--operator')
-    .option('--no-operator')
+    .option('--name <name>', 'another name')
+    .option('--operator', 'runs the platform from now on')
+    .option('--no-operator', 'runs it no longer')
     .action(async (given: string, options: Format & {name?: string; operator?: boolean}) => {
       const {json, csv, ...change} = options;
       if (Object.keys(change).length === 0) {

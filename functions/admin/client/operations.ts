@@ -19,6 +19,7 @@ import type {
   Key,
   KeyChange,
   KeyRotation,
+  LedgerEntry,
   ListAuditAnswer,
   ListBudgetsAnswer,
   ListDeadLettersAnswer,
@@ -375,6 +376,8 @@ export type ListLedgerInput = Readonly<{
   from?: InstantOrDate;
   /** The first instant after */
   to?: InstantOrDate;
+  /** The page after this one: `next` of the answer before */
+  after?: string;
   limit?: number;
 }>;
 export type ExplainRequestInput = Readonly<{
@@ -391,7 +394,7 @@ export type ListDeadLettersInput = Readonly<{
   /** Without it, all */
   state?: DeadLetterState;
   /** The page after this one: `next` of the answer before */
-  after?: Id;
+  after?: string;
   limit?: number;
 }>;
 export type RedriveDeadLettersInput = Readonly<{
@@ -450,6 +453,9 @@ export type RegisterModelInput = Readonly<{
 export type ListModelsInput = Readonly<{
   environment?: EnvironmentOrAlias;
   status?: ModelStatus;
+  /** The page after this one: `next` of the answer before */
+  after?: string;
+  limit?: number;
 }>;
 export type GetModelInput = Readonly<{
   id: Id;
@@ -682,8 +688,12 @@ export type Lists = Readonly<{
   listBudgets(input: ListBudgetsInput, options?: CallOptions): AsyncIterable<Budget>;
   /** Lists what was added to a budget, of all its windows, oldest first. Errors: 400, 401, 403, 404, 503. */
   listTopUps(input: ListTopUpsInput, options?: CallOptions): AsyncIterable<TopUp>;
+  /** Shows what was charged, for one request or for an organisation, newest first. Errors: 400, 401, 403, 404, 503. */
+  listLedger(input?: ListLedgerInput, options?: CallOptions): AsyncIterable<LedgerEntry>;
   /** Lists events that could not be handled or delivered, newest first, without what was in them. Errors: 400, 401, 403, 404, 503. */
   listDeadLetters(input?: ListDeadLettersInput, options?: CallOptions): AsyncIterable<DeadLetter>;
+  /** Lists models. Errors: 400, 401, 403, 503. */
+  listModels(input?: ListModelsInput, options?: CallOptions): AsyncIterable<Model>;
   /** Lists who changed what, newest first. Errors: 400, 401, 403, 404, 503. */
   listAudit(input?: ListAuditInput, options?: CallOptions): AsyncIterable<AuditEntry>;
 }>;
@@ -698,7 +708,9 @@ export const listNames = [
   'listServiceKeys',
   'listBudgets',
   'listTopUps',
+  'listLedger',
   'listDeadLetters',
+  'listModels',
   'listAudit',
 ] as const satisfies readonly (keyof Lists)[];
 
@@ -1023,7 +1035,7 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
   listLedger: {
     method: 'GET',
     path: '/admin/v1/ledger',
-    query: ['request', 'org', 'from', 'to', 'limit'],
+    query: ['request', 'org', 'from', 'to', 'after', 'limit'],
     headers: {},
     answer: 'json',
   },
@@ -1118,7 +1130,7 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
   listModels: {
     method: 'GET',
     path: '/admin/v1/models',
-    query: ['environment', 'status'],
+    query: ['environment', 'status', 'after', 'limit'],
     headers: {},
     answer: 'json',
   },

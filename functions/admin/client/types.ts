@@ -26,6 +26,10 @@ export type EnvironmentOrAlias = 'development' | 'staging' | 'production' | 'dev
  * A UUID in lower case
  */
 export type Next = string;
+/**
+ * What to give as `after` for the next page; absent on the last. Only to be given back
+ */
+export type Cursor = string;
 export type VerifyCheck = 'requests' | 'sums' | 'windows' | 'engines';
 /**
  * How many requests may begin in a minute, a whole number from 1 to 2147483647; null, as absent at the creation, is without a limit
@@ -1265,14 +1269,11 @@ export type ListTopUpsAnswer = {
 };
 export type ListLedgerAnswer = {
   data: LedgerEntry[];
-  /**
-   * There are more than `limit`
-   */
-  truncated?: boolean;
+  next?: Cursor;
 };
 export type ListDeadLettersAnswer = {
   data: DeadLetter[];
-  next?: Next;
+  next?: Cursor;
 };
 export type GetUsageAnswer = {
   from: Instant;
@@ -1283,7 +1284,7 @@ export type GetUsageAnswer = {
 };
 export type ListModelsAnswer = {
   data: Model[];
-  truncated?: boolean;
+  next?: Cursor;
 };
 export type ListAuditAnswer = {
   data: AuditEntry[];
