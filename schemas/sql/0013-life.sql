@@ -33,18 +33,19 @@ end $$;
 revoke all on function cut_running(uuid) from public;
 grant execute on function cut_running(uuid) to sluice_tenant;
 
--- Trigger body: nothing is made in what is deleted, whoever asks. Its lock waits for who is deleting.
+-- Trigger body: nothing is made in what is deleted, whoever asks. Its lock waits for who is deleting, and makes them wait.
 create function refuse_deleted() returns trigger language plpgsql security definer set search_path = public as $$
 declare
   made jsonb := to_jsonb(new);
+  is_deleted boolean;
 begin
-  perform from orgs where id = new.org_id and deleted_at is not null for share;
-  if found then
+  select deleted_at is not null into is_deleted from orgs where id = new.org_id for share;
+  if is_deleted then
     raise exception 'the organisation is deleted' using errcode = 'SL409';
   end if;
   if tg_table_name <> 'projects' and made ->> 'project_id' is not null then
-    perform from projects where id = (made ->> 'project_id')::uuid and deleted_at is not null for share;
-    if found then
+    select deleted_at is not null into is_deleted from projects where id = (made ->> 'project_id')::uuid for share;
+    if is_deleted then
       raise exception 'the project is deleted' using errcode = 'SL409';
     end if;
   end if;

@@ -31,6 +31,7 @@ const startRegistry = async (t: ExecutionContext) => {
     freshMs: 0,
     probe: async () => ({
       health: 'healthy',
+      reason: null,
       usage: 'every-chunk',
       tokenize: false,
       contextLength: 4_096,

@@ -210,8 +210,9 @@ test('who logs in for the first time in many browsers at once is one user', asyn
 test('an invitation is one person’s, whoever comes with its email at the same moment', async t => {
   const world = await startLogin(t);
   const invited = await world.insertUser('ada@example.org');
+  const tenant = world.admin.database.pool('tenant');
   const signIn = (subject: string) =>
-    world.system.query<{found: {id?: string; refused?: string}}>(
+    tenant.query<{found: {id?: string; refused?: string}}>(
       'select sign_in($1, $2, $3, $3, gen_random_uuid(), true) as found',
       [world.oidc.issuer, subject, 'ada@example.org'],
     );
@@ -227,8 +228,9 @@ test('an invitation is one person’s, whoever comes with its email at the same 
 test('a user has a hundred sessions at most, and what is over is swept', async t => {
   const world = await startLogin(t);
   const user = await world.insertUser('ada@example.org');
+  const tenant = world.admin.database.pool('tenant');
   const start = (life: number) =>
-    world.system.query(
+    tenant.query(
       `select start_session($1, gen_random_uuid(), sha256(gen_random_uuid()::text::bytea), '{}', false, $2, 3600, null)`,
       [user, life],
     );

@@ -135,6 +135,15 @@ export const operationTexts: HelpTexts = {
       'events replay --from 2026-11-21T10:00:00Z --group usage --yes',
     ],
   },
+  apply: {
+    about:
+      'Documents have a kind (Organisation, Project, Key, Budget, Model) and the fields of the API; who owns what is said by names (org, project, key). What is so already is left alone, and so is what the file does not name: it can be applied again and again, and after a failure it goes on. Keys that are made are printed, once.',
+    examples: [
+      'apply --file tenants.yaml --dry-run',
+      'apply -f tenants.yaml --json > made.json',
+      'apply -f -',
+    ],
+  },
   doctor: {
     about:
       'Looks at the server and its functions, the key, the models, this machine; and at PostgreSQL, Redis, Kafka and the OpenID provider where DATABASE_URL, REDIS_URL, KAFKA_BROKERS and OIDC_ISSUER name them; and at the Brokers of a cluster where kubectl would find one. Nothing is changed. The exit code is 1 when a check failed.',

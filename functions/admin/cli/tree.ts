@@ -2,6 +2,7 @@
 Tree: every command there is. What is done to all of them is done last.
 */
 import {Command} from 'commander';
+import {applyCommand} from './apply.ts';
 import {auditCommand} from './audit.ts';
 import {budgetCommand} from './budget.ts';
 import {completionCommand} from './completion.ts';
@@ -91,6 +92,7 @@ export const createProgram = (
   limitCommand(program, context);
   deadLetterCommand(program, context);
   eventsCommand(program, context, surroundings);
+  applyCommand(program, context, surroundings);
   doctorCommand(program, context, surroundings);
   contextCommand(program, context, surroundings);
   completionCommand(program, context);

@@ -71,8 +71,23 @@ const startsOf = async (admin: Admin, {topics, fromMs}: Tail): Promise<Start[]> 
   return starts;
 };
 
+/** A seek while a fetch is on its way lets kafkajs read the same again. */
+const createOrder = (starts: readonly Start[]) => {
+  const next = new Map(
+    starts.map(({topic, partition, offset}) => [`${topic}/${partition}`, BigInt(offset)]),
+  );
+  return (place: string, offset: bigint): boolean => {
+    const isNext = offset >= (next.get(place) ?? 0n);
+    if (isNext) {
+      next.set(place, offset + 1n);
+    }
+    return isNext;
+  };
+};
+
 const read = async (consumer: Consumer, starts: readonly Start[], tail: Tail) => {
   const {topics, onEvent, onUnreadable, onReady, signal} = tail;
+  const isNext = createOrder(starts);
   const ended = new Promise<void>(resolve => {
     signal.addEventListener('abort', () => resolve(), {once: true});
     if (signal.aborted) {
@@ -92,8 +107,8 @@ const read = async (consumer: Consumer, starts: readonly Start[], tail: Tail) =>
   consumer.on(consumer.events.GROUP_JOIN, () => onReady?.());
   await consumer.run({
     autoCommit: false,
-    eachMessage: async ({message}) => {
-      if (signal.aborted) {
+    eachMessage: async ({topic, partition, message}) => {
+      if (signal.aborted || !isNext(`${topic}/${partition}`, BigInt(message.offset))) {
         return;
       }
       try {
