@@ -1,8 +1,8 @@
 /**
 Render: `npm run render`, everything that is made from `schemas/` and committed.
 
-In: event schemas, OpenAPI documents. Out: `events/types.ts`, `events/access/operations.ts`, `functions/admin/client/{operations,types}.ts`,
-`schemas/events/README.md`, `schemas/http/README.md`. With
+In: event schemas, OpenAPI documents. Out: `events/types.ts`, `events/access/operations.ts`, `functions/admin/client/{operations,types}.ts`, the
+table in `events/access/README.md`, `schemas/events/README.md`, `schemas/http/README.md`. With
 `--check` nothing is written and a file that is not what it would be is named, exit code 1.
 */
 import {spawnSync} from 'node:child_process';
@@ -13,6 +13,7 @@ import {renderCatalogue} from './render/catalogue.ts';
 import {renderClient} from './render/client.ts';
 import {readEventSchemas} from './render/event-schemas.ts';
 import {renderOperations} from './render/operations.ts';
+import {renderRoles} from './render/roles.ts';
 import {renderRoutes} from './render/routes.ts';
 import {renderTypes} from './render/types.ts';
 
@@ -39,6 +40,7 @@ export const renderAll = async (root: string): Promise<Rendered[]> => {
   return [
     {file: 'events/types.ts', text: format(await renderTypes(schemas), 'events/types.ts')},
     ...(await renderApi(join(root, 'schemas/http/admin.yaml'))),
+    ...renderAccess(root),
     {file: 'schemas/events/README.md', text: renderCatalogue(schemas)},
     {file: 'schemas/http/README.md', text: renderRoutes(join(root, 'schemas/http'))},
   ];
@@ -56,6 +58,15 @@ const renderApi = async (document: string): Promise<Rendered[]> => {
     {file: 'functions/admin/client/operations.ts', text: operations},
     {file: 'functions/admin/client/types.ts', text: types},
   ].map(({file, text: made}) => ({file, text: format(made, file)}));
+};
+
+/** A table in a page that is written by hand. */
+const renderAccess = (root: string): Rendered[] => {
+  const [file, document] = ['events/access/README.md', 'schemas/http/admin.yaml'] as const;
+  const read = (name: string) => readFileSync(join(root, name), 'utf8');
+  return [file, document].every(name => existsSync(join(root, name)))
+    ? [{file, text: renderRoles(read(document), read(file))}]
+    : [];
 };
 
 export const findStale = (root: string, rendered: readonly Rendered[]): string[] =>

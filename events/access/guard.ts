@@ -18,21 +18,24 @@ import {decide} from './rule.ts';
 type Matched = Readonly<{operation: Operation; path: Readonly<Record<string, string>>}>;
 type Named = Readonly<{kind: Need['subjects'][number]['kind']; id: string; name: string}>;
 
-/** Of several that fit the one with the most literal segments: `/dead-letters/redrive` goes before `/dead-letters/{id}`. */
-export const matchOperation = (method: string, path: string): Matched | undefined => {
-  const parts = path.replace(/\/+$/, '').split('/');
-  const fitting = operations.filter(
-    ({method: own, path: template}) =>
-      own === (method === 'HEAD' ? 'GET' : method) && fits(template.split('/'), parts),
-  );
-  const operation = fitting.toSorted((one, other) => variables(one) - variables(other))[0];
-  return operation && {operation, path: pathParameters(operation.path.split('/'), parts)};
+const partsOf = (path: string) => path.replace(/\/+$/, '').split('/');
+
+/** Of several that fit those with the most literal segments: `/dead-letters/redrive` is never a `/dead-letters/{id}`. */
+const operationsAt = (path: string): Operation[] => {
+  const fitting = operations
+    .filter(one => fits(one.path.split('/'), partsOf(path)))
+    .toSorted((one, other) => variables(one) - variables(other));
+  return fitting.filter(one => one.path === fitting[0]?.path);
 };
 
-const methodsOf = (path: string): string[] => {
-  const parts = path.replace(/\/+$/, '').split('/');
-  return operations.filter(one => fits(one.path.split('/'), parts)).map(({method}) => method);
+export const matchOperation = (method: string, path: string): Matched | undefined => {
+  const operation = operationsAt(path).find(
+    one => one.method === (method === 'HEAD' ? 'GET' : method),
+  );
+  return operation && {operation, path: pathParameters(operation.path.split('/'), partsOf(path))};
 };
+
+const methodsAt = (path: string) => operationsAt(path).map(({method}) => method);
 
 const fits = (template: readonly string[], parts: readonly string[]) =>
   template.length === parts.length &&
@@ -54,7 +57,7 @@ export const createGuard = (credentials: Credentials): RequestHandler => {
     response.set('Cache-Control', 'no-store');
     const path = request.baseUrl + request.path;
     const matched = matchOperation(request.method, path);
-    if (!matched && answerOtherMethod(request, response, methodsOf(path))) {
+    if (!matched && answerOtherMethod(request, response, methodsAt(path))) {
       return;
     }
     refuseOtherType(request);

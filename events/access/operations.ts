@@ -305,7 +305,10 @@ export const operations: readonly Operation[] = [
     operation: 'listBudgets',
     method: 'GET',
     path: '/admin/v1/budgets',
-    subjects: [{kind: 'org', in: 'query', name: 'org'}],
+    subjects: [
+      {kind: 'org', in: 'query', name: 'org'},
+      {kind: 'project', in: 'query', name: 'project'},
+    ],
     role: 'viewer',
   },
   {

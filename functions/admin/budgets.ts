@@ -48,7 +48,9 @@ const selectText = `
   left join windows w on w.budget_id = b.id and w.starts_at = bounds.starts_at`;
 const findText = `${selectText} where b.id = $1`;
 const listText = `
-  ${selectText} where b.org_id = $1 and ($2::uuid is null or b.id > $2) order by b.id limit $3`;
+  ${selectText} where b.org_id = $1 and ($2::uuid is null or b.id > $2)
+    and ($4::uuid is null or b.project_id = $4 or b.key_id in (select id from keys where project_id = $4))
+  order by b.id limit $3`;
 const changeText = `
   update budgets
   set "limit" = coalesce($2, "limit"),
@@ -88,9 +90,12 @@ export const budgetRoutes = ({contract, tenancy, now, newId}: Dependencies) =>
     });
 
     router.get(base, async (request, response) => {
-      const query = contract.query<PageQuery & {org: string}>('listBudgets', request.query);
+      const query = contract.query<PageQuery & {org: string; project?: string}>(
+        'listBudgets',
+        request.query,
+      );
       const {rows} = await tenancy(request).owning('org', query.org, (client, org) =>
-        client.query<BudgetRow>(listText, [org, query.after, query.limit + 1]),
+        client.query<BudgetRow>(listText, [org, query.after, query.limit + 1, query.project]),
       );
       response.json(toPage(rows.map(toBudgetView), query.limit));
     });

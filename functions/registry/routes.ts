@@ -74,8 +74,10 @@ export const registryRoutes = ({
     router.patch(`${base}/:id`, async (request, response) => {
       const change = parseChange(readJson(request));
       const rule = (before: Model) => {
+        // What is wrong in itself is wrong in every state.
+        const after = change(before);
         requireState(request, stateOf(before));
-        return change(before);
+        return after;
       };
       await send(request, response, await registry.change(idOf(request), rule, actorOf(request)));
     });

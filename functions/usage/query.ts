@@ -132,17 +132,17 @@ const refuseUnknown = (parameters: Parameters, known: readonly string[]) => {
 
 const textOf = (parameters: Parameters, name: string): string | undefined => {
   const value = parameters[name];
-  if (value === undefined || value === '') {
+  if (value === undefined) {
     return undefined;
   }
-  return typeof value === 'string' && value.length <= 2048 && !value.includes('\0')
+  return typeof value === 'string' && value !== '' && value.length <= 2048 && !value.includes('\0')
     ? value
-    : refuse(name, 'one text of at most 2048 characters');
+    : refuse(name, 'one text of 1 to 2048 characters');
 };
 
 const uuidOf = (parameters: Parameters, name: string) => {
-  const value = textOf(parameters, name)?.toLowerCase();
-  return value === undefined || isUuid(value) ? value : refuse(name, 'a UUID');
+  const value = textOf(parameters, name);
+  return value === undefined || isUuid(value) ? value : refuse(name, 'an id, a UUID in lower case');
 };
 
 const oneOf = <Value extends string>(

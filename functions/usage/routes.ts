@@ -26,7 +26,8 @@ export const usageRoutes = ({
   onExportError?: (error: Error) => void;
 }) =>
   function addRoutes(router: Router) {
-    router.get('/admin/v1/usage', guard, async (request: Request, response: Response) => {
+    router.use('/admin/v1/usage', guard);
+    router.get('/admin/v1/usage', async (request: Request, response: Response) => {
       const {query: asked, format} = parseQuery(request.query, now());
       const query = withinOrg(asked, request);
       const found = await store.query(query, rowsMax + 1);
@@ -43,7 +44,7 @@ export const usageRoutes = ({
         .send(toCsv(query, rows));
     });
 
-    router.get('/admin/v1/usage/export', guard, async (request: Request, response: Response) => {
+    router.get('/admin/v1/usage/export', async (request: Request, response: Response) => {
       const {query, format} = parseExport(request.query, now());
       const gone = new AbortController();
       response.on('close', () => gone.abort());
@@ -65,7 +66,7 @@ export const usageRoutes = ({
       }
     });
 
-    router.get('/admin/v1/usage/records', guard, async (request: Request, response: Response) => {
+    router.get('/admin/v1/usage/records', async (request: Request, response: Response) => {
       const {org, request: id} = parseRecordQuery(request.query);
       const record = await store.record(org, id);
       if (!record) {

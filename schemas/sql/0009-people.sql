@@ -124,8 +124,12 @@ language sql stable security definer set search_path = public as $$
     union all select s.org_id, s.project_id from service_keys s where kind = 'serviceKey' and s.id = subject
     union all select d.org_id, null from dead_letters d where kind = 'deadLetter' and d.id = subject
     union all select a.org_id, null from audit a where kind = 'audit' and a.id = scope_of.subject
-    union all select org_of_request(date_trunc('month', to_timestamp(
-      ('x' || left(replace(subject::text, '-', ''), 12))::bit(48)::bigint / 1000.0) at time zone 'utc')::date, subject), null
+    union all select org_of_request(of_id.month, scope_of.subject), coalesce(
+        (select l.project_id from ledger l where l.month = of_id.month and l.request = scope_of.subject limit 1),
+        (select (q.intent ->> 'project')::uuid from requests q where q.id = scope_of.subject),
+        (select f.project_id from refusals f where f.request = scope_of.subject))
+      from (select date_trunc('month', to_timestamp(('x' || left(replace(scope_of.subject::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
+                              at time zone 'utc')::date as month) of_id
       where kind = 'request'
   ) found join orgs o on o.id = found.org_id
 $$;

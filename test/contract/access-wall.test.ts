@@ -171,7 +171,7 @@ test('every operation of the document is in the table, and nothing else', t => {
 });
 
 test('every caller may do with every tenant what is theirs to do, and nothing else', async t => {
-  t.timeout(540_000);
+  t.timeout(900_000);
   const world = await setUp(t);
   const dump = () =>
     Promise.all(

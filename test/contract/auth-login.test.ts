@@ -19,63 +19,72 @@ const sessionOf = async (browser: ReturnType<LoginWorld['browser']>) => {
   return {status: response.status, body: (await response.json()) as Session};
 };
 
-test('a first login by the provider makes a user, a session and nothing else; a second one finds them again', async t => {
-  const world = await startLogin(t);
-  world.oidc.enter('ada', ada);
-  const browser = world.browser();
-  const {response, url} = await browser.visit(`${login}?return_to=/auth/session`);
-  t.is(response.status, 200);
-  t.is(url, `${publicUrl}/auth/session`);
-  const {body} = await sessionOf(browser);
-  t.like(body, {user: {email: 'ada@example.org', name: 'Ada L.'}, operator: false, grants: []});
-  t.regex(body.csrfToken, /^[\w-]{43}$/);
-  t.true(Date.parse(body.expiresAt) - Date.now() > 11.9 * 3_600_000);
-  t.true(Date.parse(body.idleExpiresAt) - Date.now() <= 3_600_000);
-
-  const again = world.browser();
-  await again.visit(login);
-  t.is((await sessionOf(again)).body.user.id, body.user.id);
-  const {rows} = await world.system.query(
-    'select issuer, subject, last_login_at is not null as came from users',
-  );
-  t.deepEqual(rows, [{issuer: world.oidc.issuer, subject: 'ada', came: true}]);
-  const audit = await world.system.query(
-    `select actor_name, operation, subject_kind, before from audit where subject_kind = 'user'`,
-  );
-  t.deepEqual(audit.rows, [
-    {actor_name: 'ada@example.org', operation: 'login', subject_kind: 'user', before: null},
-  ]);
-});
-
-test('an invited user is found by the email that the provider has verified, with the roles of the invitation', async t => {
-  const world = await startLogin(t, {mayCreate: false});
-  const {org} = await world.admin.createTenant('acme');
-  const invited = await world.insertUser('ada@example.org');
-  await world.insertMember(invited, org, 'admin');
-  world.oidc.enter('ada', ada);
-  const browser = world.browser();
-  await browser.visit(login);
-  const {body} = await sessionOf(browser);
-  t.is(body.user.id, invited);
-  t.deepEqual(body.grants, [{org, role: 'admin'}]);
-});
-
-test('an email that is not verified neither finds an invitation nor makes a user', async t => {
-  const world = await startLogin(t);
-  const invited = await world.insertUser('ada@example.org', {operator: true});
-  for (const more of [{email_verified: false}, {email_verified: undefined}, {email: undefined}]) {
-    world.oidc.enter('mallory', {...ada, ...more});
+test.serial(
+  'a first login by the provider makes a user, a session and nothing else; a second one finds them again',
+  async t => {
+    const world = await startLogin(t);
+    world.oidc.enter('ada', ada);
     const browser = world.browser();
-    const {response, text} = await browser.visit(login);
-    t.is(response.status, 403);
-    t.regex(text, /not verified/);
-    t.is((await sessionOf(browser)).status, 401);
-  }
-  const {rows} = await world.system.query('select id, subject from users');
-  t.deepEqual(rows, [{id: invited, subject: null}]);
-});
+    const {response, url} = await browser.visit(`${login}?return_to=/auth/session`);
+    t.is(response.status, 200);
+    t.is(url, `${publicUrl}/auth/session`);
+    const {body} = await sessionOf(browser);
+    t.like(body, {user: {email: 'ada@example.org', name: 'Ada L.'}, operator: false, grants: []});
+    t.regex(body.csrfToken, /^[\w-]{43}$/);
+    t.true(Date.parse(body.expiresAt) - Date.now() > 11.9 * 3_600_000);
+    t.true(Date.parse(body.idleExpiresAt) - Date.now() <= 3_600_000);
 
-test('an email that another account of the provider has is nobody else’s', async t => {
+    const again = world.browser();
+    await again.visit(login);
+    t.is((await sessionOf(again)).body.user.id, body.user.id);
+    const {rows} = await world.system.query(
+      'select issuer, subject, last_login_at is not null as came from users',
+    );
+    t.deepEqual(rows, [{issuer: world.oidc.issuer, subject: 'ada', came: true}]);
+    const audit = await world.system.query(
+      `select actor_name, operation, subject_kind, before from audit where subject_kind = 'user'`,
+    );
+    t.deepEqual(audit.rows, [
+      {actor_name: 'ada@example.org', operation: 'login', subject_kind: 'user', before: null},
+    ]);
+  },
+);
+
+test.serial(
+  'an invited user is found by the email that the provider has verified, with the roles of the invitation',
+  async t => {
+    const world = await startLogin(t, {mayCreate: false});
+    const {org} = await world.admin.createTenant('acme');
+    const invited = await world.insertUser('ada@example.org');
+    await world.insertMember(invited, org, 'admin');
+    world.oidc.enter('ada', ada);
+    const browser = world.browser();
+    await browser.visit(login);
+    const {body} = await sessionOf(browser);
+    t.is(body.user.id, invited);
+    t.deepEqual(body.grants, [{org, role: 'admin'}]);
+  },
+);
+
+test.serial(
+  'an email that is not verified neither finds an invitation nor makes a user',
+  async t => {
+    const world = await startLogin(t);
+    const invited = await world.insertUser('ada@example.org', {operator: true});
+    for (const more of [{email_verified: false}, {email_verified: undefined}, {email: undefined}]) {
+      world.oidc.enter('mallory', {...ada, ...more});
+      const browser = world.browser();
+      const {response, text} = await browser.visit(login);
+      t.is(response.status, 403);
+      t.regex(text, /not verified/);
+      t.is((await sessionOf(browser)).status, 401);
+    }
+    const {rows} = await world.system.query('select id, subject from users');
+    t.deepEqual(rows, [{id: invited, subject: null}]);
+  },
+);
+
+test.serial('an email that another account of the provider has is nobody else’s', async t => {
   const world = await startLogin(t);
   world.oidc.enter('ada', ada);
   await world.browser().visit(login);
@@ -87,7 +96,7 @@ test('an email that another account of the provider has is nobody else’s', asy
   t.is((await sessionOf(browser)).status, 401);
 });
 
-test('without just-in-time users nobody comes in who was not invited', async t => {
+test.serial('without just-in-time users nobody comes in who was not invited', async t => {
   const world = await startLogin(t, {mayCreate: false});
   world.oidc.enter('ada', ada);
   const {response, text} = await world.browser().visit(login);
@@ -96,33 +105,36 @@ test('without just-in-time users nobody comes in who was not invited', async t =
   t.is((await world.system.query('select from users')).rowCount, 0);
 });
 
-test('a group is a role where an organisation says so, and the operators’ group runs the platform', async t => {
-  const world = await startLogin(t);
-  const {org} = await world.admin.createTenant('acme');
-  await world.system.query(
-    `insert into group_roles (id, org_id, group_name, role) values (gen_random_uuid(), $1, 'engineers', 'member')`,
-    [org],
-  );
-  world.oidc.enter('ada', ada);
-  const browser = world.browser();
-  await browser.visit(login);
-  const {body} = await sessionOf(browser);
-  t.deepEqual(body.grants, [{org, role: 'member'}]);
-  t.false(body.operator);
+test.serial(
+  'a group is a role where an organisation says so, and the operators’ group runs the platform',
+  async t => {
+    const world = await startLogin(t);
+    const {org} = await world.admin.createTenant('acme');
+    await world.system.query(
+      `insert into group_roles (id, org_id, group_name, role) values (gen_random_uuid(), $1, 'engineers', 'member')`,
+      [org],
+    );
+    world.oidc.enter('ada', ada);
+    const browser = world.browser();
+    await browser.visit(login);
+    const {body} = await sessionOf(browser);
+    t.deepEqual(body.grants, [{org, role: 'member'}]);
+    t.false(body.operator);
 
-  world.oidc.enter('grace', {
-    email: 'grace@example.org',
-    email_verified: true,
-    groups: ['platform'],
-  });
-  const operator = world.browser();
-  await operator.visit(login);
-  t.true((await sessionOf(operator)).body.operator);
-  const {rows} = await world.system.query(`select operator from users where email like 'grace%'`);
-  t.deepEqual(rows, [{operator: false}], 'the flag is the session’s, and ends with the group');
-});
+    world.oidc.enter('grace', {
+      email: 'grace@example.org',
+      email_verified: true,
+      groups: ['platform'],
+    });
+    const operator = world.browser();
+    await operator.visit(login);
+    t.true((await sessionOf(operator)).body.operator);
+    const {rows} = await world.system.query(`select operator from users where email like 'grace%'`);
+    t.deepEqual(rows, [{operator: false}], 'the flag is the session’s, and ends with the group');
+  },
+);
 
-test('a disabled user gets a page that says so, and no session', async t => {
+test.serial('a disabled user gets a page that says so, and no session', async t => {
   const world = await startLogin(t);
   world.oidc.enter('ada', ada);
   const before = world.browser();
@@ -134,7 +146,7 @@ test('a disabled user gets a page that says so, and no session', async t => {
   t.regex(text, /disabled/);
 });
 
-test('a login returns to paths of this host only', async t => {
+test.serial('a login returns to paths of this host only', async t => {
   const world = await startLogin(t);
   world.oidc.enter('ada', ada);
   const elsewhere = [
@@ -164,14 +176,14 @@ test('a login returns to paths of this host only', async t => {
   t.is(url, `${publicUrl}/console?tab=keys&page=2`);
 });
 
-test('without a provider the login page says how to log in by link', async t => {
+test.serial('without a provider the login page says how to log in by link', async t => {
   const world = await startLogin(t, {withProvider: false});
   const {response, text} = await world.browser().visit(login);
   t.is(response.status, 200);
   t.regex(text, /by a link that works once/);
 });
 
-test('logging out ends the session here and leads to the provider’s own logout', async t => {
+test.serial('logging out ends the session here and leads to the provider’s own logout', async t => {
   const world = await startLogin(t);
   world.oidc.enter('ada', ada);
   const browser = world.browser();
@@ -193,7 +205,7 @@ test('logging out ends the session here and leads to the provider’s own logout
   t.is(onAdmin.status, 401, 'in every function');
 });
 
-test('who logs in for the first time in many browsers at once is one user', async t => {
+test.serial('who logs in for the first time in many browsers at once is one user', async t => {
   const world = await startLogin(t);
   world.oidc.enter('ada', ada);
   const ids = await Promise.all(
@@ -207,25 +219,28 @@ test('who logs in for the first time in many browsers at once is one user', asyn
   t.is((await world.system.query('select from users')).rowCount, 1);
 });
 
-test('an invitation is one person’s, whoever comes with its email at the same moment', async t => {
-  const world = await startLogin(t);
-  const invited = await world.insertUser('ada@example.org');
-  const tenant = world.admin.database.pool('tenant');
-  const signIn = (subject: string) =>
-    tenant.query<{found: {id?: string; refused?: string}}>(
-      'select sign_in($1, $2, $3, $3, gen_random_uuid(), true) as found',
-      [world.oidc.issuer, subject, 'ada@example.org'],
+test.serial(
+  'an invitation is one person’s, whoever comes with its email at the same moment',
+  async t => {
+    const world = await startLogin(t);
+    const invited = await world.insertUser('ada@example.org');
+    const tenant = world.admin.database.pool('tenant');
+    const signIn = (subject: string) =>
+      tenant.query<{found: {id?: string; refused?: string}}>(
+        'select sign_in($1, $2, $3, $3, gen_random_uuid(), true) as found',
+        [world.oidc.issuer, subject, 'ada@example.org'],
+      );
+    const answers = await Promise.all(['one', 'two', 'three', 'four'].map(signIn));
+    const found = answers.map(({rows}) => rows[0]?.found);
+    t.deepEqual(
+      found.filter(each => each?.id !== undefined).map(each => each?.id),
+      [invited],
     );
-  const answers = await Promise.all(['one', 'two', 'three', 'four'].map(signIn));
-  const found = answers.map(({rows}) => rows[0]?.found);
-  t.deepEqual(
-    found.filter(each => each?.id !== undefined).map(each => each?.id),
-    [invited],
-  );
-  t.is(found.filter(each => each?.refused === 'taken').length, 3);
-});
+    t.is(found.filter(each => each?.refused === 'taken').length, 3);
+  },
+);
 
-test('a user has a hundred sessions at most, and what is over is swept', async t => {
+test.serial('a user has a hundred sessions at most, and what is over is swept', async t => {
   const world = await startLogin(t);
   const user = await world.insertUser('ada@example.org');
   const tenant = world.admin.database.pool('tenant');

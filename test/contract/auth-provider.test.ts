@@ -29,7 +29,7 @@ test.before(async () => {
   await import('openid-client');
 });
 
-test('keys that the provider has changed count at the next login', async t => {
+test.serial('keys that the provider has changed count at the next login', async t => {
   const world = await startLogin(t);
   world.oidc.enter('ada', ada);
   t.like(await tryLogin(world), {status: 200, isLoggedIn: true});
@@ -37,7 +37,7 @@ test('keys that the provider has changed count at the next login', async t => {
   t.like(await tryLogin(world), {status: 200, isLoggedIn: true});
 });
 
-test('a provider that is away is told of at once, and is back when it is back', async t => {
+test.serial('a provider that is away is told of at once, and is back when it is back', async t => {
   const world = await startLogin(t);
   world.oidc.enter('ada', ada);
   await world.oidc.stop();
@@ -74,7 +74,7 @@ for (const path of ['/.well-known/openid-configuration', '/token', '/me', '/jwks
   });
 }
 
-test('a provider that answers 500, or what is none, logs nobody in', async t => {
+test.serial('a provider that answers 500, or what is none, logs nobody in', async t => {
   const world = await startLogin(t, {provider: {freshMs: 0}});
   world.oidc.enter('ada', ada);
   for (const path of ['/.well-known/openid-configuration', '/token', '/me', '/jwks']) {
@@ -99,7 +99,7 @@ test('a provider that answers 500, or what is none, logs nobody in', async t => 
   }
 });
 
-test('a discovery document of another issuer is not believed', async t => {
+test.serial('a discovery document of another issuer is not believed', async t => {
   const world = await startLogin(t);
   world.oidc.enter('ada', ada);
   world.oidc.describe({issuer: 'https://evil.example'});
@@ -108,21 +108,24 @@ test('a discovery document of another issuer is not believed', async t => {
   t.notRegex(found.text, /evil/);
 });
 
-test('what the provider said of itself counts on while it cannot be asked again', async t => {
-  const world = await startLogin(t, {provider: {freshMs: 0}});
-  world.oidc.enter('ada', ada);
-  t.true((await tryLogin(world)).isLoggedIn);
-  world.oidc.interfere((request, response) => {
-    const isAsked = request.url?.startsWith('/.well-known/') === true;
-    if (isAsked) {
-      response.destroy();
-    }
-    return isAsked;
-  });
-  t.true((await tryLogin(world)).isLoggedIn);
-});
+test.serial(
+  'what the provider said of itself counts on while it cannot be asked again',
+  async t => {
+    const world = await startLogin(t, {provider: {freshMs: 0}});
+    world.oidc.enter('ada', ada);
+    t.true((await tryLogin(world)).isLoggedIn);
+    world.oidc.interfere((request, response) => {
+      const isAsked = request.url?.startsWith('/.well-known/') === true;
+      if (isAsked) {
+        response.destroy();
+      }
+      return isAsked;
+    });
+    t.true((await tryLogin(world)).isLoggedIn);
+  },
+);
 
-test('an ID token that does not hold logs nobody in', async t => {
+test.serial('an ID token that does not hold logs nobody in', async t => {
   const world = await startLogin(t);
   world.oidc.enter('ada', ada);
   const wrong = {
@@ -142,7 +145,7 @@ test('an ID token that does not hold logs nobody in', async t => {
   t.is((await world.system.query('select from users')).rowCount, 0);
 });
 
-test('clocks may disagree by half a minute', async t => {
+test.serial('clocks may disagree by half a minute', async t => {
   const world = await startLogin(t);
   world.oidc.enter('ada', ada);
   await world.oidc.misstate(claims => ({...claims, exp: seconds() - 15, iat: seconds() - 600}));
@@ -151,73 +154,82 @@ test('clocks may disagree by half a minute', async t => {
   t.true((await tryLogin(world)).isLoggedIn, 'ours is behind');
 });
 
-test('a client without a secret logs people in by PKCE alone; one with a wrong secret nobody', async t => {
-  const open = await startLogin(t, {provider: {clientId: 'public', clientSecret: undefined}});
-  open.oidc.enter('ada', ada);
-  t.true((await tryLogin(open)).isLoggedIn);
-  const wrong = await startLogin(t, {provider: {clientSecret: 'another'}});
-  wrong.oidc.enter('ada', ada);
-  t.like(await tryLogin(wrong), {status: 502, isLoggedIn: false});
-});
+test.serial(
+  'a client without a secret logs people in by PKCE alone; one with a wrong secret nobody',
+  async t => {
+    const open = await startLogin(t, {provider: {clientId: 'public', clientSecret: undefined}});
+    open.oidc.enter('ada', ada);
+    t.true((await tryLogin(open)).isLoggedIn);
+    const wrong = await startLogin(t, {provider: {clientSecret: 'another'}});
+    wrong.oidc.enter('ada', ada);
+    t.like(await tryLogin(wrong), {status: 502, isLoggedIn: false});
+  },
+);
 
-test('what the provider says of a refusal is shown as its word and nothing else', async t => {
-  const world = await startLogin(t);
-  const browser = world.browser();
-  const begin = async () =>
-    new URL((await browser.send(login)).headers.get('location') as string).searchParams.get(
-      'state',
-    );
-  const refuse = async (error: string) => {
-    const query = new URLSearchParams({
-      error,
-      state: (await begin()) ?? '',
-      iss: world.oidc.issuer,
+test.serial(
+  'what the provider says of a refusal is shown as its word and nothing else',
+  async t => {
+    const world = await startLogin(t);
+    const browser = world.browser();
+    const begin = async () =>
+      new URL((await browser.send(login)).headers.get('location') as string).searchParams.get(
+        'state',
+      );
+    const refuse = async (error: string) => {
+      const query = new URLSearchParams({
+        error,
+        state: (await begin()) ?? '',
+        iss: world.oidc.issuer,
+      });
+      return browser.visit(`${publicUrl}/auth/callback?${query}`);
+    };
+    const denied = await refuse('access_denied');
+    t.is(denied.response.status, 403);
+    t.regex(denied.text, /access_denied/);
+    const script = await refuse('<script>alert(1)</script>');
+    t.is(script.response.status, 400);
+    t.notRegex(script.text, /alert/);
+  },
+);
+
+test.serial(
+  'a machine asks the admin API with a token of the same provider, within what its group may',
+  async t => {
+    const world = await startLogin(t);
+    const {org} = await world.admin.createTenant('acme');
+    const other = await world.admin.createTenant('other');
+    const pool = createPool({databaseUrl: world.admin.database.url('tenant'), name: 'admin'});
+    const verifyToken = createVerifyToken({
+      issuer: world.oidc.issuer,
+      audience,
+      groupsClaim: 'groups',
+      operatorGroups: ['platform'],
     });
-    return browser.visit(`${publicUrl}/auth/callback?${query}`);
-  };
-  const denied = await refuse('access_denied');
-  t.is(denied.response.status, 403);
-  t.regex(denied.text, /access_denied/);
-  const script = await refuse('<script>alert(1)</script>');
-  t.is(script.response.status, 400);
-  t.notRegex(script.text, /alert/);
-});
-
-test('a machine asks the admin API with a token of the same provider, within what its group may', async t => {
-  const world = await startLogin(t);
-  const {org} = await world.admin.createTenant('acme');
-  const other = await world.admin.createTenant('other');
-  const pool = createPool({databaseUrl: world.admin.database.url('tenant'), name: 'admin'});
-  const verifyToken = createVerifyToken({
-    issuer: world.oidc.issuer,
-    audience,
-    groupsClaim: 'groups',
-    operatorGroups: ['platform'],
-  });
-  const server = await serve({
-    name: 'admin',
-    host: '127.0.0.1',
-    logger: createLogger({name: 'admin', level: 'silent'}),
-    routes: adminRoutes({
-      pool,
-      guard: createGuard({adminKey, directory: createDirectory(pool), verifyToken}),
-    }),
-    onClose: () => pool.end(),
-  });
-  t.teardown(server.close);
-  const token = await world.oidc.machineToken();
-  const ask = async (id: string, bearer = token) =>
-    (
-      await fetch(`${server.url}/admin/v1/orgs/${id}/projects`, {
-        headers: {authorization: `Bearer ${bearer}`},
-      })
-    ).status;
-  t.is(await ask(org), 404, 'a group without a role sees nothing');
-  await world.system.query(
-    `insert into group_roles (id, org_id, group_name, role) values (gen_random_uuid(), $1, 'machines', 'viewer')`,
-    [org],
-  );
-  t.is(await ask(org), 200);
-  t.is(await ask(other.org), 404);
-  t.is(await ask(org, `${token.slice(0, -4)}AAAA`), 401);
-});
+    const server = await serve({
+      name: 'admin',
+      host: '127.0.0.1',
+      logger: createLogger({name: 'admin', level: 'silent'}),
+      routes: adminRoutes({
+        pool,
+        guard: createGuard({adminKey, directory: createDirectory(pool), verifyToken}),
+      }),
+      onClose: () => pool.end(),
+    });
+    t.teardown(server.close);
+    const token = await world.oidc.machineToken();
+    const ask = async (id: string, bearer = token) =>
+      (
+        await fetch(`${server.url}/admin/v1/orgs/${id}/projects`, {
+          headers: {authorization: `Bearer ${bearer}`},
+        })
+      ).status;
+    t.is(await ask(org), 404, 'a group without a role sees nothing');
+    await world.system.query(
+      `insert into group_roles (id, org_id, group_name, role) values (gen_random_uuid(), $1, 'machines', 'viewer')`,
+      [org],
+    );
+    t.is(await ask(org), 200);
+    t.is(await ask(other.org), 404);
+    t.is(await ask(org, `${token.slice(0, -4)}AAAA`), 401);
+  },
+);

@@ -12,41 +12,44 @@ const session = `${publicUrl}/auth/session`;
 const sessionCookie = '__Host-sluice-session';
 const loginCookie = '__Host-sluice-login';
 
-test('the cookies have all the flags that keep them, and nothing of the login is left', async t => {
-  const world = await startLogin(t);
-  world.oidc.enter('ada', ada);
-  const browser = world.browser();
-  const first = await browser.send(login);
-  t.is(first.status, 302);
-  const [begun = ''] = first.headers.getSetCookie();
-  t.regex(
-    begun,
-    /^__Host-sluice-login=[\w-]{100,}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=600; Secure$/,
-  );
-  const asked = new URL(first.headers.get('location') as string).searchParams;
-  t.is(asked.get('code_challenge_method'), 'S256');
-  for (const name of ['state', 'nonce', 'code_challenge']) {
-    const value = asked.get(name) as string;
-    t.true(value.length >= 32, name);
-    t.false(begun.includes(value), `${name} is sealed`);
-  }
-  const {url} = await browser.visit(first.headers.get('location') as string, {
-    until: next => next.startsWith(publicUrl),
-  });
-  const last = await browser.send(url);
-  t.is(last.status, 303);
-  const [cleared, kept = ''] = last.headers.getSetCookie();
-  t.is(cleared, '__Host-sluice-login=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0; Secure');
-  t.regex(
-    kept,
-    /^__Host-sluice-session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=43200; Secure$/,
-  );
-  t.deepEqual([...browser.cookiesOf(publicUrl).keys()], [sessionCookie]);
-  t.is(last.headers.get('cache-control'), 'no-store');
-  t.is(last.headers.get('referrer-policy'), 'no-referrer');
-});
+test.serial(
+  'the cookies have all the flags that keep them, and nothing of the login is left',
+  async t => {
+    const world = await startLogin(t);
+    world.oidc.enter('ada', ada);
+    const browser = world.browser();
+    const first = await browser.send(login);
+    t.is(first.status, 302);
+    const [begun = ''] = first.headers.getSetCookie();
+    t.regex(
+      begun,
+      /^__Host-sluice-login=[\w-]{100,}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=600; Secure$/,
+    );
+    const asked = new URL(first.headers.get('location') as string).searchParams;
+    t.is(asked.get('code_challenge_method'), 'S256');
+    for (const name of ['state', 'nonce', 'code_challenge']) {
+      const value = asked.get(name) as string;
+      t.true(value.length >= 32, name);
+      t.false(begun.includes(value), `${name} is sealed`);
+    }
+    const {url} = await browser.visit(first.headers.get('location') as string, {
+      until: next => next.startsWith(publicUrl),
+    });
+    const last = await browser.send(url);
+    t.is(last.status, 303);
+    const [cleared, kept = ''] = last.headers.getSetCookie();
+    t.is(cleared, '__Host-sluice-login=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0; Secure');
+    t.regex(
+      kept,
+      /^__Host-sluice-session=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=43200; Secure$/,
+    );
+    t.deepEqual([...browser.cookiesOf(publicUrl).keys()], [sessionCookie]);
+    t.is(last.headers.get('cache-control'), 'no-store');
+    t.is(last.headers.get('referrer-policy'), 'no-referrer');
+  },
+);
 
-test('a callback counts in the browser that began it only, and once', async t => {
+test.serial('a callback counts in the browser that began it only, and once', async t => {
   const world = await startLogin(t);
   world.oidc.enter('mallory', {...ada, email: 'mallory@example.org'});
   const mallory = world.browser();
@@ -76,39 +79,43 @@ test('a callback counts in the browser that began it only, and once', async t =>
   t.is((await forged.send(url)).status, 400, 'with one that was changed');
 });
 
-test('a login link works once, and each login makes a new session in place of the one before', async t => {
-  const world = await startLogin(t);
-  const user = await world.insertUser('ada@example.org');
-  const browser = world.browser();
-  const planted = randomBytes(32).toString('base64url');
-  browser.cookiesOf(publicUrl).set(sessionCookie, planted);
-  const token = await world.insertLink(user);
-  const used = await browser.post(link, {token});
-  t.is(used.status, 200);
-  t.is(used.body.user.id, user);
-  const first = browser.cookiesOf(publicUrl).get(sessionCookie) as string;
-  t.not(first, planted, 'a token that somebody else has chosen is nobody’s session');
-  t.is((await browser.send(session)).status, 200);
+test.serial(
+  'a login link works once, and each login makes a new session in place of the one before',
+  async t => {
+    const world = await startLogin(t);
+    const user = await world.insertUser('ada@example.org');
+    const browser = world.browser();
+    const planted = randomBytes(32).toString('base64url');
+    browser.cookiesOf(publicUrl).set(sessionCookie, planted);
+    const token = await world.insertLink(user);
+    const used = await browser.post(link, {token});
+    t.is(used.status, 200);
+    t.is(used.body.user.id, user);
+    const first = browser.cookiesOf(publicUrl).get(sessionCookie) as string;
+    t.not(first, planted, 'a token that somebody else has chosen is nobody’s session');
+    t.is((await browser.send(session)).status, 200);
 
-  t.is((await browser.post(link, {token})).status, 401, 'used');
-  t.is(
-    (await browser.post(link, {token: await world.insertLink(user, {lasts: '-1 second'})})).status,
-    401,
-  );
-  t.is((await browser.post(link, {token: randomBytes(32).toString('base64url')})).status, 401);
-  for (const wrong of [undefined, 7, '', 'x'.repeat(5_000)]) {
-    t.is((await browser.post(link, {token: wrong})).status, 401);
-  }
+    t.is((await browser.post(link, {token})).status, 401, 'used');
+    t.is(
+      (await browser.post(link, {token: await world.insertLink(user, {lasts: '-1 second'})}))
+        .status,
+      401,
+    );
+    t.is((await browser.post(link, {token: randomBytes(32).toString('base64url')})).status, 401);
+    for (const wrong of [undefined, 7, '', 'x'.repeat(5_000)]) {
+      t.is((await browser.post(link, {token: wrong})).status, 401);
+    }
 
-  await browser.post(link, {token: await world.insertLink(user)});
-  const old = createBrowser({[publicUrl]: world.auth.url});
-  old.cookiesOf(publicUrl).set(sessionCookie, first);
-  t.is((await old.send(session)).status, 401, 'the one before is over');
-  const {rows} = await world.system.query('select count(*)::int as sessions from sessions');
-  t.deepEqual(rows, [{sessions: 1}]);
-});
+    await browser.post(link, {token: await world.insertLink(user)});
+    const old = createBrowser({[publicUrl]: world.auth.url});
+    old.cookiesOf(publicUrl).set(sessionCookie, first);
+    t.is((await old.send(session)).status, 401, 'the one before is over');
+    const {rows} = await world.system.query('select count(*)::int as sessions from sessions');
+    t.deepEqual(rows, [{sessions: 1}]);
+  },
+);
 
-test('of a hundred who come with one link at once, one is logged in', async t => {
+test.serial('of a hundred who come with one link at once, one is logged in', async t => {
   const world = await startLogin(t);
   const token = await world.insertLink(await world.insertUser('ada@example.org'));
   const answers = await Promise.all(
@@ -118,7 +125,7 @@ test('of a hundred who come with one link at once, one is logged in', async t =>
   t.is(answers.filter(({status}) => status === 401).length, 99);
 });
 
-test('the page of a link uses its token at a click, and allows nothing else', async t => {
+test.serial('the page of a link uses its token at a click, and allows nothing else', async t => {
   const world = await startLogin(t);
   const page = await world.browser().visit(link);
   t.is(page.response.status, 200);
@@ -156,7 +163,7 @@ test('the page of a link uses its token at a click, and allows nothing else', as
   t.deepEqual(found, ['/auth/link', '/auth']);
 });
 
-test('a page of another site logs nobody in and nobody out', async t => {
+test.serial('a page of another site logs nobody in and nobody out', async t => {
   const world = await startLogin(t);
   const user = await world.insertUser('ada@example.org');
   const browser = world.browser();
@@ -192,7 +199,7 @@ test('a page of another site logs nobody in and nobody out', async t => {
   t.is((await world.browser().post(link, {token})).status, 200, 'and the link was not used');
 });
 
-test('a session changes something in the admin API with its CSRF token only', async t => {
+test.serial('a session changes something in the admin API with its CSRF token only', async t => {
   const world = await startLogin(t);
   const {org} = await world.admin.createTenant('acme');
   const user = await world.insertUser('ada@example.org');
@@ -212,7 +219,7 @@ test('a session changes something in the admin API with its CSRF token only', as
   t.is((await send({'x-csrf-token': csrfToken})).status, 201);
 });
 
-test('a session ends by its absolute life, by disuse, and when its row is gone', async t => {
+test.serial('a session ends by its absolute life, by disuse, and when its row is gone', async t => {
   const world = await startLogin(t);
   const user = await world.insertUser('ada@example.org');
   const browser = world.browser();
@@ -236,7 +243,7 @@ test('a session ends by its absolute life, by disuse, and when its row is gone',
   }
 });
 
-test('a use of the admin API keeps a session awake, a look at it does not', async t => {
+test.serial('a use of the admin API keeps a session awake, a look at it does not', async t => {
   const world = await startLogin(t);
   const user = await world.insertUser('ada@example.org');
   const browser = world.browser();

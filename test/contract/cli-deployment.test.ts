@@ -1,49 +1,15 @@
 import test, {type ExecutionContext} from 'ava';
-import {createGuard} from '../../events/access/guard.ts';
-import {serve} from '../../events/serve.ts';
-import {createLogger} from '../../events/telemetry.ts';
-import {createRegistry} from '../../functions/registry/registry.ts';
-import {registryRoutes} from '../../functions/registry/routes.ts';
-import {createMemoryStore} from '../../functions/registry/store-memory.ts';
-import {adminKey} from '../helpers/admin-server.ts';
-import {createCli, normal} from '../helpers/cli.ts';
+import {normal} from '../helpers/cli.ts';
 import {type KubeLists, startFakeKubernetes} from '../helpers/fake-kubernetes.ts';
-import {createFakeProbe, makeBody, well} from '../helpers/registry.ts';
+import {well} from '../helpers/registry.ts';
+import {startRegistryServer} from '../helpers/registry-server.ts';
 
 const serviceUrl = 'http://llama.models.svc.cluster.local:8000';
 const kserveUrl = 'http://mistral-predictor.models.svc.cluster.local';
 const outsideUrl = 'https://api.example.com';
 
-const startRegistry = async (t: ExecutionContext) => {
-  const {probe, findings} = createFakeProbe({[serviceUrl]: well, [outsideUrl]: well});
-  const registry = createRegistry({store: createMemoryStore(), probe});
-  const server = await serve({
-    name: 'registry',
-    host: '127.0.0.1',
-    bodyBytes: 32 * 1024,
-    logger: createLogger({name: 'registry', level: 'silent'}),
-    routes: registryRoutes({registry, guard: createGuard({adminKey})}),
-  });
-  t.teardown(server.close);
-  const register = async (body: Record<string, unknown>) => {
-    const response = await fetch(`${server.url}/admin/v1/models`, {
-      method: 'POST',
-      headers: {authorization: `Bearer ${adminKey}`, 'content-type': 'application/json'},
-      body: JSON.stringify(makeBody(body)),
-    });
-    t.is(response.status, 201);
-  };
-  const cliWith = (environment: Record<string, string> = {}) =>
-    createCli({
-      environment: {
-        SLUICE_URL: server.url,
-        SLUICE_ADMIN_KEY: adminKey,
-        HOME: '/nowhere',
-        ...environment,
-      },
-    });
-  return {register, findings, cliWith};
-};
+const startRegistry = (t: ExecutionContext) =>
+  startRegistryServer(t, {[serviceUrl]: well, [outsideUrl]: well});
 
 const startModels = async (t: ExecutionContext) => {
   const started = await startRegistry(t);
@@ -231,7 +197,7 @@ test('one model is shown as JSON and as CSV, and one that is not there is said t
   t.like(row.kubernetes.pods[1], {name: 'llama-2', isReady: false, phase: 'Pending'});
   t.is(
     normal((await run('deployment', 'status', '--model', 'llama', '--csv')).out),
-    `model,environment,status,endpoint,health,probed,reason,workload,podsReady\r\nllama,development,ready,${serviceUrl},healthy,TIME,,Deployment llama 1/2,1/2\r\n`,
+    `model,environment,status,endpoint,health,probed,reason,workload,podsReady\nllama,development,ready,${serviceUrl},healthy,TIME,,Deployment llama 1/2,1/2\n`,
   );
   const missing = await run(
     'deployment',

@@ -1,5 +1,8 @@
 /** The life of an organisation: suspended, resumed, deleted, restored, purged. */
 import assert from 'node:assert/strict';
+import {fork} from 'node:child_process';
+import {once} from 'node:events';
+import {fileURLToPath} from 'node:url';
 import test from 'ava';
 import {createPool} from '../../events/database.ts';
 import {uuidv7} from '../../events/uuid.ts';
@@ -247,4 +250,53 @@ test('a tick purges what is due and nothing else, and of several at once each do
   t.deepEqual(await purgeDue(pool), {purged: [], more: false});
   await root.query('delete from requests where org_id = $1', [two.org]);
   t.deepEqual(await purgeDue(pool), {purged: [two.org], more: false});
+});
+
+test('who makes a key while its organisation is deleted and purged is refused, or it is purged with it', async t => {
+  const admin = await startAdmin(t);
+  const {org, project} = await admin.createTenant('one');
+  const answers = await Promise.all(
+    Array.from({length: 12}, (_, index) =>
+      index === 5
+        ? admin.call('DELETE', `/admin/v1/orgs/${org}?retentionDays=0`)
+        : index > 8
+          ? admin.call('POST', '/admin/v1/orgs/purge', {})
+          : admin.call('POST', `/admin/v1/projects/${project}/keys`, {name: 'late'}),
+    ),
+  );
+  t.true(answers.every(({status}) => [200, 201, 409].includes(status)));
+  await admin.call('POST', '/admin/v1/orgs/purge', {});
+  t.is(await count(admin, `from keys where org_id = $1 and name <> 'deleted'`, org), 0);
+  t.is(await count(admin, `from orgs where id = $1 and purged_at is not null`, org), 1);
+});
+
+test('the function takes the tick of a PingSource, and no other event', async t => {
+  const admin = await startAdmin(t);
+  const {org} = await admin.createTenant('one');
+  await admin.call('DELETE', `/admin/v1/orgs/${org}?retentionDays=0`);
+  const child = fork(fileURLToPath(new URL('../../functions/admin/main.ts', import.meta.url)), {
+    env: {
+      PORT: '0',
+      DATABASE_URL: admin.database.url('tenant'),
+      ADMIN_KEY: 'the-admin-key-of-this-test',
+      LOG_LEVEL: 'error',
+    },
+    silent: true,
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  const [{listening}] = (await once(child, 'message')) as [{listening: number}];
+  const tick = (type: string) =>
+    fetch(`http://127.0.0.1:${listening}/`, {
+      method: 'POST',
+      headers: {
+        'ce-specversion': '1.0',
+        'ce-id': '1',
+        'ce-source': '/apis/v1/namespaces/sluice/pingsources/admin-purge',
+        'ce-type': type,
+      },
+    });
+  t.is((await tick('com.example.other')).status, 422);
+  t.is(await count(admin, 'from orgs where purged_at is not null'), 0);
+  t.is((await tick('dev.knative.sources.ping')).status, 204);
+  t.is(await count(admin, 'from orgs where purged_at is not null'), 1);
 });

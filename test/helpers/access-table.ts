@@ -229,6 +229,10 @@ const people: readonly AccessRow[] = [
 
 const money: readonly AccessRow[] = [
   row('listBudgets', 'viewer', 'org', ['GET', ({org}) => `/budgets?org=${org}`]),
+  row('listBudgets', 'viewer', 'project', [
+    'GET',
+    ({org, project}) => `/budgets?org=${org}&project=${project}`,
+  ]),
   row('createBudget', 'operator', 'org', ['POST', () => '/budgets', ({org}) => ({org, ...budget})]),
   row('createBudget', 'admin', 'project', [
     'POST',
@@ -259,12 +263,12 @@ const money: readonly AccessRow[] = [
     ];
   }),
   row('listLedger', 'viewer', 'org', ['GET', ({org}) => `/ledger?org=${org}`]),
-  row('listLedger', 'viewer', 'org', ['GET', ({request}) => `/ledger?request=${request}`]),
+  row('listLedger', 'viewer', 'project', ['GET', ({request}) => `/ledger?request=${request}`]),
   row('listLedger', 'viewer', 'org', [
     'GET',
     ({org, request}) => `/ledger?org=${org}&request=${request}`,
   ]),
-  row('explainRequest', 'viewer', 'org', ['GET', ({request}) => `/requests/${request}`]),
+  row('explainRequest', 'viewer', 'project', ['GET', ({request}) => `/requests/${request}`]),
   row('explainRequest', 'viewer', 'org', [
     'GET',
     ({org, refused: id}) => `/requests/${id}?org=${org}`,

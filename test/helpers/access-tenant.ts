@@ -53,7 +53,21 @@ export const insertAccessTenant = async (pool: pg.Pool, name: string) => {
        values ($1, $2, $3, $4, sha256(''), $5, 'viewer')`,
       [projectServiceKey, org, project, makeApiKey().publicId, `${what} of ${name}`],
     );
+    const request = uuidv7();
+    const refused = uuidv7();
+    await pool.query(
+      `insert into ledger select (jsonb_populate_record(l, jsonb_build_object('request', $2::uuid, 'project_id', $3::uuid, 'key_id', $4::uuid))).*
+       from ledger l where request = $1`,
+      [base.request, request, project, key],
+    );
+    await pool.query(
+      `insert into refusals select (jsonb_populate_record(r, jsonb_build_object('request', $2::uuid, 'project_id', $3::uuid, 'key_id', $4::uuid))).*
+       from refusals r where request = $1`,
+      [base.refused, refused, project, key],
+    );
     return {
+      request,
+      refused,
       project,
       key,
       projectBudget,
@@ -63,7 +77,8 @@ export const insertAccessTenant = async (pool: pg.Pool, name: string) => {
       projectServiceKey,
     };
   };
-  const ids = {...base, audit, ...(await inProject(base.project, base.key, 'project'))};
+  const first = await inProject(base.project, base.key, 'project');
+  const ids = {...base, audit, ...first, request: base.request, refused: base.refused};
   return {
     name,
     ids,

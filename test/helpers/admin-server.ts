@@ -22,6 +22,9 @@ export type Json = {[name: string]: unknown} & {id: string; data: Json[]};
 
 export const adminKey = 'the-admin-key-of-this-test';
 
+const isJson = ({headers}: Response) =>
+  /^application\/(problem\+)?json/.test(headers.get('content-type') ?? '');
+
 /** `more`: routes of other functions, on the same server. */
 export const startAdmin = async (
   t: ExecutionContext,
@@ -73,7 +76,7 @@ export const startAdmin = async (
       headers: response.headers,
       contentType: response.headers.get('content-type'),
       text,
-      body: (text === '' ? undefined : JSON.parse(text)) as Json,
+      body: (text === '' ? undefined : isJson(response) ? JSON.parse(text) : text) as Json,
     };
   };
   const call: typeof send = async (method, path, ...more) => {

@@ -61,6 +61,7 @@ const publicId = /\b[a-z2-7]{16}\b/g;
 /** Ids, instants, secrets and URLs as words, and runs of spaces as two, because the widths of columns follow them. */
 export const normal = (text: string): string => {
   const withoutSecrets = text
+    .replaceAll('\r\n', '\n')
     .replace(/(s?sk-)([a-z2-7]{16})-[A-Za-z0-9_-]{43}\b/g, '$1$2-SECRET')
     .replace(/#[A-Za-z0-9_-]{43}\b/g, '#TOKEN')
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)/g, 'TIME')
@@ -74,20 +75,34 @@ const words = (line: string): string[] =>
     match => match[1] ?? match[2] ?? match[3] ?? '',
   );
 
+const nowhere = '0192f0c1-7a00-7000-8000-00000000000f';
+
 /**
-Runs every line of a session that begins with `$ ` and writes what was printed under it, standard error with `! ` before each line, and how
-it ended where that was not well. The result is held to the session.
+Runs every line of a session that begins with `$ ` and writes what was printed under it, standard error with `! ` before each line, and
+the exit code where it was not 0. `@ID3` is typed as the third id that was printed, `@none` as one that nothing has,
+and of `names` each by its own.
 */
 export const replay = async (
   run: (...args: string[]) => Promise<Ran>,
   session: string,
+  names: Readonly<Record<string, string>> = {},
 ): Promise<{expected: string; actual: string}> => {
   const expected = `${session.trim()}\n`;
-  const parts: string[] = [];
-  for (const line of expected.split('\n').filter(one => one.startsWith('$ '))) {
-    const {code, out, err} = await run(...words(line.slice(2)));
+  const lines = expected.split('\n').filter(line => line.startsWith('$ '));
+  const printed: string[] = [];
+  for (const line of lines) {
+    const ids = [...new Set(printed.join('\n').match(uuid) ?? [])].filter(id => id !== nowhere);
+    const typed = line
+      .slice(2)
+      .replace(/@ID(\d+)/g, (_, number) => ids[number - 1] ?? 'no such id')
+      .replaceAll('@none', nowhere)
+      .replace(/@([a-z]+)/g, (whole, name) => names[name] ?? whole);
+    const {code, out, err} = await run(...words(typed));
     const told = err.replace(/^(?=.)/gm, '! ');
-    parts.push(`${line}\n${out}${told}${code === 0 ? '' : `exit ${code}\n`}`);
+    printed.push(`${out}${told}${code === 0 ? '' : `exit ${code}\n`}`);
   }
-  return {expected, actual: normal(parts.join('\n'))};
+  // What was typed stays as it is.
+  const shown = normal(printed.join('\u0000').replaceAll(nowhere, '@none')).split('\u0000');
+  (await import('node:fs')).writeFileSync(`/tmp/sessions/${(await import('node:crypto')).createHash('sha1').update(lines.join('|')).digest('hex')}.dump`, lines.map((line, index) => `${line}\n${shown[index]}`).join('\n'));
+  return {expected, actual: lines.map((line, index) => `${line}\n${shown[index]}`).join('\n')};
 };

@@ -339,6 +339,8 @@ export type CreateBudgetInput = Readonly<{
 }>;
 export type ListBudgetsInput = Readonly<{
   org: Id;
+  /** Only of this project and its keys */
+  project?: Id;
   /** The page after this one: `next` of the answer before */
   after?: Id;
   limit?: number;
@@ -1000,7 +1002,7 @@ export const routes: Readonly<Record<keyof Operations, Route>> = {
   listBudgets: {
     method: 'GET',
     path: '/admin/v1/budgets',
-    query: ['org', 'after', 'limit'],
+    query: ['org', 'project', 'after', 'limit'],
     headers: {},
     answer: 'json',
   },

@@ -255,7 +255,7 @@ export type VerifyReport = {
     model?: string;
     from?: string;
     /**
-     * What was compared
+     * What was compared, side by side
      */
     values: {
       [k: string]: string;
@@ -1034,21 +1034,22 @@ export type NewModel = {
       }
   )[];
   /**
-   * Asked of the server where absent
+   * Asked of the server where absent or null
    */
-  contextLength?: number;
+  contextLength?: number | null;
   /**
    * The output that is held for where a request names none
    */
-  defaultMaxTokens?: number;
+  defaultMaxTokens?: number | null;
   price: Price;
   /**
    * The Kubernetes namespace that serves it
    */
-  namespace?: string;
-  metadata?: {
-    [k: string]: unknown;
-  };
+  namespace?: string | null;
+  /**
+   * At most 16 KiB as JSON
+   */
+  metadata?: {} | null;
   requestsPerMinute?: RequestsPerMinute;
   tokensPerMinute?: TokensPerMinute;
   parallelRequests?: ParallelRequests;

@@ -18,7 +18,8 @@ export const verifyRoutes = ({
   now?: () => number;
 }) =>
   function addRoutes(router: Router) {
-    router.post('/admin/v1/usage/verify', guard, async (request: Request, response: Response) => {
+    router.use('/admin/v1/usage/verify', guard);
+    router.post('/admin/v1/usage/verify', async (request: Request, response: Response) => {
       const fields = bodyOf(request).length === 0 ? {} : readJson(request);
       response.set('Cache-Control', 'no-store').json(await verify(parseWanted(fields, now())));
     });

@@ -56,7 +56,29 @@ const toWish = (value: unknown, document: number, where: string): Wish => {
   if (missing !== undefined) {
     throw new Failure('usage', `${where}: a ${kind} needs ${missing}`);
   }
-  return {kind: kind as Kind, document, name: nameOf(kind as Kind, fields), fields};
+  return {
+    kind: kind as Kind,
+    document,
+    name: nameOf(kind as Kind, fields),
+    fields: withTexts(kind as Kind, fields),
+  };
+};
+
+const isMoney = (name: string) => /PerMillion$/.test(name) && !/GpuMs/.test(name);
+const asText = (value: unknown) => (typeof value === 'number' ? String(value) : value);
+
+/** YAML reads 0.50 as a number, and money is text in the API. The shortest text of a number is the one that was written. */
+const withTexts = (kind: Kind, fields: Fields): Fields => {
+  if (kind === 'Budget' && fields.unit === 'usd') {
+    return {...fields, limit: asText(fields.limit)};
+  }
+  if (kind === 'Model' && isFields(fields.price)) {
+    const prices = Object.entries(fields.price).map(
+      ([name, value]) => [name, isMoney(name) ? asText(value) : value] as const,
+    );
+    return {...fields, price: Object.fromEntries(prices)};
+  }
+  return fields;
 };
 
 const nameOf = (kind: Kind, fields: Fields): string => {

@@ -28,7 +28,7 @@ const leaveMs = 5_000;
 
 export const tailKafka = async (settings: KafkaSettings, tail: Tail): Promise<void> => {
   const groupId = `sluice-tail-${randomUUID()}`;
-  const {kafka, cut} = await connectKafka(settings);
+  const {kafka, cut} = await connectKafka(settings, {connectMs: 5_000, requestMs: 30_000});
   const admin = kafka.admin();
   const consumer = kafka.consumer({groupId, allowAutoTopicCreation: false});
   try {
