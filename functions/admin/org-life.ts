@@ -2,8 +2,8 @@
 Org life: suspends an organisation, resumes it, deletes it, restores it.
 
 In: an organisation, whether what runs is to end now. Out: the organisation as it is then. A suspended or deleted one begins no request
-from a second after the commit; `now` also ends its running ones, on every gateway. Deleting marks: until the purge, which is due after
-the retention, everything can be restored as it was.
+from a second after the commit; `now` also ends its running ones, on every gateway. Deleting marks: until the purge is due, after
+the retention, everything can be restored as it was; then no more, whether the purge has come by or not.
 */
 import type {Request, Response, Router} from 'express';
 import type pg from 'pg';
@@ -27,9 +27,13 @@ const suspendText = `
   where id = $1 returning *`;
 const resumeText =
   'update orgs set suspended_at = null, suspended_reason = null where id = $1 returning *';
-const deleteText = 'update orgs set deleted_at = $2, purge_after = $3 where id = $1 returning *';
-const restoreText =
-  'update orgs set deleted_at = null, purge_after = null where id = $1 returning *';
+/** Once the retention is over the purge may have begun, and what it took away nobody brings back. */
+const deleteText = `
+  update orgs set deleted_at = $2, purge_after = case when purge_after <= now() then purge_after else $3 end
+  where id = $1 returning *`;
+const restoreText = `
+  update orgs set deleted_at = null, purge_after = null
+  where id = $1 and (purge_after is null or purge_after > now()) returning *`;
 
 type Step = (client: pg.PoolClient, before: OrgRow) => Promise<OrgRow>;
 
@@ -113,7 +117,10 @@ export const orgLifeRoutes = ({contract, tenancy, now}: Dependencies) =>
     router.post(`${base}/restore`, async (request, response) => {
       contract.body('restoreOrg', readJson(request));
       await take(request, response, async (client, {id, deleted_at: was}) => {
-        const after = await change(client, restoreText, [id]);
+        const after: OrgRow | undefined = await change(client, restoreText, [id]);
+        if (!after) {
+          throw new SluiceError('conflict', 'the retention is over, so the organisation is purged');
+        }
         await insertIntoOutbox(client, was ? [announce('restored', id, now(), {})] : []);
         return after;
       });

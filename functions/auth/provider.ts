@@ -58,28 +58,29 @@ export const createProvider = (options: ProviderOptions): Provider => {
     return configuration;
   };
   return {
-    async begin() {
-      const library = await load();
-      const configuration = await configure(library);
-      const checks = {
-        state: library.randomState(),
-        nonce: library.randomNonce(),
-        verifier: library.randomPKCECodeVerifier(),
-      };
-      const url = library.buildAuthorizationUrl(configuration, {
-        redirect_uri: redirectUri,
-        scope: scopes,
-        state: checks.state,
-        nonce: checks.nonce,
-        code_challenge: await library.calculatePKCECodeChallenge(checks.verifier),
-        code_challenge_method: 'S256',
-      });
-      return {url: url.href, checks};
-    },
-    async finish(search, {state, nonce, verifier}) {
-      const library = await load();
-      const configuration = await configure(library);
-      try {
+    begin: () =>
+      believed(issuer, async () => {
+        const library = await load();
+        const configuration = await configure(library);
+        const checks = {
+          state: library.randomState(),
+          nonce: library.randomNonce(),
+          verifier: library.randomPKCECodeVerifier(),
+        };
+        const url = library.buildAuthorizationUrl(configuration, {
+          redirect_uri: redirectUri,
+          scope: scopes,
+          state: checks.state,
+          nonce: checks.nonce,
+          code_challenge: await library.calculatePKCECodeChallenge(checks.verifier),
+          code_challenge_method: 'S256',
+        });
+        return {url: url.href, checks};
+      }),
+    finish: (search, {state, nonce, verifier}) =>
+      believed(issuer, async () => {
+        const library = await load();
+        const configuration = await configure(library);
         const tokens = await library.authorizationCodeGrant(
           configuration,
           new URL(`${redirectUri}${search}`),
@@ -96,10 +97,7 @@ export const createProvider = (options: ProviderOptions): Provider => {
           ? await library.fetchUserInfo(configuration, tokens.access_token, token.sub)
           : {};
         return identityOf({...more, ...token}, options);
-      } catch (error) {
-        throw toFault(error, issuer);
-      }
-    },
+      }),
     async logoutUrl(returnTo) {
       try {
         const library = await load();
@@ -112,6 +110,15 @@ export const createProvider = (options: ProviderOptions): Provider => {
       }
     },
   };
+};
+
+/** Whatever is thrown is a fault of the provider's: what we send it is checked at the start. */
+const believed = async <Result>(issuer: string, work: () => Promise<Result>): Promise<Result> => {
+  try {
+    return await work();
+  } catch (error) {
+    throw toFault(error, issuer);
+  }
 };
 
 const authenticationOf = (

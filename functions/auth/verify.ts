@@ -73,9 +73,9 @@ const refuseUnfit = (principal: Principal, request: Request) => {
   }
 };
 
-/** A query below `/verify/` is the client's, and no word of the proxy's. */
+/** A query below `/verify/` is the client's, who may ask for `/` itself, and no word of the proxy's. */
 const wantedOf = ({path, query, headers}: Request) => {
-  const own = path.replace(/\/$/, '') === '/verify' ? query : {};
+  const own = path.toLowerCase() === '/verify' ? query : {};
   return {
     scope: textOf('scope', own.scope ?? headers['x-sluice-want-scope']),
     model: textOf('model', own.model ?? headers['x-sluice-want-model']),

@@ -37,7 +37,8 @@ const bare = (value: unknown): unknown => {
       ]),
   );
   // An object of which nothing is said may have any fields.
-  return found.type === 'object' && !found.properties && found.additionalProperties === undefined
+  const isObject = [found.type].flat().includes('object');
+  return isObject && !found.properties && found.additionalProperties === undefined
     ? {...found, additionalProperties: true}
     : found;
 };

@@ -60,12 +60,12 @@ const fieldsOf = ({id, parameters, body}: ClientOperation) => {
 
 const inputOf = (operation: ClientOperation) => `${pascal(operation.id)}Input`;
 
-const inputType = (operation: ClientOperation) =>
-  `export type ${inputOf(operation)} = Readonly<{
-${fieldsOf(operation)
-  .map(({text}) => `${text};`)
-  .join('\n')}
-}>;`;
+const inputType = (operation: ClientOperation) => {
+  const fields = fieldsOf(operation).map(({text}) => `${text};`);
+  return `export type ${inputOf(operation)} = ${
+    fields.length === 0 ? 'Readonly<Record<string, never>>' : `Readonly<{\n${fields.join('\n')}\n}>`
+  };`;
+};
 
 const callOf = (operation: ClientOperation, result: string) => {
   const mayBeLeftOut = fieldsOf(operation).every(({required}) => !required);

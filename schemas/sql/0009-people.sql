@@ -111,8 +111,7 @@ set local check_function_bodies = off;
 create function scope_of(kind text, subject uuid)
 returns table (org_id uuid, project_id uuid, suspended boolean, deleted boolean)
 language sql stable security definer set search_path = public as $$
-  select o.id, found.project_id, o.suspended_at is not null,
-         o.deleted_at is not null or exists (select from projects where id = found.project_id and deleted_at is not null)
+  select o.id, found.project_id, o.suspended_at is not null, o.deleted_at is not null
   from (
     select id as org_id, null::uuid as project_id from orgs where kind = 'org' and id = subject
     union all select p.org_id, p.id from projects p where kind = 'project' and p.id = subject

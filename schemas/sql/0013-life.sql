@@ -63,7 +63,8 @@ end $$;
 
 -- One step of the purge of an organisation that was deleted and whose time is over: at most so many rows. People and their roles,
 -- machines' keys, dead letters, kept answers, the audit and every name and secret go; ledger, records, budgets and windows stay, as
--- numbers and ids. A user who is in no other organisation goes too, unless they run the platform.
+-- numbers and ids. A user who is in no other organisation goes too, unless they run the platform, or are disabled: made anew by their
+-- next login they would be disabled no more.
 -- Result: the organisation and whether it is done; no row when none is due. Whoever calls it can end nothing before its time.
 create function purge_step(rows_max integer) returns table (org uuid, done boolean)
 language plpgsql security definer set search_path = public as $$
@@ -87,7 +88,7 @@ begin
   select count(*), coalesce(array_agg(distinct user_id), '{}') into total, people from gone;
   -- Locked first: who becomes a member elsewhere meanwhile is seen by the statement after it.
   perform from users where id = any(people) order by id for update;
-  delete from users u where u.id = any(people) and not u.operator
+  delete from users u where u.id = any(people) and not u.operator and u.disabled_at is null
     and not exists (select from members m where m.user_id = u.id and m.org_id <> due);
   foreach table_name in array
     array['group_roles', 'service_keys', 'dead_letters', 'idempotency_claims', 'refusals', 'key_uses', 'audit'] loop

@@ -97,3 +97,25 @@ test.serial(
     t.is((await post('the admin key', {name: 'mine', ...waive})).status, 201);
   },
 );
+
+test.serial(
+  'a deleted project is read on by who has a role in its organisation, and is gone for who had one in it',
+  async t => {
+    const {own, as} = await setUp(t);
+    const path = `/projects/${own.ids.project}`;
+    t.is((await as('user project-owner', path)).status, 200);
+    t.is((await as('user project-owner', path, {method: 'DELETE'})).status, 204);
+    for (const caller of ['user project-owner', 'machine project-owner']) {
+      t.is((await as(caller, path)).status, 404, caller);
+      t.deepEqual((await as(caller, '/me')).body.grants, [], caller);
+    }
+    t.is((await as('service key project-owner', '/me')).status, 401);
+    t.truthy((await as('user org-viewer', path)).body.deletedAt);
+    t.is((await as('user org-viewer', `/usage?project=${own.ids.project}`)).status, 200);
+    const {body} = await as('user org-viewer', `/orgs/${own.ids.org}/projects`);
+    t.deepEqual(
+      (body.data as {name: string}[]).map(({name}) => name),
+      ['sibling of owl'],
+    );
+  },
+);

@@ -4,6 +4,7 @@ import formats from 'ajv-formats';
 import test from 'ava';
 import {readJson as readEvent} from '../../events/codec.ts';
 import {uuidv7} from '../../events/uuid.ts';
+import {purgeOnTick} from '../../functions/admin/purge.ts';
 import {type AdminServer, startAdmin} from '../helpers/admin-server.ts';
 
 const audit = '/admin/v1/audit';
@@ -196,4 +197,25 @@ test('what is older than it is kept for goes, and nothing that is younger than a
   t.is((await rowsOf(admin, "select from audit where operation = 'createKey'")).length, 0);
   t.true((await rowsOf(admin, 'select from audit')).length > 0);
   await t.throwsAsync(forget(29), {message: /30 days/});
+});
+
+test('the daily tick forgets what is older than the setting says', async t => {
+  const admin = await startAdmin(t);
+  await admin.createTenant('acme');
+  const superuser = admin.database.pool('superuser');
+  await superuser.query(
+    "update audit set at = now() - interval '45 days' where operation = 'createKey'",
+  );
+  const tick = {
+    specversion: '1.0',
+    id: '1',
+    source: '/tick',
+    type: 'dev.knative.sources.ping',
+  } as const;
+  const left = async () =>
+    (await rowsOf(admin, "select from audit where operation = 'createKey'")).length;
+  await purgeOnTick(admin.database.pool('tenant'))(tick);
+  t.is(await left(), 1);
+  await purgeOnTick(admin.database.pool('tenant'), {auditDays: 40})(tick);
+  t.is(await left(), 0);
 });

@@ -92,6 +92,10 @@ test('a change with the ETag of another state is refused', async t => {
   const {id: org} = await client.createOrg({body: {name: 'one'}});
   const {etag} = await client.full.getOrg({org});
   t.is(typeof etag, 'string');
+  t.like(await client.full.getOrg({org, ...(etag ? {ifNoneMatch: etag} : {})}), {
+    status: 304,
+    answer: undefined,
+  });
   await client.changeOrg({org, body: {requestsPerMinute: 5}, ...(etag ? {ifMatch: etag} : {})});
   const late = client.changeOrg({
     org,

@@ -1,17 +1,34 @@
-import test from 'ava';
-import {startAdmin} from '../helpers/admin-server.ts';
+import test, {type ExecutionContext} from 'ava';
+import {ill, makeBody} from '../helpers/registry.ts';
+import {startWholeAdmin} from '../helpers/whole-admin.ts';
 
-const resources = async (t: Parameters<typeof startAdmin>[0]) => {
-  const admin = await startAdmin(t);
+const resources = async (t: ExecutionContext) => {
+  const admin = await startWholeAdmin(t);
   const {org, project, key, budget} = await admin.createTenant('acme');
+  const {id: user} = await admin.create('/admin/v1/users', {email: 'a@example.org', name: 'A'});
+  const {id: member} = await admin.create(`/admin/v1/orgs/${org}/members`, {
+    email: 'b@example.org',
+    role: 'viewer',
+  });
+  const {id: group} = await admin.create(`/admin/v1/orgs/${org}/group-roles`, {
+    group: 'g',
+    role: 'viewer',
+  });
+  const {id: model} = await admin.create('/admin/v1/models', makeBody());
   return {
     admin,
+    org,
+    key,
     budget,
     all: [
       {path: `/admin/v1/orgs/${org}`, change: {requestsPerMinute: 7}},
       {path: `/admin/v1/projects/${project}`, change: {keepResults: true}},
       {path: `/admin/v1/keys/${key}`, change: {maxOutputTokens: 9}},
       {path: `/admin/v1/budgets/${budget}`, change: {paused: true}},
+      {path: `/admin/v1/users/${user}`, change: {name: 'B'}},
+      {path: `/admin/v1/members/${member}`, change: {role: 'member'}},
+      {path: `/admin/v1/group-roles/${group}`, change: {role: 'member'}},
+      {path: `/admin/v1/models/${model}`, change: {requestsPerMinute: 7}},
     ],
   };
 };
@@ -89,13 +106,42 @@ test('a malformed tag is 400', async t => {
   }
 });
 
-test('a key that is not in the state that is meant is not revoked', async t => {
+test('what is not in the state that is meant is neither ended nor acted upon', async t => {
+  const {admin, org, key, all} = await resources(t);
+  const {id: service} = await admin.create(`/admin/v1/orgs/${org}/service-keys`, {
+    name: 'one',
+    role: 'viewer',
+  });
+  const keyPath = `/admin/v1/keys/${key}`;
+  const ofOrg = `/admin/v1/orgs/${org}`;
+  const acts: ReadonlyArray<readonly [method: string, path: string, at: string]> = [
+    ['POST', `${keyPath}/rotate`, keyPath],
+    ['DELETE', keyPath, keyPath],
+    ['DELETE', `/admin/v1/service-keys/${service}`, `/admin/v1/service-keys/${service}`],
+    ...all.slice(4).map(({path}) => ['DELETE', path, path] as const),
+    ['POST', `${ofOrg}/suspend`, ofOrg],
+    ['POST', `${ofOrg}/resume`, ofOrg],
+    ['DELETE', ofOrg, ofOrg],
+    ['POST', `${ofOrg}/restore`, ofOrg],
+  ];
+  for (const [method, path, at] of acts) {
+    const body = method === 'POST' ? {} : undefined;
+    const before = await admin.call('GET', at);
+    const act = (tag: string) => admin.call(method, path, body, {headers: {'if-match': tag}});
+    const refused = await act('"other"');
+    t.is(refused.status, 412, `${method} ${path}: ${refused.text}`);
+    t.deepEqual((await admin.call('GET', at)).body, before.body, path);
+    const done = await act(tagOf(before));
+    t.true(done.status < 300, `${method} ${path}: ${done.text}`);
+  }
+});
+
+test('how an endpoint is, is no other state of a model', async t => {
   const {admin, all} = await resources(t);
-  const {path} = all[2] as (typeof all)[number];
-  const tag = tagOf(await admin.call('GET', path));
-  const meant = (value: string) =>
-    admin.call('DELETE', path, undefined, {headers: {'if-match': value}});
-  t.is((await meant('"other"')).status, 412);
-  t.false('revokedAt' in (await admin.call('GET', path)).body);
-  t.is((await meant(tag)).status, 204);
+  const path = all.at(-1)?.path as string;
+  const before = await admin.call('GET', path);
+  admin.findings['http://a:8000'] = ill;
+  const after = await admin.call('POST', `${path}/probe`);
+  t.notDeepEqual(after.body.endpoints, before.body.endpoints);
+  t.is(tagOf(after), tagOf(before));
 });

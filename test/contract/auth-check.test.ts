@@ -217,7 +217,13 @@ test('/verify refuses a key that may not do what is asked, and a wish that it do
   t.is(await verify('/verify'), 200);
   t.is(await verify('/verify?scope=events&model=small'), 200);
   t.is(await verify('/verify?scope=inference'), 403);
-  t.is(await verify('/verify/?scope=inference'), 403);
+  t.is(await verify('/VERIFY?scope=inference'), 403);
+  t.is(
+    await verify('/verify/?scope=events', {'x-sluice-want-scope': 'inference'}),
+    403,
+    'the query of a client who asks for /',
+  );
+  t.is(await verify('/verify/?scope=anything', {'x-sluice-want-scope': 'events'}), 200);
   t.is(await verify('/verify?model=large'), 403);
   t.is(await verify('/verify?scope=all'), 400);
   t.is(await verify('/verify?scope=events&scope=inference'), 400, 'two wishes');

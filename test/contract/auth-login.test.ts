@@ -195,6 +195,8 @@ test.serial('logging out ends the session here and leads to the provider’s own
   const logoutUrl = new URL(out.body.logoutUrl);
   t.is(logoutUrl.origin, world.oidc.issuer);
   t.is(logoutUrl.searchParams.get('post_logout_redirect_uri'), `${publicUrl}/auth`);
+  const there = await world.browser().visit(logoutUrl.href);
+  t.is(there.response.status, 200, 'the provider knows who asks, and where to return');
   t.is(browser.cookiesOf(publicUrl).size, 0);
   const thief = createBrowser({[publicUrl]: world.auth.url});
   thief.cookiesOf(publicUrl).set('__Host-sluice-session', copy);

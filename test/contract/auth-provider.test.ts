@@ -109,6 +109,24 @@ test.serial('a discovery document of another issuer is not believed', async t =>
 });
 
 test.serial(
+  'a discovery document without what a login needs is a fault of the provider',
+  async t => {
+    for (const more of [
+      {authorization_endpoint: undefined},
+      {authorization_endpoint: 'nonsense'},
+      {token_endpoint: 7},
+      {jwks_uri: undefined},
+      {userinfo_endpoint: 'nonsense'},
+    ]) {
+      const world = await startLogin(t);
+      world.oidc.enter('ada', ada);
+      world.oidc.describe(more);
+      t.like(await tryLogin(world), {status: 502, isLoggedIn: false}, JSON.stringify(more));
+    }
+  },
+);
+
+test.serial(
   'what the provider said of itself counts on while it cannot be asked again',
   async t => {
     const world = await startLogin(t, {provider: {freshMs: 0}});
@@ -155,11 +173,14 @@ test.serial('clocks may disagree by half a minute', async t => {
 });
 
 test.serial(
-  'a client without a secret logs people in by PKCE alone; one with a wrong secret nobody',
+  'a client proves itself as its provider wants: without a secret, in a header, in the body; a wrong one logs nobody in',
   async t => {
     const open = await startLogin(t, {provider: {clientId: 'public', clientSecret: undefined}});
     open.oidc.enter('ada', ada);
     t.true((await tryLogin(open)).isLoggedIn);
+    const posting = await startLogin(t, {provider: {clientId: 'poster', clientAuth: 'post'}});
+    posting.oidc.enter('ada', ada);
+    t.true((await tryLogin(posting)).isLoggedIn);
     const wrong = await startLogin(t, {provider: {clientSecret: 'another'}});
     wrong.oidc.enter('ada', ada);
     t.like(await tryLogin(wrong), {status: 502, isLoggedIn: false});
@@ -231,5 +252,16 @@ test.serial(
     t.is(await ask(org), 200);
     t.is(await ask(other.org), 404);
     t.is(await ask(org, `${token.slice(0, -4)}AAAA`), 401);
+  },
+);
+
+test.serial(
+  'where emails are trusted one that the provider says nothing of counts, and one that it has not verified does not',
+  async t => {
+    const world = await startLogin(t, {provider: {trustEmail: true}});
+    world.oidc.enter('ada', {...ada, email_verified: false});
+    t.like(await tryLogin(world), {status: 403, isLoggedIn: false});
+    world.oidc.enter('ada', {...ada, email_verified: undefined});
+    t.true((await tryLogin(world)).isLoggedIn);
   },
 );

@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {runCli} from '../../functions/admin/cli/program.ts';
+import {apiVersion} from '../../functions/admin/client/operations.ts';
 import {adminKey, startAdmin} from '../helpers/admin-server.ts';
 import {createTestDatabase} from '../helpers/database.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
@@ -13,7 +14,7 @@ type Finding = {check: string; state: string; found: string; remedy?: string};
 
 const doctor = async (environment: Record<string, string>, ...args: string[]) => {
   const written = {out: '', err: ''};
-  const code = await runCli(['doctor', ...args], {
+  const code = await runCli(['doctor', '--timeout', '60', ...args], {
     environment,
     folder: '/',
     out: text => {
@@ -44,7 +45,11 @@ const closedPort = async (t: ExecutionContext) => {
 const startFront = (t: ExecutionContext, health: object, answers: Record<string, unknown> = {}) =>
   createHttpTestServer(t, (request, response) => {
     const path = (request.url as string).split('?')[0] as string;
-    const body = path === '/healthz' ? health : answers[path.replace('/admin/v1', '')];
+    const all: Record<string, unknown> = {
+      '/openapi.json': {info: {version: apiVersion}},
+      ...answers,
+    };
+    const body = path === '/healthz' ? health : all[path.replace('/admin/v1', '')];
     response.writeHead(body === undefined ? 401 : 200, {'content-type': 'application/json'});
     response.end(JSON.stringify(body ?? {code: 'unauthorized', status: 401, detail: 'no'}));
   });
@@ -106,6 +111,21 @@ test('what is degraded, disabled or ill is told with what to do', async t => {
   t.like(of('model half (production)'), {state: 'warn'});
   t.like(of('model bad (production)'), {state: 'fail', found: 'http://bad-0: it said 500'});
   t.like(of('model off (production)'), {state: 'warn'});
+});
+
+test('a server of another release is told', async t => {
+  const answers = {'/me': operator, '/models': {data: []}};
+  const of = async (version: string) => {
+    const {url} = await startFront(
+      t,
+      {status: 'ok', function: 'gateway'},
+      {...answers, '/openapi.json': {info: {version}}},
+    );
+    return (await findings(at(url))).of('API version')?.state;
+  };
+  t.is(await of(apiVersion), 'ok');
+  t.is(await of(apiVersion.replace(/\d+$/, '999')), 'warn');
+  t.is(await of('99.0.0'), 'fail');
 });
 
 test('warnings alone are well, unless --strict says otherwise', async t => {

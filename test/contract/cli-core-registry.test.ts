@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test, {type ExecutionContext} from 'ava';
 import {watchChanges} from '../../events/changes.ts';
+import {openDirect} from '../../functions/admin/cli/direct.ts';
 import {runCli} from '../../functions/admin/cli/program.ts';
 import {createTestDatabase} from '../helpers/database.ts';
 import {eventually} from '../helpers/eventually.ts';
@@ -83,6 +84,19 @@ test('what the API would refuse is refused on PostgreSQL too', async t => {
   );
   t.is(refused.code, 2);
   t.regex(refused.err, /environment: expected/);
+});
+
+test('what works on PostgreSQL listens on this machine, for its own key, and ends', async t => {
+  const {database} = await setUp(t);
+  const {settings, close} = await openDirect(database.url('system'));
+  t.regex(settings.url, /^http:\/\/127\.0\.0\.1:\d+$/);
+  const status = async (token: string) =>
+    (await fetch(`${settings.url}/admin/v1/models`, {headers: {authorization: `Bearer ${token}`}}))
+      .status;
+  t.is(await status(settings.token as string), 200);
+  t.is(await status('another-key-of-this-test'), 401);
+  await close();
+  await t.throwsAsync(status(settings.token as string));
 });
 
 test('a dry run on PostgreSQL changes nothing', async t => {

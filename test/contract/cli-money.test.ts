@@ -30,7 +30,8 @@ const startUsage = async (t: ExecutionContext) => {
     SLUICE_ADMIN_KEY: adminKey,
     HOME: '/nowhere',
   };
-  return {...createCli({environment}), org: String(intent.orgid)};
+  const from = new Date(Date.now() - 10 * 86_400_000).toISOString().slice(0, 10);
+  return {...createCli({environment}), names: {org: String(intent.orgid), from}};
 };
 
 test('budgets and limits are made, listed, changed and topped up', async t => {
@@ -222,27 +223,94 @@ test('what was charged is listed and explained', async t => {
   await insertTenantRows(admin.database.pool('superuser'), 'one');
   const session = `
 $ ledger
+AT  REQUEST  ENTRY  MODEL  INPUT  CACHED  OUTPUT  COST  OUTCOME  ESTIMATED
+TIME  ID1  result  model of one  7  0  5  0.00004745  completed  no
+
 $ ledger --csv
+at,request,entry,model,input,cached,output,cost,outcome,estimated
+TIME,ID1,result,model of one,7,0,5,0.00004745,completed,no
+
 $ ledger --json
+{"data":[{"request":"ID1","entry":"result","org":"ID2","project":"ID3","key":"ID4","model":"model of one","environment":"development","priceVersion":1,"at":"TIME","settledAt":"TIME","inputTokens":7,"cachedInputTokens":0,"outputTokens":5,"cost":"0.00004745","estimated":false,"outcome":"completed","charges":[{"hold":"0.0001","unit":"usd","lease":"ID5","amount":"0.00004745","budget":"ID6","window":"ID7","covered":"0.00004745","overage":"0.00"}]}]}
+
 $ explain @ID1
+request  ID1
+state  settled
+summary  it ended (completed) and was charged by result
+org  ID2
+project  ID3
+key  ID4
+environment  development
+model  model of one
+endpoint  http://127.0.0.1/
+operation  chat
+streamed  false
+outcome  completed
+started at  TIME
+finished at  TIME
+settled at  TIME
+limits  -
+input tokens  7
+cached input tokens  0
+output tokens  5
+charged  0.00004745
+estimated  false
+price version  1
+usage recorded  true
+
+charges
+ENTRY  BUDGET  WINDOW  LEASE  UNIT  HOLD  AMOUNT  COVERED  OVERAGE
+result  ID6  ID7  ID5  usd  0.0001  0.00004745  0.00004745  0.00
+
 $ explain @ID1 --csv
+request,state,summary,org,project,key,environment,model,endpoint,operation,streamed,outcome,startedAt,finishedAt,settledAt,limits,inputTokens,cachedInputTokens,outputTokens,charged,estimated,priceVersion,usageRecorded
+ID1,settled,it ended (completed) and was charged by result,ID2,ID3,ID4,development,model of one,http://127.0.0.1/,chat,false,completed,TIME,TIME,TIME,,7,0,5,0.00004745,false,1,true
 `;
   const {expected, actual} = await replay(run, session);
   t.is(actual, expected);
 });
 
 test('usage is summed, exported and verified', async t => {
-  const {run, org} = await startUsage(t);
+  const {run, names} = await startUsage(t);
   const session = `
-$ usage --org @org --from 2026-01-01
-$ usage --org @org --from 2026-01-01 --csv
-$ usage --org @org --from 2026-01-01 --json
-$ usage --org @org --from 2026-01-01 --group-by environment,model --granularity day
+$ usage --org @org --from @from
+MODEL  REQUESTS  FAILED  INPUT TOKENS  CACHED INPUT TOKENS  OUTPUT TOKENS  COST
+llama-3.1-8b  1  0  10  0  5  0.000005
+
+$ usage --org @org --from @from --csv
+model,requests,failed,inputTokens,cachedInputTokens,outputTokens,cost
+llama-3.1-8b,1,0,10,0,5,0.000005
+
+$ usage --org @org --from @from --json
+{"from":"TIME","to":"TIME","granularity":"total","data":[{"model":"llama-3.1-8b","requests":1,"failed":0,"inputTokens":10,"cachedInputTokens":0,"outputTokens":5,"cost":"0.000005","estimated":0}]}
+
+$ usage --org @org --from @from --group-by environment,model --granularity day
+START  ENVIRONMENT  MODEL  REQUESTS  FAILED  INPUT TOKENS  CACHED INPUT TOKENS  OUTPUT TOKENS  COST
+DAY  production  llama-3.1-8b  1  0  10  0  5  0.000005
+
 $ usage --org @none
+! nothing
+
 $ usage --org @org --granularity year
-$ usage export --org @org --from 2026-01-01 --granularity day
+! sluice: granularity: expected one of hour, day, month, total
+exit 2
+
+$ usage export --org @org --from @from --granularity day
+start,org,project,key,model,environment,endpoint,requests,failed,inputTokens,cachedInputTokens,outputTokens,cost,estimated,latencyMs
+DAY,ID1,ID2,ID3,llama-3.1-8b,production,http://llama.models.svc.cluster.local,1,0,10,0,5,0.000005,0,2345
+
 $ usage verify
+from  TIME
+to  TIME
+ledger requests  1
+recorded requests  1
+late requests  0
+open requests  0
+windows  1
+engine spans  0
+
+all agrees
 `;
-  const {expected, actual} = await replay(run, session, {org});
+  const {expected, actual} = await replay(run, session, names);
   t.is(actual, expected);
 });

@@ -1,6 +1,6 @@
 /** What the commands print: the whole of it, but for ids, times and widths. */
 import test from 'ava';
-import {replay, startAdminWithCli} from '../helpers/cli.ts';
+import {createCli, replay, startAdminWithCli} from '../helpers/cli.ts';
 
 test('users are made, listed, changed, disabled, given a link and deleted', async t => {
   const {run} = await startAdminWithCli(t);
@@ -245,4 +245,70 @@ ID8
 `;
   const {expected, actual} = await replay(run, session);
   t.is(actual, expected);
+});
+
+test('who one is decides what one may: a service key is told so, with an exit code of its own', async t => {
+  const {admin, run} = await startAdminWithCli(t);
+  await run('org', 'create', 'acme');
+  await run('org', 'create', 'other');
+  const made = await run(
+    'service-key',
+    'create',
+    'reports',
+    '--org',
+    'acme',
+    '--role',
+    'viewer',
+    '--json',
+  );
+  const {key} = JSON.parse(made.out) as {key: string};
+  const reports = createCli({
+    environment: {SLUICE_URL: admin.url, SLUICE_ADMIN_KEY: key, HOME: '/nowhere'},
+  });
+  const session = `
+$ whoami
+name  reports
+kind  service
+operator  no
+server  URL
+
+ORGANISATION  PROJECT  ROLE
+acme  all  viewer
+
+$ org list
+NAME  STATE  CREATED AT  ID
+acme  active  TIME  ID1
+
+$ org show other
+! sluice: there is no organisation "other"
+exit 5
+
+$ project list
+! nothing
+`;
+  const {expected, actual} = await replay(reports.run, session);
+  t.is(actual, expected);
+  for (const args of [
+    ['user', 'list'],
+    ['project', 'create', 'web'],
+    ['org', 'suspend', 'acme'],
+    ['member', 'add', 'ada@example.com', '--role', 'owner'],
+    ['audit', 'list'],
+    ['service-key', 'create', 'more', '--role', 'viewer'],
+  ]) {
+    const {code, out, err} = await reports.run(...args);
+    t.is(code, 4, args.join(' '));
+    t.is(out, '');
+    t.regex(err, /^sluice: /);
+    t.false(err.includes(key));
+  }
+  const wrong = createCli({
+    environment: {
+      SLUICE_URL: admin.url,
+      SLUICE_ADMIN_KEY: 'no-key-of-this-server',
+      HOME: '/nowhere',
+    },
+  });
+  t.is((await wrong.run('whoami')).code, 4);
+  t.false((await wrong.run('whoami', '--verbose')).err.includes('no-key-of-this-server'));
 });

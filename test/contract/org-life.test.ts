@@ -227,6 +227,21 @@ test('the purge removes people, names and secrets, keeps the books, and leaves e
   t.is((await admin.call('POST', '/admin/v1/orgs', {name: 'one'})).status, 201);
 });
 
+test('what the purge has begun to take away is not restored in part, and who is disabled stays so', async t => {
+  const {admin, root, pool, one, users} = await startPurge(t);
+  await root.query('update users set disabled_at = now() where id = $1', [users.alone]);
+  const path = `/admin/v1/orgs/${one.org}`;
+  const deleted = (await admin.call('DELETE', `${path}?retentionDays=0`)).body;
+  t.deepEqual((await pool.query('select * from purge_step(1)')).rows, [
+    {org: one.org, done: false},
+  ]);
+  const later = await admin.call('DELETE', `${path}?retentionDays=30`);
+  t.like(later, {status: 200, body: {purgeAfter: deleted.purgeAfter}});
+  t.is((await admin.call('POST', `${path}/restore`, {})).status, 409);
+  t.deepEqual(await purgeDue(pool), {purged: [one.org], more: false});
+  t.is(await count(admin, 'from users where id = $1 and disabled_at is not null', users.alone), 1);
+});
+
 test('a tick purges what is due and nothing else, and of several at once each does its own', async t => {
   const {admin, root, pool, one, two} = await startPurge(t);
   await admin.call('DELETE', `/admin/v1/orgs/${one.org}?retentionDays=0`);

@@ -68,9 +68,15 @@ const setUp = async (t: ExecutionContext) => {
     steps.push({command, ...ran, ...(say === undefined ? {} : {say})});
     return ran.output;
   };
+  /** Waits without a word in the transcript. */
+  const wait = (command: string, until: RegExp) =>
+    eventually(async () => assert.match((await shell(command)).output, until), {
+      timeoutMs: 30_000,
+      intervalMs: 300,
+    });
   const note = (command: string, say?: string) =>
     steps.push({command, output: '', code: 0, ...(say === undefined ? {} : {say})});
-  return {sluice, folder, environment, type, note, steps};
+  return {sluice, folder, environment, type, wait, note, steps};
 };
 
 const fieldOf = (output: string, name: string): string => {
@@ -79,24 +85,47 @@ const fieldOf = (output: string, name: string): string => {
   return found;
 };
 
+/** What the page behind the link does, and who one is then. */
+const logIn = async (url: string, link: string) => {
+  const token = new URL(link).hash.slice(1);
+  const answer = await fetch(`${url}/auth/link`, {
+    method: 'POST',
+    headers: {'content-type': 'application/json', origin: url, 'sec-fetch-site': 'same-origin'},
+    body: JSON.stringify({token}),
+  });
+  assert.ok(answer.ok, `${answer.status} ${await answer.clone().text()}`);
+  const cookie = answer.headers
+    .getSetCookie()
+    .map(one => one.split(';', 1)[0])
+    .join('; ');
+  const me = await fetch(`${url}/admin/v1/me`, {headers: {cookie}});
+  const {name, grants} = (await me.json()) as {
+    name: string;
+    grants: {orgName: string; role: string}[];
+  };
+  return [name, grants[0]?.orgName, grants[0]?.role];
+};
+
 test('a new operator gets from an empty folder to a charged, explained and cut-off request', async t => {
   t.timeout(240_000);
-  const {sluice, folder, environment, type, note, steps} = await setUp(t);
+  const {sluice, folder, environment, type, wait, note, steps} = await setUp(t);
   const model = await startModel(t, {models: [{name: 'tiny', maxModelLength: 8_192}]});
-  const ask = (name: string) =>
-    `curl -s -D headers ${sluice.url}/v1/chat/completions -H "authorization: Bearer $SLUICE_API_KEY" -H 'content-type: application/json' -d '{"model": "${name}", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 16}'`;
+  const ask = (name: string, more = '') =>
+    `curl -s${more} ${sluice.url}/v1/chat/completions -H "authorization: Bearer $SLUICE_API_KEY" -H 'content-type: application/json' -d '{"model": "${name}", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 16}'`;
 
   await type('sluice doctor', {
     say: 'Is everything there? `npm start` runs in another terminal, in this folder. The command finds its address and key in `.sluice/dev.json`.',
   });
+  await type('sluice whoami');
   t.regex(
     await type('sluice org create acme', {say: 'A tenant, a person who runs it, and a team.'}),
     /^state +active$/m,
   );
-  t.regex(
+  const link = fieldOf(
     await type('sluice user create --email ada@example.com --org acme --role owner --login-link'),
-    /^login link +http.*\/auth\/link#/m,
+    'login link',
   );
+  t.deepEqual(await logIn(sluice.url, link), ['ada@example.com', 'acme', 'owner']);
   await type('sluice project create web --org acme');
   await type('sluice budget create --org acme --limit 5.00 --thresholds 50,80,100', {
     say: 'What it may spend in a month. No request can take it over that.',
@@ -105,13 +134,14 @@ test('a new operator gets from an empty folder to a charged, explained and cut-o
     `sluice model register tiny --environment development --endpoint ${model.url} --price 0.50,1.50`,
     {say: 'A model: where it is served, and what a million tokens of it cost.'},
   );
-  t.regex(await type('sluice deployment status --no-kubernetes'), /tiny +development +ready/);
+  const deployed = await type('sluice deployment status --no-kubernetes');
+  t.regex(deployed, /tiny +development +ready/);
   const created = await type('sluice key create site --project web --requests 60 --models tiny', {
     say: 'A key for clients. It is shown this once.',
   });
   environment.SLUICE_API_KEY = fieldOf(created, 'key');
   note(`export SLUICE_API_KEY=${environment.SLUICE_API_KEY}`);
-  const answered = await type(`${ask('tiny')}`, {
+  const answered = await type(ask('tiny', ' -D headers'), {
     say: 'The first request.',
     until: /"choices"/,
   });
@@ -125,18 +155,24 @@ test('a new operator gets from an empty folder to a charged, explained and cut-o
   await type(`sluice ledger --request ${id}`, {until: /result/});
   t.regex(await type(`sluice explain ${id}`, {until: /usage recorded +true/}), /settled/);
   await type('sluice budget list --org acme');
+  await wait('sluice key show site', /last used at/);
   const rotated = await type('sluice key rotate site --overlap 1h', {
-    say: 'The key goes to a new secret without a gap, and a leaked one ends within a second.',
+    say: 'The key gets another secret without a gap: for an hour both are good.',
   });
   environment.SLUICE_API_KEY = fieldOf(rotated, 'key');
   note(`export SLUICE_API_KEY=${environment.SLUICE_API_KEY}`);
-  await type(`${ask('tiny')} -o /dev/null -w '%{http_code}\\n'`, {until: /^200$/m});
-  await type('sluice key revoke site --now');
-  t.regex(await type(ask('tiny'), {until: /error/}), /invalid_api_key|unauthorized/);
+  const status = ask('tiny', " -o /dev/null -w '%{http_code}\\n'");
+  await type(status, {until: /^200$/m});
   await type('sluice org suspend acme --now --reason "invoice 7 is open"', {
-    say: 'The whole tenant, with what runs.',
+    say: 'The whole tenant is stopped, with what runs, and let go on.',
   });
+  t.regex(await type(ask('tiny'), {until: /error/}), /suspended/);
   await type('sluice org resume acme');
+  await type(status, {until: /^200$/m});
+  await type('sluice key revoke site --now', {
+    say: 'A key that leaked ends for ever, on every gateway within a second.',
+  });
+  t.regex(await type(ask('tiny'), {until: /revoked/}), /"code":"unauthorized"/);
   t.regex(
     await type('sluice audit list --org acme', {
       say: 'Who did all that, and what is in need of care.',
@@ -149,9 +185,12 @@ test('a new operator gets from an empty folder to a charged, explained and cut-o
     code: 5,
   });
 
+  // The model server that npm start brings along.
+  const [ofSluice = sluice.url] = deployed.match(/http:\/\/127\.0\.0\.1:\d+/) ?? [];
   const page = renderSteps(steps, {
     [sluice.url]: 'http://127.0.0.1:8080',
     [model.url]: 'http://127.0.0.1:8000',
+    [ofSluice]: 'http://127.0.0.1:8001',
     [folder]: '~/sluice',
   });
   const document = await readFile(readme, 'utf8');

@@ -165,6 +165,15 @@ const configuration = (publicUrl: string, people: ReadonlyMap<string, Known>): C
       id_token_signed_response_alg: 'ES256',
     },
     {
+      client_id: 'poster',
+      client_secret: clientSecret,
+      token_endpoint_auth_method: 'client_secret_post',
+      redirect_uris: [`${publicUrl}/auth/callback`],
+      grant_types: ['authorization_code'],
+      response_types: ['code'],
+      id_token_signed_response_alg: 'ES256',
+    },
+    {
       client_id: 'public',
       token_endpoint_auth_method: 'none',
       redirect_uris: [`${publicUrl}/auth/callback`],

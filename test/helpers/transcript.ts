@@ -86,10 +86,16 @@ export const renderSteps = (
     ),
   );
   const named = Object.entries(names).reduce(
-    (text, [name, made]) => text.replaceAll(name, made),
+    (text, [name, made]) => replacePadded(text, name, made),
     pages.join('\n\n'),
   );
   return settled(named);
+};
+
+/** In a table what follows stays where it is. */
+const replacePadded = (text: string, name: string, made: string): string => {
+  const padded = made.padEnd(name.length);
+  return text.replaceAll(`${name}  `, `${padded}  `).replaceAll(name, made);
 };
 
 /** What of a page has to stay: its words and the order of its lines, not its widths and figures. */
@@ -100,6 +106,8 @@ export const shapeOf = (page: string): string =>
     .replace(/publicid[x\d]{8}/g, 'PUBLIC')
     .replace(/\d+/g, 'N')
     .replace(/N\.N/g, 'N')
+    .replace(/\b(ahead of|behind) /g, 'off ')
+    .replace(/\b[GM]iB\b/g, 'bytes')
     .replace(/ +/g, ' ')
     .replace(/ $/gm, '');
 

@@ -1,3 +1,4 @@
+import {generateKeyPairSync, sign} from 'node:crypto';
 import test, {type ExecutionContext} from 'ava';
 import * as jose from 'jose';
 import {claimsOf} from '../../events/access/claims.ts';
@@ -102,6 +103,18 @@ for (const [what, make] of Object.entries(forged)) {
     t.is(await verify(await make(provider)), undefined);
   });
 }
+
+test('a key that is too weak to believe verifies nothing', async t => {
+  const {privateKey, publicKey} = generateKeyPairSync('rsa', {modulusLength: 1_024});
+  const jwks = {keys: [{...(await jose.exportJWK(publicKey)), kid: 'weak', alg: 'RS256'}]};
+  const known = {issuer: 'https://x', jwks};
+  const keys = {current: async () => known, renewed: async () => known};
+  const verify = createVerifyToken({...rules, issuer: 'https://x', audience: 'sluice', keys});
+  const now = seconds();
+  const body = `${base64({alg: 'RS256', kid: 'weak'})}.${base64({iss: 'https://x', aud: 'sluice', sub: 'ada', exp: now + 300})}`;
+  const signature = sign('sha256', Buffer.from(body), privateKey).toString('base64url');
+  t.is(await verify(`${body}.${signature}`), undefined);
+});
 
 test('clocks may differ by half a minute', async t => {
   const {provider, verify} = await setUp(t);

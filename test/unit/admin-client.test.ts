@@ -147,6 +147,20 @@ test('what the server asks for by Retry-After is waited for, up to a minute', as
   t.deepEqual(waited, [7_000, 60_000, 4_000]);
 });
 
+test('Retry-After may be an instant', async t => {
+  const {client} = await setUp(
+    t,
+    (_request, response) =>
+      json(response, 503, problem(503, 'unavailable'), {
+        'retry-after': new Date(Date.now() + 3_600_000).toUTCString(),
+      }),
+    {retryDelaysMs: []},
+  );
+  const error = await t.throwsAsync(client.listOrgs(), {instanceOf: ApiError});
+  const {retryAfterSeconds = 0} = error as ApiError;
+  t.true(retryAfterSeconds > 3_000 && retryAfterSeconds <= 3_600, String(retryAfterSeconds));
+});
+
 test('a fault and a refusal are not tried again', async t => {
   for (const status of [400, 401, 403, 404, 409, 500]) {
     const {client, asked} = await setUp(t, (_request, response) =>

@@ -214,7 +214,7 @@ test('what takes a while is told at a terminal, and gone when it is done', async
   t.true(written.startsWith('\r\u001b[Kwaiting for it ('));
   t.true(written.endsWith('\r\u001b[K'));
   const {run} = await setUp(t, shown);
-  t.is((await run(`budget show ${id}`, {errTerminal: true})).err, '', 'not what is done at once');
+  t.is((await run(`budget show ${id}`)).err, '', 'nobody looks at it');
 });
 
 test('what changes something is not watched', async t => {
@@ -237,6 +237,23 @@ test('a server that is away is asked again after 1, 2 and 4 s, which is told', a
   t.is(code, 0);
   t.is(err.match(/it is away; it is tried again in \d\.\d s\n/g)?.length, 2);
   t.is((await run(`budget show ${id} --quiet`)).err, '');
+});
+
+test('what is made is sent again with one Idempotency-Key, a change is not', async t => {
+  const {run, calls} = await setUp(t, {
+    'POST /budgets': [
+      [503, {code: 'unavailable', detail: 'it is away'}],
+      [201, budget],
+    ],
+    [`PATCH /budgets/${id}`]: [503, {code: 'unavailable', detail: 'it is away'}],
+  });
+  t.is((await run(`budget create --key ${id} --limit 1.00`)).code, 0);
+  const keys = calls.map(({headers}) => headers['idempotency-key']);
+  t.is(keys.length, 2);
+  t.is(new Set(keys).size, 1);
+  t.regex(String(keys[0]), /^[0-9a-f-]{36}$/);
+  t.is((await run(`budget set ${id} --limit 1.00`)).code, 1);
+  t.is(calls.filter(({method}) => method === 'PATCH').length, 1);
 });
 
 test('what is dangerous is asked at a terminal and refused without one', async t => {

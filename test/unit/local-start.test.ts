@@ -114,6 +114,16 @@ test('a secret that is not known is refused with its name', async t => {
   t.regex(error.message, /mine wants TOKEN from sluice\/other/);
 });
 
+test('what is said of the OpenID provider reaches the functions whose manifest names it, and no other', async t => {
+  const environment = {OIDC_ISSUER: 'https://issuer.example', OIDC_CLIENT_SECRET: 'hidden'};
+  for (const name of ['admin', 'usage', 'registry', 'deadletter']) {
+    const found = await environmentOf(name, environment);
+    t.is(found.OIDC_ISSUER, environment.OIDC_ISSUER);
+    t.false('OIDC_CLIENT_SECRET' in found, name);
+  }
+  t.false('OIDC_ISSUER' in (await environmentOf('gateway', environment)));
+});
+
 test('the end is the beginning backwards, and one that fails does not keep the rest', async t => {
   const ended: string[] = [];
   const faults: string[] = [];

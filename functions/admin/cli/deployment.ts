@@ -5,9 +5,10 @@ there. Without a cluster, or where it does not answer, the registry's part is sh
 import type {Command} from 'commander';
 import type {Item} from './client.ts';
 import {type Context, type Format, formatOf, showList, withFormat} from './context.ts';
-import {type Cluster, openCluster, type Seen} from './deployment/cluster.ts';
+import {type Cluster, openCluster} from './deployment/cluster.ts';
 import {kubeSourceOf} from './deployment/kubeconfig.ts';
 import {placeOf} from './deployment/place.ts';
+import type {Seen} from './deployment/view.ts';
 import {Failure} from './failure.ts';
 import type {Column} from './table.ts';
 

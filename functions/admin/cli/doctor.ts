@@ -13,10 +13,12 @@ import {checkBrokers, checkDisk, checkIssuer, checkNode} from './doctor/platform
 import {checkPostgres} from './doctor/postgres.ts';
 import {checkRedis} from './doctor/redis.ts';
 import {Failure} from './failure.ts';
+import {wholeNumber} from './numbers.ts';
 import type {Surroundings} from './program.ts';
 import type {Column} from './table.ts';
 
-type Options = Format & Readonly<{strict?: boolean; function?: string[]; topic: string}>;
+type Options = Format &
+  Readonly<{strict?: boolean; function?: string[]; topic: string; timeout: string}>;
 
 const columns: readonly Column[] = [
   {name: 'check'},
@@ -37,15 +39,19 @@ export const doctorCommand = (
     .option('--strict', 'a warning counts as a failure')
     .option('--function <name=url...>', 'functions that the server does not tell of')
     .option('--topic <name>', 'the topic of usage in Kafka', 'sluice.usage')
-    .action(async ({strict, function: functions = [], topic, ...format}: Options) => {
+    .option('--timeout <seconds>', 'how long each is waited for', '10')
+    .action(async ({strict, function: functions = [], topic, timeout, ...format}: Options) => {
+      const timeoutMs = wholeNumber('--timeout', timeout) * 1_000;
       const checks: Promise<Finding | Finding[]>[] = [
         Promise.resolve([checkNode(), checkDisk(folder)]),
-        checkApi(context),
-        ...functions.map(checkFunction),
-        ...named(environment, 'DATABASE_URL', 'PostgreSQL', checkPostgres),
-        ...named(environment, 'REDIS_URL', 'Redis', checkRedis),
-        ...named(environment, 'KAFKA_BROKERS', 'Kafka', () => checkKafka(environment, topic)),
-        ...named(environment, 'OIDC_ISSUER', 'OpenID provider', checkIssuer),
+        checkApi(context, timeoutMs),
+        ...functions.map(given => checkFunction(given, timeoutMs)),
+        ...named(environment, 'DATABASE_URL', 'PostgreSQL', url => checkPostgres(url, timeoutMs)),
+        ...named(environment, 'REDIS_URL', 'Redis', url => checkRedis(url, timeoutMs)),
+        ...named(environment, 'KAFKA_BROKERS', 'Kafka', () =>
+          checkKafka(environment, topic, timeoutMs),
+        ),
+        ...named(environment, 'OIDC_ISSUER', 'OpenID provider', url => checkIssuer(url, timeoutMs)),
         checkBrokers(environment),
       ];
       const findings = (
@@ -71,10 +77,10 @@ const named = (
   ];
 };
 
-const checkApi = async (context: Context): Promise<Finding[]> => {
+const checkApi = async (context: Context, timeoutMs: number): Promise<Finding[]> => {
   try {
     const {url} = context.settings();
-    const server = await checkServer(url);
+    const server = await checkServer(url, timeoutMs);
     return server.some(({check, state}) => check === 'server' && state === 'fail')
       ? server
       : [...server, ...(await checkKey(context.client()))];

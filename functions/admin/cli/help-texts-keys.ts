@@ -2,6 +2,10 @@
 import type {HelpTexts} from './help.ts';
 
 export const keyTexts: HelpTexts = {
+  whoami: {
+    about: 'The admin key and operators may do everything; anybody else what their roles say.',
+    examples: ['whoami', 'whoami --context prod --json'],
+  },
   key: {
     about:
       'A key is of a project. It is printed once, when it is made or rotated; only its hash is stored. It is named by its id, its public id or its name.',

@@ -113,6 +113,15 @@ export const keyCommand = (program: Command, context: Context) => {
       show({json, csv}, await client.send('PATCH', path, change));
     });
 
+  secretCommands(key, context, {named, show});
+};
+
+type Shared = Readonly<{
+  named: (word: string, text: string) => Command;
+  show: (format: Format, item: Item) => void;
+}>;
+
+const secretCommands = (key: Command, context: Context, {named, show}: Shared) => {
   named('rotate', 'gives it another secret; the old one is good for a while, so that none fails')
     .option('--overlap <time>', 'how long the old secret stays good: 0 to 30d', '24h')
     .action(async (given: string, {overlap, org, project, ...format}: Rotation) => {

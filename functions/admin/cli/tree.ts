@@ -34,6 +34,7 @@ import {usageExportCommand} from './usage-export.ts';
 import {usageVerifyCommand} from './usage-verify.ts';
 import {userCommand} from './user.ts';
 import {versionCommand} from './version.ts';
+import {whoamiCommand} from './whoami.ts';
 
 const environmentText = `
 Environment:
@@ -96,6 +97,7 @@ export const createProgram = (
   doctorCommand(program, context, surroundings);
   contextCommand(program, context, surroundings);
   completionCommand(program, context);
+  whoamiCommand(program, context);
   versionCommand(program, context);
   addHelp(program, helpTexts);
   addGlobals(program, onRun);

@@ -83,6 +83,15 @@ export const userCommand = (program: Command, context: Context) => {
     show(format, await client.get(`/users/${await findUser(client, given)}`));
   });
 
+  changeCommands(user, context, {named, show});
+};
+
+type Shared = Readonly<{
+  named: (word: string, text: string) => Command;
+  show: (format: Format, item: Item) => void;
+}>;
+
+const changeCommands = (user: Command, context: Context, {named, show}: Shared) => {
   named('update', 'changes a name, or who runs the platform')
     .option('--name <name>', 'another name')
     .option('--operator', 'runs the platform from now on')

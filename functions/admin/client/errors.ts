@@ -54,7 +54,7 @@ type Problem = Readonly<Record<'code' | 'detail' | 'title' | 'parameter', unknow
 export const toApiError = (url: string, response: Response, text: string): ApiError => {
   const problem = parseObject(text) as Partial<Problem> | undefined;
   const requestId = response.headers.get('x-request-id');
-  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
+  const retryAfter = secondsOf(response.headers.get('retry-after'));
   const about = {
     status: response.status,
     ...(requestId === null ? {} : {requestId}),
@@ -69,6 +69,15 @@ export const toApiError = (url: string, response: Response, text: string): ApiEr
     code: problem.code,
     ...(typeof problem.parameter === 'string' ? {parameter: problem.parameter} : {}),
   });
+};
+
+/** Seconds, or an instant as HTTP writes it. */
+const secondsOf = (text: string | null): number => {
+  if (text === null) {
+    return Number.NaN;
+  }
+  const seconds = Number(text);
+  return Number.isNaN(seconds) ? (Date.parse(text) - Date.now()) / 1_000 : seconds;
 };
 
 export const parseObject = (text: string): Readonly<Record<string, unknown>> | undefined => {

@@ -83,7 +83,7 @@ export type ListOrgsInput = Readonly<{
   after?: Id;
   limit?: number;
 }>;
-export type GetMeInput = Readonly<{}>;
+export type GetMeInput = Readonly<Record<string, never>>;
 export type GetOrgInput = Readonly<{
   org: Id;
   /** Only if the resource is in another state than those of these ETags; else 304 */
@@ -510,7 +510,7 @@ export type GetAuditInput = Readonly<{
   /** Only if the resource is still in the state of one of these ETags, or `*`; else 412 */
   ifMatch?: string;
 }>;
-export type GetOpenApiInput = Readonly<{}>;
+export type GetOpenApiInput = Readonly<Record<string, never>>;
 
 export type Operations = Readonly<{
   /** Creates an organisation. Errors: 400, 401, 403, 409, 413, 415, 422, 429, 503. */

@@ -128,7 +128,8 @@ export const createTransport = ({
     const requestId = response.headers.get('x-request-id');
     const about = {method, url, status: response.status, ms: now() - began};
     onNotice({kind: 'answered', ...about, ...(requestId === null ? {} : {requestId})});
-    if (!response.ok) {
+    // What is as it was, for who asked by an ETag.
+    if (!response.ok && response.status !== 304) {
       throw toApiError(base, response, await reach(base, call.signal, () => response.text()));
     }
     return response;

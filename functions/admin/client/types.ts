@@ -152,8 +152,8 @@ export type Price =
        * USD
        */
       cachedInputPerMillion?: string;
-      inputGpuMsPerMillion?: number;
-      outputGpuMsPerMillion?: number;
+      inputGpuMsPerMillion?: number | null;
+      outputGpuMsPerMillion?: number | null;
     };
 
 export type Me = {
@@ -1049,7 +1049,9 @@ export type NewModel = {
   /**
    * At most 16 KiB as JSON
    */
-  metadata?: {} | null;
+  metadata?: {
+    [k: string]: unknown;
+  } | null;
   requestsPerMinute?: RequestsPerMinute;
   tokensPerMinute?: TokensPerMinute;
   parallelRequests?: ParallelRequests;

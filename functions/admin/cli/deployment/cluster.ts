@@ -4,43 +4,22 @@ Cluster: what Kubernetes says of a Service and what stands behind it.
 In: a place. Out: its InferenceService, Deployments and pods, whether they are ready, and why not; or what kept us from seeing that. Reads
 only. The client is loaded when it is needed: it costs half a second.
 */
-import type {V1Pod} from '@kubernetes/client-node';
-import {isPartOf, type Place} from './place.ts';
+import type {Place} from './place.ts';
+import {
+  deploymentOf,
+  hasLabels,
+  type InferenceService,
+  inferenceOf,
+  isMeant,
+  type Pod,
+  podOf,
+  type Seen,
+  selectorOf,
+} from './view.ts';
 
-export type Workload = Readonly<{
-  kind: 'InferenceService' | 'Deployment';
-  name: string;
-  isReady: boolean;
-  /** Such as 1/2. */
-  replicas?: string;
-  reason?: string;
-}>;
-export type Pod = Readonly<{
-  name: string;
-  phase: string;
-  isReady: boolean;
-  containers: string;
-  restarts: number;
-  reason?: string;
-}>;
-export type Seen = Readonly<{
-  namespace: string;
-  workloads: readonly Workload[];
-  pods: readonly Pod[];
-  /** What Kubernetes warned of, newest first. */
-  warnings: readonly string[];
-  problem?: string;
-}>;
 export type Cluster = Readonly<{server: string; look(place: Place): Promise<Seen>}>;
 
 type Apis = Awaited<ReturnType<typeof connect>>;
-type Condition = Readonly<{type?: string; status?: string; reason?: string; message?: string}>;
-type InferenceService = Readonly<{
-  metadata?: {name?: string};
-  status?: {url?: string; address?: {url?: string}; conditions?: readonly Condition[]};
-}>;
-type Selector = Readonly<Record<string, string>>;
-
 const warningsMax = 5;
 const textMax = 200;
 
@@ -163,81 +142,6 @@ const look = async (apis: Apis, place: Place): Promise<Seen> => {
     ],
     pods: seen,
     warnings: await warningsOf(apis, namespace, seen),
-  };
-};
-
-const isMeant = ({metadata, status}: InferenceService, {service, host}: Place) =>
-  isPartOf(service, metadata?.name ?? '') ||
-  [status?.url, status?.address?.url].some(
-    url => url !== undefined && URL.canParse(url) && new URL(url).hostname === host,
-  );
-
-const selectorOf = (inference: InferenceService | undefined): Selector | undefined =>
-  inference?.metadata?.name === undefined
-    ? undefined
-    : {'serving.kserve.io/inferenceservice': inference.metadata.name};
-
-const hasLabels = (labels: Selector, selector: Selector) =>
-  Object.entries(selector).every(([name, value]) => labels[name] === value);
-
-const inferenceOf = ({metadata, status}: InferenceService): Workload => {
-  const ready = status?.conditions?.find(({type}) => type === 'Ready');
-  const isReady = ready?.status === 'True';
-  const reason = ready?.message || ready?.reason;
-  return {
-    kind: 'InferenceService',
-    name: String(metadata?.name),
-    isReady,
-    ...(isReady || !reason ? {} : {reason: reason.slice(0, textMax)}),
-  };
-};
-
-const deploymentOf = ({
-  metadata,
-  spec,
-  status,
-}: {
-  metadata?: {name?: string};
-  spec?: {replicas?: number};
-  status?: {readyReplicas?: number; conditions?: readonly Condition[]};
-}): Workload => {
-  const wanted = spec?.replicas ?? 1;
-  const there = status?.readyReplicas ?? 0;
-  const trouble = status?.conditions?.find(
-    ({type, status: is}) => (type === 'ReplicaFailure' && is === 'True') || is === 'False',
-  );
-  const reason = trouble?.message || trouble?.reason;
-  return {
-    kind: 'Deployment',
-    name: String(metadata?.name),
-    isReady: there >= wanted,
-    replicas: `${there}/${wanted}`,
-    ...(there >= wanted || !reason ? {} : {reason: reason.slice(0, textMax)}),
-  };
-};
-
-const podOf = ({metadata, status}: V1Pod): Pod => {
-  const containers = status?.containerStatuses ?? [];
-  const there = containers.filter(({ready}) => ready).length;
-  const states = [...(status?.initContainerStatuses ?? []), ...containers].flatMap(one => {
-    const {waiting, terminated} = one.state ?? {};
-    const last = one.lastState?.terminated;
-    return [
-      waiting?.reason && [waiting.reason, waiting.message].filter(Boolean).join(': '),
-      terminated && terminated.exitCode !== 0 && `${terminated.reason} (${terminated.exitCode})`,
-      !one.ready && last && `before: ${last.reason} (${last.exitCode})`,
-    ];
-  });
-  const condition = status?.conditions?.find(one => one.status === 'False' && one.message);
-  const isReady = containers.length > 0 && there === containers.length;
-  const reason = states.filter(Boolean).join('; ') || condition?.message;
-  return {
-    name: String(metadata?.name),
-    phase: status?.phase ?? 'Unknown',
-    isReady,
-    containers: `${there}/${containers.length}`,
-    restarts: containers.reduce((sum, {restartCount}) => sum + restartCount, 0),
-    ...(isReady || !reason ? {} : {reason: reason.slice(0, textMax)}),
   };
 };
 

@@ -1,7 +1,17 @@
 /** Doctor, API: does the server answer, does it take the key, what is degraded, are the models' servers well. */
+import {apiVersion} from '../../client/operations.ts';
 import type {Client, Item} from '../client.ts';
 import {Failure} from '../failure.ts';
-import {clockFinding, type Finding, fail, ok, reasonOf, skipped, warn} from './finding.ts';
+import {
+  clockDifference,
+  clockFinding,
+  type Finding,
+  fail,
+  ok,
+  reasonOf,
+  skipped,
+  warn,
+} from './finding.ts';
 
 type Degraded = Readonly<{state: string; detail?: string}>;
 type Health = Readonly<{
@@ -11,18 +21,14 @@ type Health = Readonly<{
   functions?: Readonly<Record<string, Readonly<{status: string; reason?: string}>>>;
 }>;
 
-const fetchMs = 10_000;
-/** `Date` is in whole seconds, and an answer takes a while. */
-const clockSlackMs = 1_500;
-
 /** Without a client: no server is known, which was said already. */
-export const checkServer = async (url: string): Promise<Finding[]> => {
+export const checkServer = async (url: string, timeoutMs: number): Promise<Finding[]> => {
   const began = Date.now();
   let response: Response;
   try {
     response = await fetch(`${url}/healthz`, {
       redirect: 'manual',
-      signal: AbortSignal.timeout(fetchMs),
+      signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (error) {
     return [
@@ -33,9 +39,14 @@ export const checkServer = async (url: string): Promise<Finding[]> => {
       ),
     ];
   }
+  const ended = Date.now();
   const health = (await response.json().catch(() => undefined)) as Health | undefined;
   const date = Date.parse(response.headers.get('date') ?? '');
-  const difference = date + 500 - (began + Date.now()) / 2;
+  // The header has whole seconds.
+  const difference = clockDifference(
+    {fromMs: date, toMs: date + 999},
+    {fromMs: began, toMs: ended},
+  );
   return [
     ...(health?.status === undefined
       ? [
@@ -46,11 +57,7 @@ export const checkServer = async (url: string): Promise<Finding[]> => {
           ),
         ]
       : [ok('server', `${url} answers, and is ${health.status}`)]),
-    ...(Number.isNaN(date)
-      ? []
-      : [
-          clockFinding('clock', Math.abs(difference) < clockSlackMs ? 0 : difference, 'the server'),
-        ]),
+    ...(Number.isNaN(date) ? [] : [clockFinding('clock', difference, 'the server')]),
     ...(health ? functionFindings(health) : []),
   ];
 };
@@ -86,12 +93,12 @@ export const functionFinding = (name: string, {status, degraded, reason}: Health
 };
 
 /** `name=url`: functions that the server does not tell of. */
-export const checkFunction = async (given: string): Promise<Finding> => {
+export const checkFunction = async (given: string, timeoutMs: number): Promise<Finding> => {
   const [, name = given, url = given] = /^([a-z0-9-]+)=(.+)$/.exec(given) ?? [];
   try {
     const response = await fetch(`${url.replace(/\/+$/, '')}/healthz`, {
       redirect: 'manual',
-      signal: AbortSignal.timeout(fetchMs),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     const health = (await response.json()) as Health;
     return functionFinding(name, health);
@@ -112,6 +119,7 @@ export const checkKey = async (client: Client): Promise<Finding[]> => {
       me.operator
         ? ok('key', `taken: ${who}, the operator`)
         : ok('key', `taken: ${who}, roles in ${(me.grants as unknown[]).length} places`),
+      await checkVersion(client),
       ...(me.operator
         ? await checkModels(client)
         : [skipped('models', 'models are the operator’s to see')]),
@@ -131,6 +139,25 @@ export const checkKey = async (client: Client): Promise<Finding[]> => {
             'the server’s log tells more under the request id (--verbose shows it)',
           ),
     ];
+  }
+};
+
+/** The document that the server answers by, and the one that this command was made from. */
+const checkVersion = async (client: Client): Promise<Finding> => {
+  const check = 'API version';
+  const remedy = 'use the release of the command that belongs to the server';
+  try {
+    const {info} = (await client.api.getOpenApi()) as {info?: {version?: string}};
+    const [theirs = '', ours = ''] = [info?.version, apiVersion];
+    if (theirs === ours) {
+      return ok(check, theirs);
+    }
+    const found = `the server has ${theirs || 'none'}, this command ${ours}`;
+    return theirs.split('.')[0] === ours.split('.')[0]
+      ? warn(check, found, remedy)
+      : fail(check, found, remedy);
+  } catch (error) {
+    return warn(check, `the server does not tell: ${reasonOf(error)}`, remedy);
   }
 };
 
@@ -170,5 +197,5 @@ const modelFinding = ({name, environment, status, reason, endpoints}: Item): Fin
         `${ill.length} of ${(endpoints as unknown[]).length} endpoints are ill: ${illText}`,
         remedy,
       )
-    : ok(check, `ready, ${(endpoints as unknown[]).length} endpoints`);
+    : ok(check, `ready, ${(endpoints as unknown[]).length} of its endpoints are well`);
 };

@@ -45,10 +45,24 @@ export const reasonOf = (error: unknown): string => {
     .slice(0, 200);
 };
 
+/** How far a clock is off that showed an instant between two of ours. What lies between cannot be told apart from no difference. */
+export const clockDifference = (
+  theirs: Readonly<{fromMs: number; toMs: number}>,
+  ours: Readonly<{fromMs: number; toMs: number}>,
+): number =>
+  theirs.fromMs > ours.toMs
+    ? theirs.fromMs - ours.toMs
+    : theirs.toMs < ours.fromMs
+      ? theirs.toMs - ours.fromMs
+      : 0;
+
 /** Of a difference of clocks in milliseconds. Leases are safe up to seconds; a log is no fun from one on. */
 export const clockFinding = (check: string, differenceMs: number, of: string): Finding => {
   const seconds = Math.abs(differenceMs) / 1_000;
-  const found = `the clock of ${of} is ${seconds.toFixed(1)} s ${differenceMs >= 0 ? 'ahead of' : 'behind'} this machine's`;
+  const found =
+    seconds < 0.1
+      ? `the clock of ${of} agrees with this machine's`
+      : `the clock of ${of} is ${seconds.toFixed(1)} s ${differenceMs >= 0 ? 'ahead of' : 'behind'} this machine's`;
   const remedy = 'let both follow an NTP server (chrony, systemd-timesyncd)';
   return seconds < 2
     ? ok(check, found)

@@ -7,27 +7,38 @@ import {type Environment, type Finding, fail, ok, reasonOf, warn} from './findin
 
 const check = 'Kafka';
 const topicCheck = 'topic';
-const timeoutMs = 15_000;
 const partitionsExpected = 24;
 const retentionMsMin = 7 * 86_400_000;
 /** Of kafkajs, which is loaded late. */
 const topicResource = 2;
 
-export const checkKafka = async (environment: Environment, topic: string): Promise<Finding[]> => {
+export const checkKafka = async (
+  environment: Environment,
+  topic: string,
+  timeoutMs: number,
+): Promise<Finding[]> => {
   let cut = () => {};
   try {
     const settings = kafkaSettings(readConfig(environment, kafkaReaders), 'sluice-doctor');
     if (!settings) {
       return [];
     }
-    const connection = await connectKafka(settings);
+    const connection = await connectKafka(settings, {connectMs: timeoutMs, requestMs: timeoutMs});
     cut = connection.cut;
     const admin = connection.kafka.admin();
-    await within(admin.connect(), timeoutMs, 'connecting');
-    const {brokers} = await within(admin.describeCluster(), timeoutMs, 'asking for the brokers');
+    await within(admin.connect(), timeoutMs * 2, 'connecting');
+    const {brokers} = await within(
+      admin.describeCluster(),
+      timeoutMs * 2,
+      'asking for the brokers',
+    );
     return [
-      ok(check, `${brokers.length} brokers`),
-      ...(await within(topicFindings(admin, topic), timeoutMs, `asking for the topic ${topic}`)),
+      ok(check, `${brokers.length} ${brokers.length === 1 ? 'broker' : 'brokers'}`),
+      ...(await within(
+        topicFindings(admin, topic),
+        timeoutMs * 2,
+        `asking for the topic ${topic}`,
+      )),
     ];
   } catch (error) {
     return [

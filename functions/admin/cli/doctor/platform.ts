@@ -5,7 +5,6 @@ import {statfsSync} from 'node:fs';
 import {kubeSourceOf} from '../deployment/kubeconfig.ts';
 import {type Environment, type Finding, fail, ok, reasonOf, warn} from './finding.ts';
 
-const fetchMs = 10_000;
 const nodeMin = 22;
 const freeMin = 0.1;
 const freeBytesMin = 1024 ** 3;
@@ -24,11 +23,11 @@ export const checkDisk = (folder: string): Finding => {
     : ok('disk', found);
 };
 
-export const checkIssuer = async (issuer: string): Promise<Finding> => {
+export const checkIssuer = async (issuer: string, timeoutMs: number): Promise<Finding> => {
   const check = 'OpenID provider';
   const url = `${issuer.replace(/\/+$/, '')}/.well-known/openid-configuration`;
   try {
-    const response = await fetch(url, {signal: AbortSignal.timeout(fetchMs)});
+    const response = await fetch(url, {signal: AbortSignal.timeout(timeoutMs)});
     const found = (await response.json()) as {issuer?: string; jwks_uri?: string};
     if (!response.ok || !found.jwks_uri) {
       return fail(

@@ -4,12 +4,11 @@ clock, whether connections are left.
 */
 import {readdirSync} from 'node:fs';
 import pg from 'pg';
-import {clockFinding, type Finding, fail, ok, reasonOf, warn} from './finding.ts';
+import {clockDifference, clockFinding, type Finding, fail, ok, reasonOf, warn} from './finding.ts';
 
 const check = 'PostgreSQL';
 const schemaCheck = 'schema';
 const roleCheck = 'database role';
-const timeoutMs = 10_000;
 const versionMin = 15;
 const sqlFolder = new URL('../../../../schemas/sql/', import.meta.url);
 
@@ -34,7 +33,7 @@ export const expectedMigrations = (): string[] =>
     .filter(name => /^\d{4}-[a-z-]+\.sql$/.test(name))
     .sort();
 
-export const checkPostgres = async (databaseUrl: string): Promise<Finding[]> => {
+export const checkPostgres = async (databaseUrl: string, timeoutMs: number): Promise<Finding[]> => {
   const client = new pg.Client({
     connectionString: databaseUrl,
     application_name: 'sluice-doctor',
@@ -54,13 +53,19 @@ export const checkPostgres = async (databaseUrl: string): Promise<Finding[]> => 
     ];
   }
   try {
+    const began = Date.now();
     const {rows} = await client.query<Facts>(factsText);
     const facts = rows[0] as Facts;
+    const shown = facts.now.getTime();
+    const difference = clockDifference(
+      {fromMs: shown, toMs: shown},
+      {fromMs: began, toMs: Date.now()},
+    );
     return [
       versionFinding(facts),
       roleFinding(facts),
       connectionsFinding(facts),
-      clockFinding('database clock', facts.now.getTime() - Date.now(), 'PostgreSQL'),
+      clockFinding('database clock', difference, 'PostgreSQL'),
       await schemaFinding(client),
     ];
   } catch (error) {

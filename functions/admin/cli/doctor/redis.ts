@@ -3,19 +3,19 @@ import {ready, redisAt} from '../../../../events/redis.ts';
 import {type Finding, fail, ok, reasonOf, warn} from './finding.ts';
 
 const check = 'Redis';
-const connectMs = 5_000;
 
-export const checkRedis = async (url: string): Promise<Finding[]> => {
+export const checkRedis = async (url: string, timeoutMs: number): Promise<Finding[]> => {
   const refused = Promise.withResolvers<never>();
   refused.promise.catch(() => {});
   const client = await redisAt(url, {
-    connectMs,
+    connectMs: timeoutMs,
+    replyMs: timeoutMs,
     name: 'sluice-doctor',
     // The first try that fails is told; to wait for others is no use here.
     onError: refused.reject,
   })();
   try {
-    await Promise.race([ready(client, connectMs), refused.promise]);
+    await Promise.race([ready(client, timeoutMs), refused.promise]);
     const information = await client.info();
     const read = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(information)?.[1];
     const policy = read('maxmemory_policy');
