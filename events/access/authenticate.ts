@@ -63,7 +63,7 @@ export const authenticate =
       }
       return actor;
     }
-    const token = sessionTokenIn(cookie);
+    const token = sessionTokenIn(cookie, request.headers['x-forwarded-proto']);
     const known = token && (await directory?.bySession(hashToken(token)));
     if (!token || !known) {
       throw refused();

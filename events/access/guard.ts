@@ -8,6 +8,7 @@ document does not have is the operator's, and one whose need is not stated canno
 import type {NextFunction, Request, RequestHandler, Response} from 'express';
 import {SluiceError} from '../errors.ts';
 import {readJson} from '../json-body.ts';
+import {traceIdOf} from '../telemetry.ts';
 import {isUuid} from '../uuid.ts';
 import type {Access, Need, Operation} from './access.ts';
 import {authenticate, type Credentials, isSafe} from './authenticate.ts';
@@ -74,9 +75,11 @@ export const createGuard = (credentials: Credentials): RequestHandler => {
       refuse(decide(actor, operation, {scopes, changes: !isSafe(request)}), operation, named);
       org = scopes[0]?.org;
     }
+    const {traceparent} = response.locals as {traceparent?: string};
     const access: Access = {
       actor,
       operation: matched?.operation.operation ?? `${request.method} ${path}`,
+      ...(traceparent === undefined ? {} : {request: traceIdOf(traceparent)}),
       ...(org === undefined ? {} : {org}),
       ...(request.socket.remoteAddress === undefined
         ? {}

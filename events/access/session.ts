@@ -19,8 +19,14 @@ export const hashToken = (token: string): Buffer => hash('sha256', token, 'buffe
 
 export const csrfTokenOf = (token: string): string => hash('sha256', `csrf ${token}`, 'base64url');
 
-/** The secure one where both came. */
-export const sessionTokenIn = (cookie: string | undefined): string | undefined => {
+/**
+The secure one where both came. The plain one does not count where the browser speaks TLS to the ingress (`forwardedProto`): any other
+host of the domain can set a cookie of that name there, and log somebody in as somebody else.
+*/
+export const sessionTokenIn = (
+  cookie: string | undefined,
+  forwardedProto?: string | string[],
+): string | undefined => {
   if (cookie === undefined) {
     return undefined;
   }
@@ -30,6 +36,7 @@ export const sessionTokenIn = (cookie: string | undefined): string | undefined =
       return [name, value] as const;
     }),
   );
-  const token = found.get(cookieNames.secure) ?? found.get(cookieNames.plain);
+  const plain = /^https\b/i.test(String(forwardedProto)) ? undefined : found.get(cookieNames.plain);
+  const token = found.get(cookieNames.secure) ?? plain;
   return token !== undefined && tokenPattern.test(token) ? token : undefined;
 };

@@ -47,20 +47,20 @@ export type LedgerRow = {
   outcome: string;
   charges: Charge[];
 };
-type Row = LedgerRow & {micros: string};
+type Row = LedgerRow & {micros: string; settled_micros: string};
 
 export const ledgerColumns = `
   request, entry, org_id, project_id, key_id, model, environment, price_version, at, settled_at, input_tokens,
   cached_input_tokens, output_tokens, cost_nanos, estimated, outcome, charges`;
 
 const text = `
-  select ${ledgerColumns}, ${microsOf('at')} as micros
+  select ${ledgerColumns}, ${microsOf('at')} as micros, ${microsOf('settled_at')} as settled_micros
   from ledger
   where org_id = $1 and ($2::date is null or (month = $2 and request = $3))
     and ($4::timestamptz is null or at >= $4) and ($5::timestamptz is null or at < $5)
-    and ($7::bigint is null or (at, request, entry) < (${instantOfMicros('$7')}, $8::uuid, $9::text))
-  order by at desc, request desc, entry desc limit $6`;
-const place = [cursorPatterns.micros, cursorPatterns.id, /^[a-z]{1,20}$/];
+    and ($7::bigint is null or (at, request, settled_at, entry) < (${instantOfMicros('$7')}, $8::uuid, ${instantOfMicros('$9')}, $10::text))
+  order by at desc, request desc, settled_at desc, entry desc limit $6`;
+const place = [cursorPatterns.micros, cursorPatterns.id, cursorPatterns.micros, /^[a-z]{1,20}$/];
 
 export const ledgerRoutes = ({contract, tenancy}: Dependencies) =>
   function addLedgerRoutes(router: Router) {
@@ -71,7 +71,7 @@ export const ledgerRoutes = ({contract, tenancy}: Dependencies) =>
       response.json({
         data: rows.slice(0, query.limit).map(toLedgerView),
         ...(last && rows.length > query.limit
-          ? {next: writeCursor([last.micros, last.request, last.entry])}
+          ? {next: writeCursor([last.micros, last.request, last.settled_micros, last.entry])}
           : {}),
       });
     });
@@ -92,7 +92,7 @@ export const ledgerRoutes = ({contract, tenancy}: Dependencies) =>
       if (owner === undefined) {
         return [];
       }
-      const behind = after === undefined ? [null, null, null] : readCursor(after, place);
+      const behind = after === undefined ? [null, null, null, null] : readCursor(after, place);
       const values = [owner, month, request, start, end, limit + 1, ...behind];
       const {rows} = await tenant.owning('org', owner, client => client.query<Row>(text, values));
       return rows;

@@ -115,7 +115,7 @@ create table changes (
 );
 
 -- Trigger body: append the changed row to `changes`. Argument: the kind. Being a trigger, no writer can forget it.
-create function record_change() returns trigger language plpgsql security definer set search_path = public as $$
+create function record_change() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   changed jsonb := to_jsonb(coalesce(new, old));
   next_revision bigint;
@@ -166,7 +166,7 @@ grant delete on changes to sluice_system;  -- the broom; who misses a number sta
 
 -- Which organisation an operator's path names. Arguments: kind ('org', 'project', 'key'), id. Null when there is none.
 create function org_of(kind text, subject uuid) returns uuid
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select case kind
     when 'org' then (select id from orgs where id = subject)
     when 'project' then (select org_id from projects where id = subject)
@@ -181,7 +181,7 @@ revoke all on function record_change() from public;
 -- most rows, and of whom: null for the operator, who also sees deleted ones, else the organisations of who asks.
 -- No policy lets a tenant's query see more than one organisation, so this is a function.
 create function list_orgs(only_name text, after uuid, rows_max integer, among uuid[]) returns setof orgs
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select * from orgs
   where (only_name is null or name = only_name) and (after is null or id > after)
     and (among is null or (id = any(among) and deleted_at is null))

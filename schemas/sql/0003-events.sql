@@ -88,7 +88,7 @@ grant select, insert, update, delete on dead_letters to sluice_system;
 -- age of the oldest in ms. A producer that adds to it asks first whether it may grow; what cannot be sent to another kind
 -- of place is no reason to refuse. Argument: log, broker or stream.
 create function outbox_backlog(kind text, out waiting bigint, out age_ms bigint)
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select coalesce(max(id) - min(id) + 1, 0),
          coalesce((select floor(extract(epoch from now() - created_at) * 1000)::bigint from outbox
                    where split_part(destination, ':', 1) = kind order by id limit 1), 0)

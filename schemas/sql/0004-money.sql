@@ -65,7 +65,7 @@ create trigger top_ups_change after insert on top_ups
 -- A changed limit counts at once in every window that is not over. What is spent or leased cannot be taken back: the ceiling
 -- stays there and sinks with returns and debits. By its name it runs before budgets_update: windows are locked before
 -- `revision`, by everybody.
-create function follow_limit() returns trigger language plpgsql security definer set search_path = public as $$
+create function follow_limit() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform from windows where budget_id = new.id and ends_at > now() order by id for update;
   update windows
@@ -173,7 +173,7 @@ grant select, insert on ledger to sluice_system;
 
 -- The same as in 0001, with budgets.
 create or replace function org_of(kind text, subject uuid) returns uuid
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select case kind
     when 'org' then (select id from orgs where id = subject)
     when 'project' then (select org_id from projects where id = subject)
@@ -184,14 +184,14 @@ $$;
 
 -- Which organisation was charged for a request. Arguments: the month of its id's time, its id. Null when nobody was.
 create function org_of_request(request_month date, subject uuid) returns uuid
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select org_id from ledger where month = request_month and request = subject limit 1
 $$;
 revoke all on function org_of_request(date, uuid) from public;
 grant execute on function org_of_request(date, uuid) to sluice_tenant;
 
 -- Makes the partitions of one month, UTC: of the ledger by the month of the request's id, of the usage of 0005 too. The debit calls it when it meets a month that this process has not seen.
-create function open_month(day date) returns void language plpgsql security definer set search_path = public as $$
+create function open_month(day date) returns void language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   first date := date_trunc('month', day)::date;
   parent text;
@@ -244,7 +244,7 @@ end $$;
 -- Result: the top-up, whether it was made now; no row where the organisation of this transaction has no such budget.
 create function top_up(budget uuid, top_up_id text, added bigint, maker text)
 returns table (made boolean, id text, budget_id uuid, window_id uuid, amount bigint, made_by text, created_at timestamptz)
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 #variable_conflict use_column
 declare place uuid;
 begin
@@ -285,7 +285,7 @@ grant execute on function top_up(uuid, text, bigint, text) to sluice_tenant;
 -- because who read the marker has read every intent before it. A marker that nobody read in ten minutes is sent again. Arguments: windows or null for all; how long past
 -- its expiry a lease must be. Result: the number of leases.
 create function begin_fences(only_windows uuid[], past interval) returns integer
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 declare due integer;
 begin
   with fenced as (
@@ -311,7 +311,7 @@ end $$;
 -- settles what was past at the time the marker names, so nothing that is merely unread is settled by mistake.
 -- Argument: how long past its deadline a request must be. Result: the number of organisations.
 create function begin_settlements(past interval) returns integer
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 declare due integer;
 begin
   insert into outbox (destination, org_id, source, event_id, event, barrier)
@@ -332,7 +332,7 @@ grant execute on function begin_fences(uuid[], interval), begin_settlements(inte
 -- Forgets what only recent past needs: changes that every cache has read, handled events that nobody redelivers any more,
 -- dead letters that were redriven or dropped, gateways that are gone, leases that hold nothing. The ledger, the records and
 -- the letters that wait are not touched.
-create function forget_old() returns void language sql security definer set search_path = public as $$
+create function forget_old() returns void language sql security definer set search_path = public, pg_temp as $$
   delete from changes where at < now() - interval '1 day';
   delete from inbox where handled_at < now() - interval '35 days';
   delete from dead_letters where coalesce(redriven_at, dropped_at) < now() - interval '35 days';
@@ -370,7 +370,7 @@ revoke all on function places_of(jsonb) from public;
 -- `granted` is the lease's whole amount, so an answer that got lost is made good by the next one. A lease that an answer names
 -- lives on from then, also past the end of its window: its holder takes no more from it there, but what is held is covered.
 create function lease_work(gateway uuid, gateway_environment text, ttl_ms integer, work jsonb) returns jsonb
-language plpgsql security definer set search_path = public
+language plpgsql security definer set search_path = public, pg_temp
 -- All is found by its key, row by row (hence `limit 1`, `any(array(…))`): a plan that was made while the tables were empty
 -- stays for as long as the connection, and must not read them whole when they are full.
 set enable_seqscan = off as $$
@@ -499,7 +499,7 @@ grant execute on function lease_work(uuid, text, integer, jsonb) to sluice_gatew
 
 -- The leases of a gateway that another one lacks: what it does not use of them it should return. Asked for beside the changes.
 create function recalled_leases(gateway uuid) returns uuid[]
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select coalesce(array_agg(id), '{}') from leases where gateway_id = gateway and state = 'open' and recalled_at is not null
 $$;
 revoke all on function recalled_leases(uuid) from public;

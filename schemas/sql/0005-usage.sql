@@ -87,7 +87,7 @@ grant select, insert, update on usage_records, usage_hourly, usage_daily to slui
 -- and invoices are made of them), and so is the ledger: it is money. Who reads or writes a table for longer than a drop may
 -- wait keeps that partition until the next call. Result: how many were dropped.
 create function retain_usage(months integer) returns integer
-language plpgsql security definer set search_path = public set lock_timeout = '2s' as $$
+language plpgsql security definer set search_path = public, pg_temp set lock_timeout = '2s' as $$
 declare
   old record;
   dropped integer := 0;

@@ -30,7 +30,7 @@ alter table idempotency_claims enable row level security;
 create function claim_request(
   claim_id bytea, claim_org uuid, claim_project uuid, asked_hash bytea, asked_fence uuid, hold_ms integer,
   out state text, out hash bytea, out result bytea
-) language plpgsql security definer set search_path = public as $$
+) language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   place idempotency_claims;
 begin
@@ -59,7 +59,7 @@ end $$;
 
 -- The answer is complete, or the request was charged without one. False: the claim is not this holder's any more.
 create function finish_claim(claim_id bytea, held_fence uuid, kept bytea, keep_ms integer) returns boolean
-language sql security definer set search_path = public as $$
+language sql security definer set search_path = public, pg_temp as $$
   with done as (
     update idempotency_claims
     set finished = true, result = kept, expires_at = clock_timestamp() + make_interval(secs => keep_ms / 1000.0)
@@ -70,7 +70,7 @@ $$;
 
 -- Nothing was done and nothing charged: the next one may run. False: the claim is not this holder's any more.
 create function release_claim(claim_id bytea, held_fence uuid) returns boolean
-language sql security definer set search_path = public as $$
+language sql security definer set search_path = public, pg_temp as $$
   with done as (
     delete from idempotency_claims
     where id = claim_id and fence = held_fence and not finished and expires_at > clock_timestamp()

@@ -39,7 +39,7 @@ create index dead_letters_event on dead_letters (event_id) where event_id is not
 -- The same as in 0004, and whose a request is that runs still, was refused, or whose event could not be handled. What anybody
 -- can have made up is not believed: a letter counts where it is proved. Arguments: the month of its id's time, its id.
 create or replace function org_of_request(request_month date, subject uuid) returns uuid
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select coalesce(
     (select org_id from ledger where month = request_month and request = subject limit 1),
     (select org_id from requests where id = subject),
@@ -49,7 +49,7 @@ language sql stable security definer set search_path = public as $$
 $$;
 
 -- The same as in 0004, with refusals of more than a day.
-create or replace function forget_old() returns void language sql security definer set search_path = public as $$
+create or replace function forget_old() returns void language sql security definer set search_path = public, pg_temp as $$
   delete from changes where at < now() - interval '1 day';
   delete from inbox where handled_at < now() - interval '35 days';
   delete from dead_letters where coalesce(redriven_at, dropped_at) < now() - interval '35 days';

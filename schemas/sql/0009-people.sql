@@ -110,7 +110,7 @@ set local check_function_bodies = off;
 -- month of its time says which partition of the ledger has it.
 create function scope_of(kind text, subject uuid)
 returns table (org_id uuid, project_id uuid, suspended boolean, deleted boolean)
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select o.id, found.project_id, o.suspended_at is not null, o.deleted_at is not null
   from (
     select id as org_id, null::uuid as project_id from orgs where kind = 'org' and id = subject
@@ -136,7 +136,7 @@ set local check_function_bodies = on;
 
 -- The roles of a user and of the groups they are in: [{org, project?, role}].
 create function grants_of(of_user uuid, in_groups text[]) returns jsonb
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('org', g.org_id, 'project', g.project_id, 'role', g.role))), '[]')
   from (
     select m.org_id, m.project_id, m.role from members m where m.user_id = of_user
@@ -148,7 +148,7 @@ $$;
 -- Who a session is: null when there is none, it is over or its user is disabled. Argument: SHA-256 of its token. That it is used is
 -- noted once a minute at most.
 create function actor_of_session(of_token bytea) returns jsonb
-language sql volatile security definer set search_path = public as $$
+language sql volatile security definer set search_path = public, pg_temp as $$
   update sessions set seen_at = now()
   where token_hash = of_token and seen_at < now() - interval '1 minute'
     and expires_at > now() and seen_at > now() - make_interval(secs => idle_seconds);
@@ -160,7 +160,7 @@ $$;
 
 -- Who the provider's subject is to us: the user, when there is one, and what its groups are worth. A machine has no user.
 create function actor_of_subject(of_issuer text, of_subject text, in_groups text[]) returns jsonb
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select jsonb_build_object('id', u.id, 'name', u.email, 'operator', coalesce(u.operator, false),
                             'disabled', u.disabled_at is not null, 'grants', grants_of(u.id, in_groups))
   from (select 1) one left join users u on u.issuer = of_issuer and u.subject = of_subject
@@ -168,7 +168,7 @@ $$;
 
 -- A service key by its public id: {id, name, secretHash (hex), stale, grants}; stale: when it was used last is not of this minute. Null when it is revoked, over or unknown.
 create function actor_of_service_key(of_public_id text) returns jsonb
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select jsonb_build_object('id', s.id, 'name', s.name, 'secretHash', encode(s.secret_hash, 'hex'),
     'stale', coalesce(s.last_used_at < now() - interval '1 minute', true), 'grants',
     jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('org', s.org_id, 'project', s.project_id, 'role', s.role))))
@@ -179,7 +179,7 @@ $$;
 
 -- What somebody's roles are in, by name: of the organisations and projects given, which are those of their own grants.
 create function names_of(of_orgs uuid[], of_projects uuid[]) returns table (id uuid, name text)
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select o.id, o.name from orgs o where o.id = any(of_orgs) and o.deleted_at is null
   union all
   select p.id, p.name from projects p where p.id = any(of_projects) and p.org_id = any(of_orgs) and p.deleted_at is null
@@ -208,7 +208,7 @@ begin
 end $$;
 
 create function create_user(new_id uuid, new_email text, new_name text, is_operator boolean) returns setof users
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform require_operator();
   return query insert into users (id, email, name, operator) values (new_id, new_email, new_name, is_operator) returning *;
@@ -216,7 +216,7 @@ end $$;
 
 -- In the order of their ids. Arguments: an id or null, an email or null, the id to start after or null, the most rows.
 create function list_users(only_id uuid, only_email text, after uuid, rows_max integer) returns setof users
-language plpgsql stable security definer set search_path = public as $$
+language plpgsql stable security definer set search_path = public, pg_temp as $$
 begin
   perform require_operator();
   return query select * from users u
@@ -226,7 +226,7 @@ end $$;
 
 -- One, held until the end of the transaction.
 create function lock_user(of_user uuid) returns setof users
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform require_operator();
   return query select * from users where id = of_user for update;
@@ -234,7 +234,7 @@ end $$;
 
 -- Null leaves what is there. Who is disabled, or runs the platform no more, is logged in nowhere from now on.
 create function change_user(of_user uuid, new_name text, is_operator boolean, is_disabled boolean) returns setof users
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform require_operator();
   return query update users u set
@@ -253,7 +253,7 @@ end $$;
 
 -- With members, sessions and links; the audit stays. False when there is none.
 create function delete_user(of_user uuid) returns boolean
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform require_operator();
   delete from users where id = of_user;
@@ -263,7 +263,7 @@ end $$;
 -- The newest few of a user are good, so that one who asks again and again leaves no heap of them. Argument: SHA-256 of the token.
 -- No row when there is no such user; `made` is false where they are disabled.
 create function create_login_link(of_user uuid, of_token bytea) returns table (made boolean, until timestamptz)
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   links_max constant integer := 3;
   lasts constant interval := '15 minutes';
@@ -289,7 +289,7 @@ end $$;
 -- The user of a link, once: {id, email, name}; null when it is unknown, used or over, or its user is disabled. Of two who come with
 -- one link the second waits for the first and finds it used.
 create function use_login_link(of_token bytea) returns jsonb
-language sql volatile security definer set search_path = public as $$
+language sql volatile security definer set search_path = public, pg_temp as $$
   with used as (
     update login_links set used_at = now() where token_hash = of_token and used_at is null and expires_at > now()
     returning user_id
@@ -300,7 +300,7 @@ $$;
 
 -- The user of an email; made where there is none, to become real with the first login of it.
 create function invite_user(new_id uuid, of_email text, of_name text) returns uuid
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   found_id uuid;
 begin
@@ -316,7 +316,7 @@ end $$;
 create function list_members(only_id uuid, only_project uuid, only_email text, after uuid, rows_max integer)
 returns table (id uuid, org_id uuid, project_id uuid, user_id uuid, role role_name, created_at timestamptz,
                email text, name text, invited boolean, disabled_at timestamptz, last_login_at timestamptz)
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select m.id, m.org_id, m.project_id, m.user_id, m.role, m.created_at,
          u.email, u.name, u.issuer is null and u.last_login_at is null, u.disabled_at, u.last_login_at
   from members m join users u on u.id = m.user_id
@@ -328,14 +328,14 @@ $$;
 
 -- A tenant deletes no row by itself, so that no statement without a condition empties a table. False when there is none.
 create function remove_member(of_member uuid) returns boolean
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   delete from members where id = of_member and org_id = current_org();
   return found;
 end $$;
 
 create function remove_group_role(of_group_role uuid) returns boolean
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   delete from group_roles where id = of_group_role and org_id = current_org();
   return found;
@@ -343,7 +343,7 @@ end $$;
 
 -- Trigger body: an organisation with an owner keeps one that can log in, whoever but the operator asks. The lock of its row lets two
 -- owners who remove each other come one after the other, and each statement here sees what was committed before it.
-create function keep_an_owner() returns trigger language plpgsql security definer set search_path = public as $$
+create function keep_an_owner() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   if old.role = 'owner' and old.project_id is null
      and nullif(current_setting('sluice.actor', true), '') is not null and not by_operator()
@@ -363,7 +363,7 @@ create trigger members_keep_an_owner before update or delete on members
 
 -- That a key was used, told once a minute at most; who finds the row locked need not tell it again.
 create function service_key_used(of_key uuid) returns void
-language sql volatile security definer set search_path = public as $$
+language sql volatile security definer set search_path = public, pg_temp as $$
   update service_keys set last_used_at = now()
   where id = (select id from service_keys where id = of_key
               and (last_used_at is null or last_used_at < now() - interval '1 minute') for update skip locked)

@@ -40,7 +40,7 @@ create function amount_text(of_unit text, amount numeric) returns text language 
 $$;
 
 -- A row as the audit tells it. Arguments: the subject's kind, the row.
-create function told_row(kind text, one jsonb) returns jsonb language sql stable set search_path = public as $$
+create function told_row(kind text, one jsonb) returns jsonb language sql stable set search_path = public, pg_temp as $$
   select jsonb_object_agg(
     case when key ~ '^(org|project|key|user|budget|window|model)_id$' then left(key, -3)
          else lower(left(words, 1)) || substr(words, 2) end,
@@ -56,7 +56,7 @@ $$;
 -- The event of an entry, in its transaction. Arguments: the entry, the project that its row is of. What is too large for an event is
 -- left out of it: the entry has it.
 create function announce_audit(entry audit, project uuid) returns void
-language sql volatile security definer set search_path = public as $$
+language sql volatile security definer set search_path = public, pg_temp as $$
   insert into outbox (destination, org_id, source, event_id, event)
   select 'broker:default', entry.org_id, '/functions/admin', 'audit/' || entry.id, jsonb_strip_nulls(jsonb_build_object(
       'specversion', '1.0', 'id', 'audit/' || entry.id, 'source', '/functions/admin',
@@ -75,7 +75,7 @@ $$;
 -- Writes an entry, and its event, in the name of `sluice.actor`. Arguments: organisation, project, the subject's kind and id, its row
 -- before and after.
 create function append_audit(of_org uuid, of_project uuid, kind text, of_subject uuid, was jsonb, becomes jsonb) returns void
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   actor jsonb := nullif(current_setting('sluice.actor', true), '')::jsonb;
   moment timestamptz := clock_timestamp();
@@ -93,7 +93,7 @@ begin
 end $$;
 
 -- Trigger body. Arguments: the subject's kind, the column of its id, then columns that are not told.
-create function record_audit() returns trigger language plpgsql security definer set search_path = public as $$
+create function record_audit() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   was jsonb := case when tg_op <> 'INSERT' then to_jsonb(old) - tg_argv[2:] end;
   becomes jsonb := case when tg_op <> 'DELETE' then to_jsonb(new) - tg_argv[2:] end;
@@ -136,7 +136,7 @@ create trigger service_keys_audit after insert or update or delete on service_ke
   for each row execute function record_audit('serviceKey', 'id', 'secret_hash', 'last_used_at');
 
 -- Of a dead letter only what became of it: its event is nobody's to keep, and may have what jsonb has not (a NUL).
-create function record_letter_audit() returns trigger language plpgsql security definer set search_path = public as $$
+create function record_letter_audit() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   about jsonb := jsonb_build_object('id', new.id, 'subscription', new.subscription, 'type', new.type, 'event_id', new.event_id);
 begin
@@ -160,7 +160,7 @@ grant select, delete on audit to sluice_system;
 -- subject, from and to, the id to go on after; each or null for all; the most rows.
 create function list_audit(only_id uuid, of_actor text, of_operation text, of_kind text, of_subject uuid, since timestamptz,
                            until timestamptz, after uuid, rows_max integer) returns setof audit
-language sql stable set search_path = public as $$
+language sql stable set search_path = public, pg_temp as $$
   select * from audit
   where (only_id is null or id = only_id) and (of_actor is null or of_actor in (actor_id, actor_name))
     and (of_operation is null or operation = of_operation) and (of_kind is null or subject_kind = of_kind)
@@ -172,14 +172,14 @@ $$;
 -- The same of all organisations and of none, for who runs the platform.
 create function list_all_audit(only_id uuid, of_actor text, of_operation text, of_kind text, of_subject uuid, since timestamptz,
                                until timestamptz, after uuid, rows_max integer) returns setof audit
-language plpgsql stable security definer set search_path = public as $$
+language plpgsql stable security definer set search_path = public, pg_temp as $$
 begin
   perform require_operator();
   return query select * from list_audit(only_id, of_actor, of_operation, of_kind, of_subject, since, until, after, rows_max);
 end $$;
 
 -- What is older than so many days goes, some of it at a time. Nobody can have it gone within a month.
-create function forget_audit(days integer) returns integer language plpgsql security definer set search_path = public as $$
+create function forget_audit(days integer) returns integer language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   forgotten integer;
 begin

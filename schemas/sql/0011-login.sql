@@ -5,7 +5,7 @@
 -- it has not); else a new one, where `may_create`. Out: {id, disabled}, or {refused}: 'email' (none that is verified), 'taken' (the email
 -- is another's), 'unknown' (nobody is made).
 create function sign_in(of_issuer text, of_subject text, of_email text, of_name text, new_id uuid, may_create boolean) returns jsonb
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 declare person users;
 begin
   select * into person from users where issuer = of_issuer and subject = of_subject;
@@ -39,7 +39,7 @@ end $$;
 
 -- A session as its owner sees it: null when there is none, it is over or its user is disabled. To look at it is not to use it.
 create function show_session(of_token bytea) returns jsonb
-language sql stable security definer set search_path = public as $$
+language sql stable security definer set search_path = public, pg_temp as $$
   select jsonb_build_object('user', jsonb_build_object('id', u.id, 'email', u.email, 'name', u.name),
     'operator', u.operator or s.operator, 'grants', grants_of(u.id, s.groups), 'expiresAt', s.expires_at,
     'idleExpiresAt', least(s.expires_at, s.seen_at + make_interval(secs => s.idle_seconds)))
@@ -51,7 +51,7 @@ $$;
 -- A new session, in place of the one that the browser had. Null: the user is disabled or gone. What is over is swept on the way.
 create function start_session(of_user uuid, new_id uuid, of_token bytea, in_groups text[], is_operator boolean,
                               life_seconds integer, idle integer, replaced bytea) returns jsonb
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   delete from sessions where token_hash = replaced;
   delete from sessions where id in (
@@ -69,7 +69,7 @@ end $$;
 
 -- Out: whether there was one whose user comes from a provider, where they are still logged in; null when there was none.
 create function end_session(of_token bytea) returns boolean
-language sql volatile security definer set search_path = public as $$
+language sql volatile security definer set search_path = public, pg_temp as $$
   with ended as (delete from sessions where token_hash = of_token returning user_id)
   select u.issuer is not null from ended join users u on u.id = ended.user_id
 $$;

@@ -23,7 +23,7 @@ grant select, insert, update, delete on answers to sluice_system;
 --   running  another transaction has it
 --   full     too many are kept of who asks
 create function claim_answer(of_id bytea, of_actor bytea, rows_max integer, out state text, out fingerprint bytea, out answer json)
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   -- The lock ends after the commit is seen, and with the connection when the process dies.
   if not pg_try_advisory_xact_lock(('x' || encode(substr(of_id, 1, 8), 'hex'))::bit(64)::bigint) then
@@ -41,7 +41,7 @@ end $$;
 
 -- Keeps the answer to what was claimed for `keep`, and sweeps some that are over.
 create function keep_answer(of_id bytea, of_actor bytea, of_fingerprint bytea, of_answer json, keep interval) returns void
-language sql security definer set search_path = public as $$
+language sql security definer set search_path = public, pg_temp as $$
   delete from answers where id in (
     select id from answers where expires_at <= now() and id <> of_id order by expires_at limit 100 for update skip locked);
   insert into answers (id, actor, fingerprint, answer, expires_at)

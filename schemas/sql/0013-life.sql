@@ -18,7 +18,7 @@ grant select, insert, update on key_uses to sluice_system;
 -- key of it. It stops what runs; that nothing begins is the matter of the row that was suspended or revoked before, in the same
 -- transaction.
 create function cut_running(subject uuid) returns void
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   next_revision bigint;
 begin
@@ -34,7 +34,7 @@ revoke all on function cut_running(uuid) from public;
 grant execute on function cut_running(uuid) to sluice_tenant;
 
 -- Trigger body: nothing is made in what is deleted, whoever asks. Its lock waits for who is deleting, and makes them wait.
-create function refuse_deleted() returns trigger language plpgsql security definer set search_path = public as $$
+create function refuse_deleted() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   made jsonb := to_jsonb(new);
   is_deleted boolean;
@@ -67,7 +67,7 @@ end $$;
 -- next login they would be disabled no more.
 -- Result: the organisation and whether it is done; no row when none is due. Whoever calls it can end nothing before its time.
 create function purge_step(rows_max integer) returns table (org uuid, done boolean)
-language plpgsql security definer set search_path = public as $$
+language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   erased constant bytea := decode(repeat('00', 32), 'hex');  -- the digest of no secret
   due uuid;

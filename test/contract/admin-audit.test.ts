@@ -19,7 +19,9 @@ test('an entry says who changed what, with what was before and after, as the API
   const token = await admin.createServiceKey(org, 'admin');
   const project = await admin.create(`/admin/v1/orgs/${org}/projects`, {name: 'one'});
   const path = `/admin/v1/projects/${project.id}`;
-  await admin.call('PATCH', path, {keepResults: true, requestsPerMinute: 7}, {token});
+  const trace = '0af7651916cd43dd8448eb211c80319c';
+  const headers = {traceparent: `00-${trace}-b7ad6b7169203331-00`};
+  await admin.call('PATCH', path, {keepResults: true, requestsPerMinute: 7}, {token, headers});
   await admin.call('PATCH', `/admin/v1/budgets/${budget}`, {limit: '7.5'});
   const ofProject = await admin.call('GET', `${audit}?org=${org}&subject=${project.id}`);
   t.like(ofProject.body.data, [
@@ -34,6 +36,7 @@ test('an entry says who changed what, with what was before and after, as the API
   ]);
   t.is(ofProject.body.data.length, 2);
   t.regex(String(ofProject.body.data[0]?.clientAddress), /127\.0\.0\.1/);
+  t.is(ofProject.body.data[0]?.request, trace, 'as the log line of the request names it');
   const ofBudget = await admin.call('GET', `${audit}?org=${org}&operation=changeBudget`);
   t.like(ofBudget.body.data, [{before: {limit: '5.00'}, after: {limit: '7.50'}}]);
 });

@@ -260,3 +260,25 @@ test.serial('a use of the admin API keeps a session awake, a look at it does not
   await fetch(`${world.admin.url}/admin/v1/me`, {headers: {cookie}});
   t.true((await idleAt()) > Date.now() + 59 * 60_000);
 });
+
+test.serial(
+  'over TLS a session in a cookie that another host of the domain could have set is nobody’s',
+  async t => {
+    const world = await startLogin(t);
+    const user = await world.insertUser('mallory@example.org');
+    const browser = world.browser();
+    await browser.post(link, {token: await world.insertLink(user)});
+    const token = browser.cookiesOf(publicUrl).get(sessionCookie);
+    const onAdmin = async (name: string, proto: string) => {
+      const headers = {cookie: `${name}=${token}`, 'x-forwarded-proto': proto};
+      return (await fetch(`${world.admin.url}/admin/v1/me`, {headers})).status;
+    };
+    t.is(await onAdmin(sessionCookie, 'https'), 200);
+    t.is(await onAdmin('sluice-session', 'http'), 200);
+    t.is(await onAdmin('sluice-session', 'https'), 401);
+    t.is(await onAdmin('sluice-session', 'HTTPS, http'), 401);
+    browser.cookiesOf(publicUrl).clear();
+    browser.cookiesOf(publicUrl).set('sluice-session', token as string);
+    t.is((await browser.send(session)).status, 401);
+  },
+);

@@ -192,6 +192,7 @@ test('a file that is no wish is refused before anything is done', async t => {
     t.is(code, 2);
     t.regex(err, message);
   }
+  t.regex((await apply('', '-f', '/nowhere.yaml')).err, /nowhere\.yaml cannot be read/);
   t.is((await admin.call('GET', '/admin/v1/orgs')).body.data.length, 0);
 });
 

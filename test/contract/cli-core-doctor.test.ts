@@ -113,6 +113,29 @@ test('what is degraded, disabled or ill is told with what to do', async t => {
   t.like(of('model off (production)'), {state: 'warn'});
 });
 
+test('states of the gateway are told, as it tells them and as the front door passes them on', async t => {
+  const degraded = [
+    {state: 'kafka-away', since: '2026-11-21T10:00:00.000Z', detail: 'no acknowledgement'},
+    {state: 'models-unread', since: '2026-11-21T10:00:00.000Z'},
+  ];
+  const found = 'kafka-away (no acknowledgement), models-unread';
+  const alone = await startFront(t, {status: 'degraded', function: 'gateway', degraded});
+  t.like((await findings(at(alone.url))).of('function gateway'), {state: 'warn', found});
+  const passed = await startFront(t, {
+    status: 'degraded',
+    functions: {gateway: {status: 'degraded', processes: 1, reason: degraded}},
+  });
+  t.like((await findings(at(passed.url))).of('function gateway'), {state: 'warn', found});
+});
+
+test('functions that the server does not tell of are asked by their URLs', async t => {
+  const {url} = await startFront(t, {status: 'ok', function: 'usage'});
+  const away = `http://127.0.0.1:${await closedPort(t)}`;
+  const {of} = await findings(at(url), '--function', `usage=${url}/`, `budget=${away}`);
+  t.like(of('function usage'), {state: 'ok'});
+  t.like(of('function budget'), {state: 'fail'});
+});
+
 test('a server of another release is told', async t => {
   const answers = {'/me': operator, '/models': {data: []}};
   const of = async (version: string) => {

@@ -1,3 +1,5 @@
+// Loaded before the tests: while it is, which takes seconds, no server of theirs answers.
+import '@kubernetes/client-node';
 import test, {type ExecutionContext} from 'ava';
 import {normal} from '../helpers/cli.ts';
 import {type KubeLists, startFakeKubernetes} from '../helpers/fake-kubernetes.ts';
@@ -180,7 +182,7 @@ test('one model is shown as JSON and as CSV, and one that is not there is said t
   const {cliWith} = await startModels(t);
   const kubernetes = await startFakeKubernetes(t, objects());
   const {run, json} = cliWith({KUBECONFIG: kubernetes.kubeconfig});
-  const answer = await json('deployment', 'status', '--model', 'llama', '--environment', 'dev');
+  const answer = await json('deployment', 'status', '--model', 'llama', '--env', 'dev');
   t.deepEqual(answer.kubernetes, {server: kubernetes.url});
   const [row] = answer.data as unknown as [{kubernetes: {workloads: object[]; pods: object[]}}];
   t.like(row, {model: 'llama', health: 'healthy', kubernetes: {namespace: 'models'}});

@@ -90,7 +90,7 @@ time  TIME
   t.is((await run(...send('--id', 'a3', '--quiet'))).out, 'a3\n');
   t.is(
     normal((await run(...send('--id', 'a4', '--csv'))).out),
-    'id,type,source,subject,time\r\na4,com.example.sold,sluice-cli,,TIME\r\n',
+    'id,type,source,subject,time\na4,com.example.sold,sluice-cli,,TIME\n',
   );
   const stored = await rows();
   t.deepEqual(

@@ -314,3 +314,49 @@ all agrees
   const {expected, actual} = await replay(run, session, names);
   t.is(actual, expected);
 });
+
+test('budgets and limits are of projects and keys by their names', async t => {
+  const {run} = await startAdminWithCli(t);
+  const session = `
+$ org create acme --quiet
+ID1
+
+$ project create web --quiet
+ID2
+
+$ key create site --project web --quiet
+ID3
+
+$ budget create --project web --limit 1 --quiet
+ID4
+
+$ budget create --key site --limit 2 --quiet
+ID5
+
+$ budget create --key nobody --limit 2
+! sluice: there is no key "nobody"
+exit 5
+
+$ budget create --key sk-abcdefghijklmnop-secret --limit 2
+! sluice: this is a secret: name the key by its id, public id or name
+exit 2
+
+$ budget list
+ID  OF  UNIT  PERIOD  LIMIT  SPENT  LEASED  REMAINING  AVAILABLE  PAUSED
+ID4  project ID2  usd  month  1.00  0.00  0.00  1.00  1.00  no
+ID5  key ID3  usd  month  2.00  0.00  0.00  2.00  2.00  no
+
+$ limit set --project web --requests 60 --quiet
+ID2
+
+$ limit show --key site
+id  ID3
+name  site
+requests a minute  none
+tokens a minute  none
+requests at once  none
+output tokens  none
+`;
+  const {expected, actual} = await replay(run, session);
+  t.is(actual, expected);
+});

@@ -90,7 +90,7 @@ test('the command ends with 0 when all agrees, with 1 and a table when a promise
   const {cli, root} = await setUp(t);
   const good = await cli('');
   t.is(good.code, 0, good.err);
-  t.regex(good.out, /^ledgerRequests {2,}1$/m);
+  t.regex(good.out, /^ledger requests {2,}1$/m);
   t.regex(good.out, /^all agrees$/m);
 
   await root.query('update windows set spent = spent + 1');

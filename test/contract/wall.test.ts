@@ -178,6 +178,36 @@ test("another organisation's project, key or budget cannot be referred to past t
   }
 });
 
+test('a function that looks past the policies is not misled by a table that its caller makes', async t => {
+  const database = await createTestDatabase(t);
+  const {org} = await insertTenantRows(database.pool('superuser'), 'own');
+  const client = await database.pool('tenant').connect();
+  await client.query(`
+    create temporary table revision (only_row boolean, value bigint);
+    insert into revision values (true, 1000000);
+    grant all on revision to public;
+    create function pg_temp.grab() returns trigger language plpgsql as
+      $$ begin perform set_config('test.grabbed', current_user, false); return new; end $$;
+    create trigger grab before update on revision for each row execute function pg_temp.grab();`);
+  await client.query("select set_config('sluice.org', $1, false)", [org]);
+  const grabbed = async () => {
+    await client.query('select cut_running($1)', [org]);
+    const {rows} = await client.query("select current_setting('test.grabbed', true) as role");
+    return rows[0]?.role;
+  };
+  const root = database.pool('superuser');
+  t.falsy(await grabbed());
+  await root.query('alter function cut_running(uuid) set search_path = public');
+  t.is(await grabbed(), 'sluice_owner', 'what it would be otherwise');
+  await root.query('alter function cut_running(uuid) set search_path = public, pg_temp');
+  client.release(true);
+  const found = await root.query<{name: string}>(
+    `select proname as name from pg_proc
+     where pronamespace = 'public'::regnamespace and prosecdef and 'search_path=public, pg_temp' <> all (coalesce(proconfig, '{}'))`,
+  );
+  t.deepEqual(found.rows, []);
+});
+
 test('the functions that look past the policies are executed by those who need them', async t => {
   const database = await createTestDatabase(t);
   const {rows} = await database.pool('superuser').query<{name: string; roles: string[]}>(

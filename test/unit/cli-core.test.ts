@@ -116,8 +116,8 @@ test('--verbose tells requests, answers and request ids, and no secret', async t
   const {err} = await run(`budget show ${id} --verbose`);
   t.regex(err, new RegExp(`^> GET http://127.0.0.1:\\d+/admin/v1/budgets/${id}$`, 'm'));
   t.regex(err, /^< 200 GET .* in \d+ ms, request r1$/m);
-  const sent = await run(['-v', 'budget', 'create', '--key', secret, '--limit', '1.00']);
-  t.regex(sent.err, /"key":"sk-aaaa…"/);
+  const sent = await run(['-v', 'budget', 'create', '--key', id, '--limit', '1', '--unit', secret]);
+  t.regex(sent.err, /"unit":"sk-aaaa…"/);
   t.notRegex(err + sent.err, /the-admin-key|BBBB/);
 });
 
@@ -454,6 +454,6 @@ test('completions for zsh and fish name every command', async t => {
   t.regex(zsh, /^#compdef sluice\n/);
   t.regex(zsh, /"budget"\) echo ".*topups.*"/);
   const fish = (await run('completion fish')).out;
-  t.regex(fish, /^complete -c sluice -f -n '__sluice_at 1 budget' -a topups -d '.+'$/m);
+  t.regex(fish, /^complete -c sluice -f -n '__sluice_at budget' -a topups -d '.+'$/m);
   t.is((await run('completion tcsh')).code, 2);
 });

@@ -2,6 +2,9 @@ import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import type {Context} from '../../functions/admin/cli/context.ts';
+import {targetOf} from '../../functions/admin/cli/events/target.ts';
+import {noGlobals} from '../../functions/admin/cli/globals.ts';
 import {readSettings} from '../../functions/admin/cli/settings.ts';
 
 const folderWith = async (t: ExecutionContext, text?: string) => {
@@ -42,6 +45,31 @@ test("the file's key is sent to the file's URL only", async t => {
     message: 'no key for https://other.example: set SLUICE_ADMIN_KEY',
   });
   t.is(readSettings({SLUICE_URL: 'http://127.0.0.1:8080/'}, folder).token, 'key-of-the-file');
+});
+
+test('a key of the environment does not go to another machine that a file in the current folder names', async t => {
+  const environment = {SLUICE_ADMIN_KEY: 'key-of-the-environment'};
+  const url = 'https://thief.example';
+  const away = await folderWith(t, JSON.stringify({url}));
+  t.throws(() => readSettings(environment, away), {message: /no key for https:\/\/thief/});
+  const baited = await folderWith(t, JSON.stringify({url, adminKey: 'bait'}));
+  t.is(readSettings(environment, baited).token, 'bait');
+  const here = await folderWith(t, written);
+  t.is(readSettings(environment, here).token, 'key-of-the-environment');
+  const said = {url: 'https://sluice.example'};
+  t.is(readSettings(environment, here, said).token, 'key-of-the-environment');
+});
+
+test('nor does the key that events are sent with', async t => {
+  const environment = {SLUICE_API_KEY: 'key-of-the-environment'};
+  const keyFor = (folder: string) => {
+    const context = {globals: () => noGlobals, settings: () => readSettings({}, folder)};
+    return targetOf(context as Context, {environment, folder}, undefined).apiKey;
+  };
+  const bait = {adminKey: 'bait', apiKey: 'other-bait'};
+  const away = await folderWith(t, JSON.stringify({...bait, url: 'https://thief.example'}));
+  t.is(keyFor(away), 'other-bait');
+  t.is(keyFor(await folderWith(t, written)), 'key-of-the-environment');
 });
 
 const refused = test.macro(

@@ -24,7 +24,7 @@ test('without more than an organisation, a query is the total of this month so f
 test('bounds go out to whole hours, aliases of environments are taken, dimensions keep one order', t => {
   const {query, format} = parseQuery(
     {
-      org: someOrg.toUpperCase(),
+      org: someOrg,
       project: someProject,
       environment: 'prod',
       from: '2026-11-02',

@@ -1,8 +1,9 @@
 /** Budget: `sluice budget list|show|create|set`; `top-up.ts` adds the rest. */
 import type {Command} from 'commander';
-import type {Item} from './client.ts';
+import type {Client, Item} from './client.ts';
 import {type Context, type Format, showItem, showList, withFormat} from './context.ts';
 import {Failure} from './failure.ts';
+import {findKey, findProject} from './find.ts';
 import {findOrg} from './org.ts';
 import type {Column} from './table.ts';
 import {topUpCommands} from './top-up.ts';
@@ -73,8 +74,8 @@ export const budgetCommand = (program: Command, context: Context) => {
   withFormat(budget.command('create'))
     .description('limits an organisation, a project or a key')
     .option('--org <name-or-id>', 'of an organisation as a whole')
-    .option('--project <id>', 'of a project')
-    .option('--key <id>', 'of a key')
+    .option('--project <name-or-id>', 'of a project')
+    .option('--key <name-or-id>', 'of a key')
     .requiredOption('--limit <amount>', 'USD such as 5.00, tokens or GPU milliseconds')
     .option('--unit <unit>', 'usd, tokens or gpu_ms', 'usd')
     .option('--period <period>', 'day, week, month or none', 'month')
@@ -121,7 +122,19 @@ const create = async (
   const client = context.client();
   return client.send('POST', '/budgets', {
     ...options,
-    ...(org === undefined ? {project, key} : {org: await findOrg(client, org)}),
+    ...(await ownerOfNew(client, {org, project, key})),
     ...(thresholds === undefined ? {} : {thresholds: toNumbers(thresholds)}),
   });
+};
+
+const ownerOfNew = async (
+  client: Client,
+  {org, project, key}: Pick<CreateOptions, 'org' | 'project' | 'key'>,
+) => {
+  if (org !== undefined) {
+    return {org: await findOrg(client, org)};
+  }
+  return project === undefined
+    ? {key: await findKey(client, String(key))}
+    : {project: await findProject(client, project)};
 };

@@ -108,26 +108,34 @@ const quote = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'"
 
 const fish = (entries: readonly Entry[]) => {
   const lines = entries.flatMap(({path, commands, options}) => {
-    const depth = path === '' ? 0 : path.split(' ').length;
-    const at = `-n ${quote(`__sluice_at ${depth}${path === '' ? '' : ` ${path}`}`)}`;
+    const when = (name: string) => `-n ${quote(path === '' ? name : `${name} ${path}`)}`;
     return [
       ...commands.map(
-        ({name, summary}) => `complete -c sluice -f ${at} -a ${name} -d ${quote(summary)}`,
+        ({name, summary}) =>
+          `complete -c sluice -f ${when('__sluice_at')} -a ${name} -d ${quote(summary)}`,
       ),
       ...options.map(({flags, text, choices}) => {
         const names = flags.map(flag =>
           flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`,
         );
         const values = choices.length > 0 ? ` -x -a ${quote(choices.join(' '))}` : '';
-        return `complete -c sluice ${at} ${names.join(' ')}${values} -d ${quote(text)}`;
+        return `complete -c sluice ${when('__sluice_under')} ${names.join(' ')}${values} -d ${quote(text)}`;
       }),
     ];
   });
   return `# Completion of sluice for fish: sluice completion fish | source
+function __sluice_words
+  string match -v -- '-*' (commandline -opc)[2..]
+end
 function __sluice_at
-  set -l words (string match -v -- '-*' (commandline -opc))[2..]
-  test (count $words) -ge $argv[1]; or return 1
-  test "$words[1..$argv[1]]" = "$argv[2..]"; or test $argv[1] -eq 0
+  set -l words (__sluice_words)
+  test "$words" = "$argv"
+end
+function __sluice_under
+  set -l words (__sluice_words)
+  test (count $argv) -eq 0; and return 0
+  test (count $words) -ge (count $argv); or return 1
+  test "$words[1..(count $argv)]" = "$argv"
 end
 ${lines.join('\n')}
 `;

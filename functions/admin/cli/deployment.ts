@@ -2,7 +2,7 @@
 Deployment: `sluice deployment status`, what the registry knows of each model's endpoints, and beside it what Kubernetes says of what runs
 there. Without a cluster, or where it does not answer, the registry's part is shown and the rest said on standard error.
 */
-import type {Command} from 'commander';
+import {type Command, Option} from 'commander';
 import type {Item} from './client.ts';
 import {type Context, type Format, formatOf, showList, withFormat} from './context.ts';
 import {type Cluster, openCluster} from './deployment/cluster.ts';
@@ -14,7 +14,13 @@ import type {Column} from './table.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Options = Format &
-  Readonly<{model?: string; environment?: string; kubeContext?: string; kubernetes?: boolean}>;
+  Readonly<{
+    model?: string;
+    environment?: string;
+    env?: string;
+    kubeContext?: string;
+    kubernetes?: boolean;
+  }>;
 type Endpoint = Readonly<{
   url: string;
   health: string;
@@ -67,25 +73,35 @@ export const deploymentCommand = (program: Command, context: Context, environmen
     .description('health, last probe and reason of each endpoint; pods and workloads beside it')
     .option('--model <name>', 'this one only')
     .option('--environment <name>', 'development, staging or production')
+    .addOption(new Option('--env <name>', 'as --environment').hideHelp())
     .option('--kube-context <name>', 'of the kubeconfig, where not the current one')
     .option('--no-kubernetes', 'the registry only')
-    .action(async ({model, environment: stage, kubeContext, kubernetes, ...format}: Options) => {
-      const {data} = await context.client().get<{data: Item[]}>('/models', {environment: stage});
-      const models = data.filter(({name}) => model === undefined || name === model);
-      if (model !== undefined && models.length === 0) {
-        const where = stage === undefined ? '' : ` in ${stage}`;
-        throw new Failure('notFound', `there is no model "${model}"${where}`);
-      }
-      const cluster =
-        kubernetes === false ? undefined : await clusterOf(context, environment, kubeContext);
-      const items = await rowsOf(models, cluster);
-      const answer = {data: items, kubernetes: cluster ? {server: cluster.server} : null};
-      const columns = [...registryColumns, ...(cluster ? clusterColumns : [])];
-      showList(context, format, {columns, items, answer});
-      if (formatOf(context, format) === 'table') {
-        showPods(context, items);
-      }
-    });
+    .action(
+      async ({
+        model,
+        env,
+        environment: stage = env,
+        kubeContext,
+        kubernetes,
+        ...format
+      }: Options) => {
+        const {data} = await context.client().get<{data: Item[]}>('/models', {environment: stage});
+        const models = data.filter(({name}) => model === undefined || name === model);
+        if (model !== undefined && models.length === 0) {
+          const where = stage === undefined ? '' : ` in ${stage}`;
+          throw new Failure('notFound', `there is no model "${model}"${where}`);
+        }
+        const cluster =
+          kubernetes === false ? undefined : await clusterOf(context, environment, kubeContext);
+        const items = await rowsOf(models, cluster);
+        const answer = {data: items, kubernetes: cluster ? {server: cluster.server} : null};
+        const columns = [...registryColumns, ...(cluster ? clusterColumns : [])];
+        showList(context, format, {columns, items, answer});
+        if (formatOf(context, format) === 'table') {
+          showPods(context, items);
+        }
+      },
+    );
 };
 
 const clusterOf = async (

@@ -54,8 +54,14 @@ const itemColumns: readonly Column[] = [
   {name: 'createdAt'},
 ];
 
-/** On standard error, so that standard output is what was asked for. */
-export const keepIt = (context: Context, format: Format) => {
+/** On standard error, so that standard output is what was asked for. What was done at a try whose answer was lost has shown its secret there. */
+export const keepIt = (context: Context, format: Format, {id, secretShown}: Item) => {
+  if (secretShown === false) {
+    throw new Failure(
+      'failed',
+      `it is done, but the answer with the secret was lost on the way and nobody has it: rotate or revoke ${id}`,
+    );
+  }
   if (formatOf(context, format) === 'table') {
     context.err('keep the key now: only its hash is stored, and it cannot be shown again\n');
   }
@@ -81,7 +87,7 @@ export const keyCommand = (program: Command, context: Context) => {
       const body = {name, ...toKeyFields(options, {creating: true})};
       const item = await client.send('POST', `/projects/${id}/keys`, body);
       show({json, csv}, item);
-      keepIt(context, {json, csv});
+      keepIt(context, {json, csv}, item);
     });
 
   withFormat(key.command('list', {isDefault: true}))
@@ -131,8 +137,9 @@ const secretCommands = (key: Command, context: Context, {named, show}: Shared) =
       }
       const client = context.client();
       const path = `/keys/${await findKey(client, given, {org, project})}/rotate`;
-      show(format, await client.send('POST', path, {overlapSeconds}));
-      keepIt(context, format);
+      const item = await client.send('POST', path, {overlapSeconds});
+      show(format, item);
+      keepIt(context, format, item);
     });
 
   key

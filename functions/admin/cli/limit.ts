@@ -6,6 +6,7 @@ import type {Command} from 'commander';
 import type {Client, Item} from './client.ts';
 import {type Context, type Format, showItem, withFormat} from './context.ts';
 import {Failure} from './failure.ts';
+import {findKey, findProject} from './find.ts';
 import {findModel} from './model.ts';
 import {numberOrNone} from './numbers.ts';
 import {findOrg} from './org.ts';
@@ -38,8 +39,8 @@ const columns: readonly Column[] = [
 const withOwner = (command: Command) =>
   withFormat(command)
     .option('--org <name-or-id>', 'of an organisation')
-    .option('--project <id>', 'of a project')
-    .option('--key <id>', 'of a key')
+    .option('--project <name-or-id>', 'of a project')
+    .option('--key <name-or-id>', 'of a key')
     .option('--model <name-or-id>', 'of a model: what everybody together may use')
     .option('--environment <name>', 'where a model’s name is used in several');
 
@@ -87,8 +88,8 @@ const pathOf = async (
     return `/models/${await findModel(client, model, environment)}`;
   }
   return project === undefined
-    ? `/keys/${encodeURIComponent(key as string)}`
-    : `/projects/${encodeURIComponent(project)}`;
+    ? `/keys/${await findKey(client, String(key))}`
+    : `/projects/${await findProject(client, project)}`;
 };
 
 const toChange = ({requests, tokens, parallel, maxOutputTokens}: Limits) => {

@@ -57,7 +57,7 @@ export const serviceKeyCommand = (program: Command, context: Context) => {
         ...(expiresAt === undefined ? {} : {expiresAt}),
       });
       show({json, csv}, item);
-      keepIt(context, {json, csv});
+      keepIt(context, {json, csv}, item);
     });
 
   withPlace(serviceKey.command('list', {isDefault: true}))

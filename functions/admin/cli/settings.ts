@@ -26,7 +26,7 @@ export type Settings = Readonly<{
   warnings: readonly string[];
 }>;
 export type Wanted = Readonly<{context?: string; url?: string}>;
-/** A URL with its key; without a URL the key is for whatever server is chosen. */
+/** A URL with its key; without a URL the key is for whatever server the options, the environment or a context say. */
 type Source = Readonly<{from: string; url?: string; key?: string; keyCommand?: string}>;
 
 const file = join('.sluice', 'dev.json');
@@ -38,7 +38,9 @@ export const readSettings = (
   wanted: Wanted = {},
 ): Settings => {
   const sources = sourcesOf(environment, folder, wanted);
-  const given = wanted.url ?? sources.find(({url}) => url !== undefined)?.url;
+  // A file that lies in a folder, whoever put it there, sends a key of the environment to no other machine.
+  const saidBy = sources.find(one => one.url !== undefined);
+  const given = wanted.url ?? saidBy?.url;
   if (given === undefined) {
     throw new Failure(
       'usage',
@@ -50,7 +52,9 @@ export const readSettings = (
   const source = sources.find(
     one =>
       (one.key !== undefined || one.keyCommand !== undefined) &&
-      (one.url === undefined || withoutSlash(one.url) === url),
+      (one.url === undefined
+        ? wanted.url !== undefined || saidBy?.from !== file || isLocal(url)
+        : withoutSlash(one.url) === url),
   );
   if (!source) {
     throw new Failure('usage', `no key for ${url}: set SLUICE_ADMIN_KEY`);
@@ -149,7 +153,7 @@ const runKeyCommand = (command: string, from: string, environment: Environment):
 
 const warningsOf = (url: string, environment: Environment): string[] => {
   const warnings: string[] = [];
-  if (new URL(url).protocol === 'http:' && !isLocal(new URL(url).hostname)) {
+  if (new URL(url).protocol === 'http:' && !isLocal(url)) {
     warnings.push(`${url} is not encrypted: whoever is on the way can read the key`);
   }
   const config = configFile(environment);
@@ -159,8 +163,8 @@ const warningsOf = (url: string, environment: Environment): string[] => {
   return warnings;
 };
 
-const isLocal = (host: string) => {
-  const bare = host.replace(/^\[|\]$/g, '');
+export const isLocal = (url: string) => {
+  const bare = new URL(url).hostname.replace(/^\[|\]$/g, '');
   return (
     bare === 'localhost' ||
     bare.endsWith('.localhost') ||

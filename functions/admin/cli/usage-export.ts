@@ -11,7 +11,7 @@ import {rename, rm} from 'node:fs/promises';
 import type {Command} from 'commander';
 import type {Context} from './context.ts';
 import {Failure} from './failure.ts';
-import {findOrg} from './org.ts';
+import {usageOwner} from './usage.ts';
 
 type Options = Readonly<{
   org?: string;
@@ -31,8 +31,8 @@ export const usageExportCommand = (usage: Command, context: Context): Command =>
     .command('export')
     .description('all usage of an organisation, as it comes, this month unless said')
     .option('--org <name-or-id>', 'the only one there is where absent')
-    .option('--project <id>', 'of this project only')
-    .option('--key <id>', 'of this key only')
+    .option('--project <name-or-id>', 'of this project only')
+    .option('--key <name-or-id>', 'of this key only')
     .option('--model <name>', 'of this model only')
     .option('--environment <name>', 'development, staging or production')
     .option('--from <instant>', 'a date or an RFC 3339 instant')
@@ -43,10 +43,10 @@ export const usageExportCommand = (usage: Command, context: Context): Command =>
       '--file <path>',
       'written there, readable by its owner alone; standard output where absent',
     )
-    .action(async ({org, file, ...query}: Options) => {
+    .action(async ({org, project, key, file, ...query}: Options) => {
       const client = context.client();
-      const found = await findOrg(client, org);
-      const texts = client.stream('/usage/export', {...query, org: found});
+      const owner = await usageOwner(client, {org, project, key});
+      const texts = client.stream('/usage/export', {...query, ...owner});
       if (file === undefined) {
         for await (const text of texts) {
           context.out(text);

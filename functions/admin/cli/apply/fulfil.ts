@@ -76,6 +76,12 @@ const settle = async (
   if (!now) {
     const made = isDry ? undefined : await create();
     const key = made?.key;
+    if (made?.secretShown === false) {
+      throw new Failure(
+        'failed',
+        `it is made, but the answer with its secret was lost on the way: rotate ${made.id}`,
+      );
+    }
     return {
       action: 'created',
       ...(made ? {id: made.id} : {}),

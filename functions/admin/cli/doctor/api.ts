@@ -16,9 +16,9 @@ import {
 type Degraded = Readonly<{state: string; detail?: string}>;
 type Health = Readonly<{
   status?: string;
-  reason?: string;
+  reason?: string | readonly Degraded[];
   degraded?: string | readonly Degraded[];
-  functions?: Readonly<Record<string, Readonly<{status: string; reason?: string}>>>;
+  functions?: Readonly<Record<string, Health>>;
 }>;
 
 /** Without a client: no server is known, which was said already. */
@@ -69,22 +69,26 @@ const functionFindings = (health: Health): Finding[] =>
       ? []
       : [functionFinding('gateway', health)];
 
-const degradedText = (degraded: Health['degraded'], reason: string | undefined) =>
-  typeof degraded === 'object'
-    ? degraded.map(({state, detail}) => (detail ? `${state} (${detail})` : state)).join(', ')
-    : (degraded ?? reason ?? 'no reason is told');
+/** A function tells a text, the gateway its states; the front door of `npm start` passes both on as the reason. */
+const degradedText = ({degraded, reason}: Health): string => {
+  const told = degraded ?? reason ?? 'no reason is told';
+  return typeof told === 'string'
+    ? told
+    : told.map(({state, detail}) => (detail ? `${state} (${detail})` : state)).join(', ');
+};
 
 const remedies: Readonly<Record<string, string>> = {
   'kafka-away': 'see the check of Kafka; until it is back what runs is kept and told later',
   'models-unread': 'see the check of PostgreSQL; gateways go on with the models they know',
 };
 
-export const functionFinding = (name: string, {status, degraded, reason}: Health): Finding => {
+export const functionFinding = (name: string, health: Health): Finding => {
+  const {status} = health;
   const check = `function ${name}`;
   if (status === 'ok') {
     return ok(check, 'well');
   }
-  const text = degradedText(degraded, reason);
+  const text = degradedText(health);
   const state = Object.keys(remedies).find(one => text.includes(one));
   const remedy = state
     ? (remedies[state] as string)

@@ -2,14 +2,15 @@
 Target: where `sluice events send` sends, and with which key.
 
 In: what was said of the server, the environment, the current folder, a file with a key. Out: a URL and an API key. The key is never
-taken from the command line, which every process of the machine can read; the one of `.sluice/dev.json` goes to the URL in that file only.
+taken from the command line, which every process of the machine can read; the one of `.sluice/dev.json` goes to the URL in that file only,
+and one of the environment to no other machine that nothing but this file names.
 */
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import type {Context} from '../context.ts';
 import {Failure} from '../failure.ts';
 import type {Surroundings} from '../program.ts';
-import {checkKey, checkUrl} from '../settings.ts';
+import {checkKey, checkUrl, isLocal} from '../settings.ts';
 import type {Target} from './post.ts';
 
 export type Environment = Surroundings['environment'];
@@ -18,12 +19,16 @@ export type Sending = Pick<Surroundings, 'environment' | 'folder' | 'read'>;
 const file = join('.sluice', 'dev.json');
 
 /** Without an admin key, too: a producer has none. */
-const urlOf = ({globals, settings}: Context, {SLUICE_URL: given}: Environment): string => {
+const urlOf = ({globals, settings}: Context, {SLUICE_URL: given}: Environment) => {
   const {url, context} = globals();
   if (url !== undefined) {
-    return checkUrl(url, '--url');
+    return {url: checkUrl(url, '--url'), isSaid: true};
   }
-  return given && context === undefined ? checkUrl(given, 'SLUICE_URL') : settings().url;
+  if (given && context === undefined) {
+    return {url: checkUrl(given, 'SLUICE_URL'), isSaid: true};
+  }
+  const found = settings();
+  return {url: found.url, isSaid: found.from !== file || isLocal(found.url)};
 };
 
 export const targetOf = (
@@ -31,10 +36,10 @@ export const targetOf = (
   {environment, folder}: Sending,
   keyFile: string | undefined,
 ): Target => {
-  const url = urlOf(context, environment);
+  const {url, isSaid} = urlOf(context, environment);
   const written = readWritten(join(folder, file));
   const apiKey =
-    (keyFile === undefined ? environment.SLUICE_API_KEY : readKey(keyFile)) ||
+    (keyFile === undefined ? isSaid && environment.SLUICE_API_KEY : readKey(keyFile)) ||
     (url === written.url?.replace(/\/+$/, '') ? written.apiKey : undefined);
   if (!apiKey) {
     throw new Failure('usage', `no API key for ${url}: set SLUICE_API_KEY or give --key-file`);
