@@ -89,10 +89,17 @@ export const createUpstream = ({
 
   return {
     send({base, path, headers, body}: UpstreamCall, handler: Dispatcher.DispatchHandler): Sent {
-      const {pool, prefix} = pools.baseOf(base);
+      const {pool, plain, prefix} = pools.baseOf(base);
       const place: Place = {connection: undefined};
-      const options = {method: 'POST' as const, path: prefix + path, headers, body, place};
-      pool.dispatch(options, handler);
+      const request = {path: prefix + path, headers, body};
+      if (plain) {
+        plain.send(request, handler, place);
+      } else {
+        pool.dispatch(
+          {method: 'POST' as const, ...request, place} as Dispatcher.DispatchOptions,
+          handler,
+        );
+      }
       return {leave: controller => leave(place, controller)};
     },
     /** Until every call that was left has ended. */
