@@ -5,6 +5,7 @@ In: a name, the trace context that came. Out: a span, and the trace context to p
 recorded and trace context still travels: the OpenTelemetry SDK costs a good part of a second of start, so it is loaded only
 where it is wanted. Which requests are recorded is the SDK's to decide (OTEL_TRACES_SAMPLER).
 */
+import {rememberAttributes} from './attribute-memo.ts';
 import {continueTrace, traceIdOf} from './telemetry.ts';
 
 export type Attributes = Readonly<Record<string, string | number | boolean>>;
@@ -17,7 +18,7 @@ export type Span = Readonly<{
   end(attributes?: () => Attributes, error?: string): void;
 }>;
 
-/** Adds a value. */
+/** Adds a value. Attributes that are frozen and used again are dealt with once. */
 export type Histogram = (value: number, attributes: Attributes) => void;
 
 export type Tracing = Readonly<{
@@ -57,6 +58,7 @@ export const startTracing = async ({
   const [{NodeSDK}, api] = await Promise.all([
     import('@opentelemetry/sdk-node'),
     import('@opentelemetry/api'),
+    rememberAttributes(),
   ]);
   const sdk = new NodeSDK({serviceName: `sluice-${name}`, instrumentations: []});
   sdk.start();
