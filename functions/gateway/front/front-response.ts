@@ -4,9 +4,11 @@ Front response: node's, whose headers are kept as they are said and looked at on
 In: headers, one by one. Out: all of them in one list to `writeHead`. Node's own checks each value twice and keeps them in an object whose
 shape every header changes; at a dozen headers an answer that was about 2 % of a request's processor time.
 */
-import {type OutgoingHttpHeaders, ServerResponse} from 'node:http';
+import {type IncomingMessage, type OutgoingHttpHeaders, ServerResponse} from 'node:http';
 
-export class FrontResponse extends ServerResponse {
+export class FrontResponse<
+  Request extends IncomingMessage = IncomingMessage,
+> extends ServerResponse<Request> {
   /** Name, value, name, value. Names in lower case. */
   readonly #headers: (string | number)[] = [];
 
