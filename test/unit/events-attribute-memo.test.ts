@@ -2,8 +2,12 @@ import {metrics} from '@opentelemetry/sdk-node';
 import test from 'ava';
 import {rememberAttributes} from '../../events/attribute-memo.ts';
 
-const {AggregationTemporality, InMemoryMetricExporter, MeterProvider, PeriodicExportingMetricReader} =
-  metrics;
+const {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} = metrics;
 
 test('frozen attributes are looked at once, and what is measured with them is the same', async t => {
   await rememberAttributes();

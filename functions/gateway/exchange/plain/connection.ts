@@ -7,14 +7,10 @@ pool's clock ticks for all of them. Any doubt about where an answer ends closes 
 */
 import {connect, type Socket} from 'node:net';
 import {type Dispatcher, errors} from 'undici';
-import {type AnswerHead, readAnswerHead} from './answer-head.ts';
-import {type Chunks, createChunks} from './chunks.ts';
-
-export type PlainRequest = Readonly<{
-  path: string;
-  headers: Readonly<Record<string, string>>;
-  body: Buffer;
-}>;
+import type {AnswerHead} from './answer-head.ts';
+import {type AnswerReader, createAnswerReader} from './answer-reader.ts';
+import {createCall, type PlainCall, type PlainRequest} from './call.ts';
+import {writeRequest} from './request.ts';
 
 /** What the connections of a pool have in common. Ticks are the clock's; what is counted in them may end a tick late. */
 export type PlainPool = Readonly<{
@@ -36,64 +32,21 @@ export type PlainPool = Readonly<{
   onGone: (connection: PlainConnection) => void;
 }>;
 
-const headBytesMax = 16_384;
-/** In one piece with its head; a longer one is not worth a copy. */
-const copiedBodyMax = 65_536;
 const empty = Buffer.alloc(0);
-const blankLine = '\r\n\r\n';
-const illegal = /[^\t\x20-\x7e]/;
-
-/** A call and its way to pause, go on and end; nothing of it reaches the connection once it is over. */
-class PlainCall implements Dispatcher.DispatchController {
-  connection: PlainConnection | undefined;
-  paused = false;
-  aborted = false;
-  reason: Error | null = null;
-  readonly request: PlainRequest;
-  readonly handler: Dispatcher.DispatchHandler;
-
-  constructor(request: PlainRequest, handler: Dispatcher.DispatchHandler) {
-    this.request = request;
-    this.handler = handler;
-  }
-
-  pause() {
-    this.paused = true;
-    this.connection?.pause();
-  }
-
-  resume() {
-    if (this.paused) {
-      this.paused = false;
-      this.connection?.resume();
-    }
-  }
-
-  abort(reason: Error) {
-    if (!this.aborted && this.connection) {
-      this.aborted = true;
-      this.reason = reason;
-      this.connection.fail(reason);
-    }
-  }
-}
 
 export class PlainConnection {
   readonly #pool: PlainPool;
   readonly #socket: Socket;
+  readonly #reader: AnswerReader;
   #call: PlainCall | undefined;
+  /** Whose bytes are being understood now. */
+  #reading: PlainCall | undefined;
   #isConnected = false;
   #isGone = false;
   /** Its writing half is closed: nothing can be asked any more. */
   #isLeft = false;
-  #isReading = false;
   /** What was read and is not yet understood: half a head, or what came while its reader paused. */
   #rest: Buffer = empty;
-  #hasEnded = false;
-  #head: AnswerHead | undefined;
-  #left = 0;
-  #chunks: Chunks | undefined;
-  #headBytes = 0;
   /** Since when it waits for what it waits for. */
   #sinceTick: number;
   #keepTicks: number;
@@ -102,6 +55,11 @@ export class PlainConnection {
     this.#pool = pool;
     this.#sinceTick = pool.ticks();
     this.#keepTicks = pool.limits.keepTicks;
+    this.#reader = createAnswerReader({
+      head: head => this.#tellHead(head),
+      data: bytes => this.#call?.handler.onResponseData?.(this.#call, bytes),
+      goesOn: () => this.#call === this.#reading && !this.#call?.paused,
+    });
     this.#socket = connect({
       host: pool.host,
       port: pool.port,
@@ -120,9 +78,8 @@ export class PlainConnection {
       .on('close', () => this.fail(new errors.SocketError('other side closed')));
   }
 
-  /** Its own, whose end is told to the handler whatever becomes of it. */
   send(request: PlainRequest, handler: Dispatcher.DispatchHandler) {
-    const call = new PlainCall(request, handler);
+    const call = createCall(request, handler);
     this.#call = call;
     this.#sinceTick = this.#pool.ticks();
     if (this.#isConnected) {
@@ -138,64 +95,39 @@ export class PlainConnection {
   }
 
   #begin(call: PlainCall) {
-    call.connection = this;
-    this.#head = undefined;
-    this.#chunks = undefined;
-    this.#headBytes = 0;
+    call.carrier = this;
+    this.#reader.begin();
     this.#sinceTick = this.#pool.ticks();
     try {
       call.handler.onRequestStart?.(call, undefined);
       if (this.#call === call) {
-        this.#write(call.request);
+        writeRequest(this.#socket, this.#pool.hostHeader, call.request);
       }
     } catch (error) {
       this.fail(error as Error);
     }
   }
 
-  #write({path, headers, body}: PlainRequest) {
-    let head = `POST ${path} HTTP/1.1\r\nhost: ${this.#pool.hostHeader}\r\nconnection: keep-alive\r\n`;
-    for (const name in headers) {
-      const value = headers[name] as string;
-      if (illegal.test(value)) {
-        throw new errors.InvalidArgumentError(`invalid ${name} header`);
-      }
-      head += `${name}: ${value}\r\n`;
-    }
-    head += `content-length: ${body.length}\r\n\r\n`;
-    if (body.length > copiedBodyMax) {
-      this.#socket.cork();
-      this.#socket.write(head, 'latin1');
-      this.#socket.write(body);
-      this.#socket.uncork();
-      return;
-    }
-    const bytes = Buffer.allocUnsafe(head.length + body.length);
-    bytes.write(head, 0, 'latin1');
-    bytes.set(body, head.length);
-    this.#socket.write(bytes);
-  }
-
   /** False stops the reading. */
   #read(buffer: Buffer, bytes: number): boolean {
-    if (this.#head) {
-      this.#sinceTick = this.#pool.ticks();
-    }
-    if (!this.#call) {
+    const call = this.#call;
+    if (!call) {
       // Nobody asked: whose answer it would be taken for is not known.
       this.#close();
       return false;
     }
+    if (this.#reader.head()) {
+      this.#sinceTick = this.#pool.ticks();
+    }
     if (this.#rest.length > 0) {
       this.#rest = Buffer.concat([this.#rest, buffer.subarray(0, bytes)]);
       this.#goOn();
-    } else {
-      const call = this.#call;
-      const used = this.#understand(buffer, 0, bytes);
-      // Its call may be over, and another one begun.
-      if (used < bytes && this.#call === call) {
-        this.#rest = Buffer.from(buffer.subarray(used, bytes));
-      }
+      return !this.#call?.paused;
+    }
+    const used = this.#understand(buffer, bytes);
+    // Its call may be over, and another one begun.
+    if (used < bytes && this.#call === call) {
+      this.#rest = Buffer.from(buffer.subarray(used, bytes));
     }
     return !this.#call?.paused;
   }
@@ -205,32 +137,21 @@ export class PlainConnection {
     const waiting = this.#rest;
     const call = this.#call;
     this.#rest = empty;
-    const used = this.#understand(waiting, 0, waiting.length);
+    const used = this.#understand(waiting, waiting.length);
     if (used < waiting.length && this.#call === call) {
       this.#rest = waiting.subarray(used);
     }
   }
 
   /** How much of the bytes is done with. */
-  #understand(bytes: Buffer, from: number, to: number): number {
-    const call = this.#call as PlainCall;
-    let at = from;
-    this.#isReading = true;
+  #understand(bytes: Buffer, length: number): number {
+    const call = this.#call;
+    let used = 0;
+    this.#reading = call;
     try {
-      while (this.#call === call && !call.paused) {
-        if (!this.#head) {
-          const end = this.#readHead(call, bytes, at, to);
-          if (end < 0) {
-            break;
-          }
-          at = end;
-        } else if (this.#isOver()) {
-          this.#complete(call, at < to);
-        } else if (at < to) {
-          at = this.#readBody(call, bytes, at, to);
-        } else {
-          break;
-        }
+      used = this.#reader.push(bytes, 0, length);
+      if (call && this.#call === call && !call.paused && this.#reader.isOver()) {
+        this.#complete(call, used < length);
       }
     } catch (error) {
       // Not that of another call, which may have begun when this one was over.
@@ -238,65 +159,22 @@ export class PlainConnection {
         this.fail(error as Error);
       }
     }
-    this.#isReading = false;
-    return at;
+    this.#reading = undefined;
+    return used;
   }
 
-  /** Where it ends; -1: it is not there yet. */
-  #readHead(call: PlainCall, bytes: Buffer, from: number, to: number): number {
-    const found = bytes.indexOf(blankLine, from, 'latin1');
-    // The room may hold more of an earlier read.
-    const end = found + blankLine.length > to ? -1 : found;
-    const length = (end < 0 ? to : end) - from;
-    if (this.#headBytes + length > headBytesMax) {
-      throw new errors.HeadersOverflowError();
-    }
-    if (end < 0) {
-      return -1;
-    }
-    this.#headBytes += length + blankLine.length;
-    const head = readAnswerHead(bytes.toString('latin1', from, end));
-    if (head.status === 101) {
-      throw new errors.SocketError('bad upgrade');
-    }
-    if (head.status >= 200) {
-      this.#head = head;
+  #tellHead({status, headers}: AnswerHead) {
+    if (status >= 200) {
       this.#sinceTick = this.#pool.ticks();
-      this.#left = typeof head.framing === 'number' ? head.framing : 0;
-      this.#chunks = head.framing === 'chunked' ? createChunks() : undefined;
     }
-    call.handler.onResponseStart?.(call, head.status, head.headers);
-    return end + blankLine.length;
-  }
-
-  #isOver(): boolean {
-    if (this.#chunks) {
-      return this.#chunks.isOver();
-    }
-    return this.#head?.framing === 'close' ? this.#hasEnded : this.#left === 0;
-  }
-
-  #readBody(call: PlainCall, bytes: Buffer, from: number, to: number): number {
-    if (this.#chunks) {
-      const {data, used} = this.#chunks.push(bytes, from, to);
-      if (data.length > 0) {
-        call.handler.onResponseData?.(call, data);
-      }
-      return from + used;
-    }
-    const isClosed = this.#head?.framing === 'close';
-    const end = isClosed ? to : Math.min(from + this.#left, to);
-    this.#left -= isClosed ? 0 : end - from;
-    call.handler.onResponseData?.(call, Buffer.from(bytes.subarray(from, end)));
-    return end;
+    this.#call?.handler.onResponseStart?.(this.#call, status, headers);
   }
 
   #complete(call: PlainCall, isFollowed: boolean) {
-    const {persistent, keepAliveSeconds, framing} = this.#head as AnswerHead;
+    const {persistent, keepAliveSeconds, framing} = this.#reader.head() as AnswerHead;
     this.#call = undefined;
-    this.#head = undefined;
     this.#rest = empty;
-    call.connection = undefined;
+    call.carrier = undefined;
     const {limits} = this.#pool;
     // Two seconds before the server does, as undici.
     const keptTicks =
@@ -305,7 +183,7 @@ export class PlainConnection {
         : limits.ticksOf((keepAliveSeconds - 2) * 1_000);
     const isDoubtful =
       isFollowed || !persistent || framing === 'close' || this.#socket.writableLength > 0;
-    if (isDoubtful || keptTicks <= 0 || this.#hasEnded) {
+    if (isDoubtful || keptTicks <= 0 || this.#reader.hasEnded()) {
       this.#close();
     } else if (!this.#isLeft) {
       this.#keepTicks = keptTicks;
@@ -317,10 +195,8 @@ export class PlainConnection {
   }
 
   #end() {
-    this.#hasEnded = true;
-    const call = this.#call;
-    if (call && this.#head?.framing === 'close') {
-      if (!call.paused) {
+    if (this.#reader.end() && this.#call) {
+      if (!this.#call.paused) {
         this.#goOn();
       }
       return;
@@ -334,7 +210,7 @@ export class PlainConnection {
     this.#call = undefined;
     this.#close();
     if (call) {
-      call.connection = undefined;
+      call.carrier = undefined;
       call.handler.onResponseError?.(call, error);
     }
   }
@@ -349,13 +225,14 @@ export class PlainConnection {
   }
 
   pause() {
-    if (!this.#isReading) {
+    // While a read is being understood its own end stops the reading.
+    if (!this.#reading) {
       this.#socket.pause();
     }
   }
 
   resume() {
-    if (this.#isReading) {
+    if (this.#reading) {
       return;
     }
     this.#sinceTick = this.#pool.ticks();
@@ -378,7 +255,7 @@ export class PlainConnection {
       if (waited >= this.#keepTicks && !this.#isLeft) {
         this.#close();
       }
-    } else if (!this.#head) {
+    } else if (!this.#reader.head()) {
       if (waited > limits.firstByteTicks) {
         this.fail(new errors.HeadersTimeoutError());
       }
@@ -396,6 +273,4 @@ export class PlainConnection {
     this.#socket.end();
     return this.#socket;
   }
-
-  isBusy = (): boolean => this.#call !== undefined;
 }

@@ -7,7 +7,8 @@ timer a request costs more than looking at every connection a few times a second
 import {type Dispatcher, errors} from 'undici';
 import type {Limits} from '../../../../events/limits.ts';
 import type {Place} from '../connection.ts';
-import {PlainConnection, type PlainRequest} from './connection.ts';
+import type {PlainRequest} from './call.ts';
+import {PlainConnection} from './connection.ts';
 
 /** Shorter than uvicorn's and Node's 5 s: who writes while the server closes has a call that broke. */
 const keepMs = 4_000;
