@@ -13,7 +13,8 @@ export type PlainRequest = Readonly<{
 export type Carrier = Readonly<{pause(): void; resume(): void; fail(error: Error): void}>;
 
 export type PlainCall = Dispatcher.DispatchController & {
-  readonly request: PlainRequest;
+  /** Until it is written: a prompt is not kept for as long as its answer lasts. */
+  request: PlainRequest | undefined;
   readonly handler: Dispatcher.DispatchHandler;
   /** While it runs. */
   carrier: Carrier | undefined;
@@ -25,7 +26,7 @@ export const createCall = (
   handler: Dispatcher.DispatchHandler,
 ): PlainCall => {
   const call = {
-    request,
+    request: request as PlainRequest | undefined,
     handler,
     carrier: undefined as Carrier | undefined,
     paused: false,

@@ -100,8 +100,10 @@ export class PlainConnection {
     this.#sinceTick = this.#pool.ticks();
     try {
       call.handler.onRequestStart?.(call, undefined);
-      if (this.#call === call) {
-        writeRequest(this.#socket, this.#pool.hostHeader, call.request);
+      const {request} = call;
+      call.request = undefined;
+      if (request && this.#call === call) {
+        writeRequest(this.#socket, this.#pool.hostHeader, request);
       }
     } catch (error) {
       this.fail(error as Error);
