@@ -37,9 +37,16 @@ export type Tracing = Readonly<{
 }>;
 
 export const noTracing: Tracing = {
-  start: (_name, {received} = {}) => ({traceparent: continueTrace(received), event() {}, end() {}}),
+  start: (_name, {received} = {}) => ({
+    traceparent: continueTrace(received),
+    event: ignore,
+    end: ignore,
+  }),
   async stop() {},
 };
+
+/** Of a span that nobody records. */
+const ignore = () => {};
 
 /** Whether the sender of this trace context records it; who does not want a span need not ask for one. */
 export const isSampled = (traceparent: unknown): traceparent is string =>
@@ -91,15 +98,18 @@ export const startTracing = async ({
       };
       const span = tracer.startSpan(spanName, options, parentOf(received));
       const {traceId, spanId, traceFlags} = span.spanContext();
-      const isRecorded = span.isRecording();
-      if (isRecorded && attributes) {
+      const traceparent = `00-${traceId}-${spanId}-0${traceFlags & 1}`;
+      if (!span.isRecording()) {
+        return {traceparent, event: ignore, end: ignore};
+      }
+      if (attributes) {
         span.setAttributes(attributes());
       }
       return {
-        traceparent: `00-${traceId}-${spanId}-0${traceFlags & 1}`,
+        traceparent,
         event: event => void span.addEvent(event),
         end(more, error) {
-          if (isRecorded && more) {
+          if (more) {
             span.setAttributes(more());
           }
           if (error !== undefined) {
