@@ -3,7 +3,8 @@ Upstream: one call to a model server, on kept-alive connections, with the waits 
 
 In: a call, a handler of what comes of it. Out: the handler's events, and a way to leave a call that nobody waits for: the
 server is told at once, and what it had already sent is still read, because its usage report is in it.
-undici's dispatch is used bare: its fetch costs four times the processor time of this a call.
+Where there is no TLS a call runs on a connection of ours (`plain/`), elsewhere by undici's dispatch, used bare: its fetch costs four
+times the processor time of that a call.
 */
 import type {Dispatcher} from 'undici';
 import {SluiceError} from '../../../events/errors.ts';
