@@ -155,3 +155,19 @@ test('who writes more than a client takes is told to wait, and when to go on', a
   t.is((await found.arrayBuffer()).byteLength, 8 * 1024 * 1024);
   t.true(waited);
 });
+
+test('an end after the end is none, and who asks is told of each end', async t => {
+  const told: string[] = [];
+  const {body} = await wire(t, response => {
+    response.on('error', error => told.push(error.message));
+    response.writeHead(200);
+    response.write('one', () => told.push('written'));
+    response.end(() => {
+      told.push('ended');
+      response.end();
+    });
+    response.end();
+  });
+  t.is(body, '3\r\none\r\n0\r\n\r\n');
+  t.deepEqual(told.toSorted(), ['ended', 'written']);
+});

@@ -17,6 +17,9 @@ const bytesOf = (part: string | Uint8Array, encoding: unknown): Buffer =>
     ? Buffer.from(part, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
     : Buffer.from(part.buffer, part.byteOffset, part.byteLength);
 
+const callbackOf = (...given: readonly unknown[]) =>
+  given.find(one => typeof one === 'function') as (() => void) | undefined;
+
 const sizeLine = (bytes: Buffer) => `${bytes.length.toString(16)}\r\n`;
 const textOf = (bytes: Buffer) => `${sizeLine(bytes)}${bytes.toString('latin1')}\r\n`;
 
@@ -75,35 +78,37 @@ export class FrontResponse<
     return this;
   }
 
-  override write(part: string | Uint8Array, ...rest: unknown[]): boolean {
+  override write(part: string | Uint8Array, encoding?: unknown, done?: unknown): boolean {
     if (!this.headersSent) {
       this.writeHead(this.statusCode);
     }
     if (!this.#isChunked) {
-      return super.write(part, ...(rest as []));
+      return super.write(part, encoding as BufferEncoding, done as () => void);
     }
-    const bytes = bytesOf(part, rest[0]);
+    const bytes = bytesOf(part, encoding);
+    const told = callbackOf(encoding, done);
     if (bytes.length === 0) {
-      return !this.writableNeedDrain;
+      return super.write('', 'latin1', told);
     }
-    if (!this.#hasBegun && bytes.length <= inOneTextMax) {
-      this.#hasBegun = true;
-      return super.write(textOf(bytes), 'latin1');
-    }
+    const isFirst = !this.#hasBegun;
     this.#hasBegun = true;
-    return super.write(chunkOf(bytes));
+    return isFirst && bytes.length <= inOneTextMax
+      ? super.write(textOf(bytes), 'latin1', told)
+      : super.write(chunkOf(bytes), told);
   }
 
-  override end(part?: unknown, ...rest: unknown[]): this {
-    if (!this.headersSent || !this.#isChunked) {
-      return super.end(part as string, ...(rest as []));
+  override end(part?: unknown, encoding?: unknown, done?: unknown): this {
+    // A second end is node's to judge: it must not find anything to write.
+    if (!this.headersSent || !this.#isChunked || this.writableEnded) {
+      return super.end(part as string, encoding as BufferEncoding, done as () => void);
     }
+    const told = callbackOf(part, encoding, done);
     const bytes =
-      typeof part === 'string' || part instanceof Uint8Array ? bytesOf(part, rest[0]) : empty;
+      typeof part === 'string' || part instanceof Uint8Array ? bytesOf(part, encoding) : empty;
     if (bytes.length > inOneTextMax) {
       super.write(chunkOf(bytes));
-      return super.end(lastChunk, 'latin1');
+      return super.end(lastChunk, 'latin1', told);
     }
-    return super.end(bytes.length === 0 ? lastChunk : textOf(bytes) + lastChunk, 'latin1');
+    return super.end(bytes.length === 0 ? lastChunk : textOf(bytes) + lastChunk, 'latin1', told);
   }
 }
