@@ -47,6 +47,16 @@ export type Event<Data = unknown> = Readonly<{
   data?: Data;
 }> & {readonly [extension: string]: unknown};
 
+/** An event that is JSON already, and what of it logs and rows want to know. */
+export type WrittenEvent = Readonly<{
+  specversion: undefined;
+  source: string;
+  id: string;
+  orgid: string;
+  partitionkey: string;
+  json: string;
+}>;
+
 /** An event of the catalogue. */
 export type KnownEvent<Type extends keyof EventData = keyof EventData> = {
   [T in Type]: Event<EventData[T]> & {readonly type: T};

@@ -4,18 +4,27 @@ money path's events are made durable.
 
 A row's id is (source, id) of its event: writing it again does nothing, so a batch that is handled twice emits once.
 */
-import {toJson} from './codec.ts';
+import {readJson, toJson} from './codec.ts';
 import type {Queryable} from './database.ts';
-import type {Event} from './event.ts';
+import type {Event, WrittenEvent} from './event.ts';
 
 /** `log:` carries truth and is read by sources; `broker:` carries hints and is read by Triggers, tenants' events by theirs. */
 export type Destination = 'log:sluice.usage' | 'broker:default' | 'broker:tenants';
-export type OutboxRow = Readonly<{destination: Destination; event: Event; barrier?: boolean}>;
+export type OutboxRow<Kind = Event> = Readonly<{
+  destination: Destination;
+  event: Kind;
+  barrier?: boolean;
+}>;
 
 /** Resolves when every event is durable; rejects when that is not known. */
-export type EventLog = Readonly<{append(events: readonly Event[]): Promise<void>}>;
+export type EventLog = Readonly<{
+  append(events: readonly (Event | WrittenEvent)[]): Promise<void>;
+}>;
 
-export const insertIntoOutbox = async (client: Queryable, rows: readonly OutboxRow[]) => {
+export const insertIntoOutbox = async (
+  client: Queryable,
+  rows: readonly OutboxRow<Event | WrittenEvent>[],
+) => {
   if (rows.length === 0) {
     return;
   }
@@ -55,7 +64,9 @@ export const createMemoryLog = () => {
       if (state.fail) {
         throw new Error('the log is away');
       }
-      events.push(...more);
+      events.push(
+        ...more.map(event => (event.specversion === undefined ? readJson(event.json) : event)),
+      );
     },
   };
   return {...log, events, state};

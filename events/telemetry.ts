@@ -5,6 +5,7 @@ Logs are JSON lines on stderr, a few milliseconds late; a process that is killed
 `tracing.ts`.
 */
 import {type Logger, pino} from 'pino';
+import {isoTime} from './iso-time.ts';
 import {draw} from './random.ts';
 
 export type {Logger};
@@ -24,18 +25,43 @@ const hidden = [
 /** What may hold a secret or a prompt is cut out down to the third level, in case somebody logs a whole request. */
 const redacted = hidden.flatMap(name => [name, `*.${name}`, `*.*.${name}`]);
 
-export const createLogger = ({name, level = 'info'}: {name: string; level?: string}): Logger =>
-  pino(
+export const createLogger = ({name, level = 'info'}: {name: string; level?: string}): Logger => {
+  const logger = pino(
     {
       name,
       level,
       base: {function: name},
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      timestamp: () => `,"time":"${isoTime(Date.now())}"`,
       formatters: {level: label => ({level: label})},
       redact: {paths: redacted, remove: true},
     },
     gathered,
   );
+  names.set(logger, name);
+  return logger;
+};
+
+/** Of the loggers that write to stderr in the format above. */
+const names = new WeakMap<Logger, string>();
+
+/**
+Writes lines whose members are JSON already, as `info` would the object of them: for lines that are written all the time and hold only what
+their writer names, since nothing is cut out of them. `members`: without braces; asked where the line is written only.
+*/
+export const createLines = (logger: Logger): ((members: () => string) => void) => {
+  const name = names.get(logger);
+  if (name === undefined) {
+    const others = logger.child({}, {redact: []});
+    return members => others.info(JSON.parse(`{${members()}}`));
+  }
+  const same = JSON.stringify(name);
+  const about = `,"function":${same},"name":${same},`;
+  return members => {
+    if (logger.isLevelEnabled('info')) {
+      gathered.write(`{"level":"info","time":"${isoTime(Date.now())}"${about}${members()}}\n`);
+    }
+  };
+};
 
 /** A write for each line costs more than the line: lines of 20 ms go out together, and at once with any that is a warning or more. */
 const gatherMs = 20;

@@ -5,6 +5,7 @@ In: a name, the trace context that came. Out: a span, and the trace context to p
 recorded and trace context still travels: the OpenTelemetry SDK costs a good part of a second of start, so it is loaded only
 where it is wanted. Which requests are recorded is the SDK's to decide (OTEL_TRACES_SAMPLER).
 */
+import {rememberAttributes} from './attribute-memo.ts';
 import {continueTrace, traceIdOf} from './telemetry.ts';
 
 export type Attributes = Readonly<Record<string, string | number | boolean>>;
@@ -17,7 +18,7 @@ export type Span = Readonly<{
   end(attributes?: () => Attributes, error?: string): void;
 }>;
 
-/** Adds a value. */
+/** Adds a value. Attributes that are frozen and used again are dealt with once. */
 export type Histogram = (value: number, attributes: Attributes) => void;
 
 export type Tracing = Readonly<{
@@ -36,9 +37,16 @@ export type Tracing = Readonly<{
 }>;
 
 export const noTracing: Tracing = {
-  start: (_name, {received} = {}) => ({traceparent: continueTrace(received), event() {}, end() {}}),
+  start: (_name, {received} = {}) => ({
+    traceparent: continueTrace(received),
+    event: ignore,
+    end: ignore,
+  }),
   async stop() {},
 };
+
+/** Of a span that nobody records. */
+const ignore = () => {};
 
 /** Whether the sender of this trace context records it; who does not want a span need not ask for one. */
 export const isSampled = (traceparent: unknown): traceparent is string =>
@@ -57,6 +65,7 @@ export const startTracing = async ({
   const [{NodeSDK}, api] = await Promise.all([
     import('@opentelemetry/sdk-node'),
     import('@opentelemetry/api'),
+    rememberAttributes(),
   ]);
   const sdk = new NodeSDK({serviceName: `sluice-${name}`, instrumentations: []});
   sdk.start();
@@ -89,15 +98,18 @@ export const startTracing = async ({
       };
       const span = tracer.startSpan(spanName, options, parentOf(received));
       const {traceId, spanId, traceFlags} = span.spanContext();
-      const isRecorded = span.isRecording();
-      if (isRecorded && attributes) {
+      const traceparent = `00-${traceId}-${spanId}-0${traceFlags & 1}`;
+      if (!span.isRecording()) {
+        return {traceparent, event: ignore, end: ignore};
+      }
+      if (attributes) {
         span.setAttributes(attributes());
       }
       return {
-        traceparent: `00-${traceId}-${spanId}-0${traceFlags & 1}`,
+        traceparent,
         event: event => void span.addEvent(event),
         end(more, error) {
-          if (isRecorded && more) {
+          if (more) {
             span.setAttributes(more());
           }
           if (error !== undefined) {

@@ -6,7 +6,7 @@ read from (`json-text.ts`).
 */
 import {isUtf8} from 'node:buffer';
 import {whereInJson} from '../errors.ts';
-import type {Event} from '../event.ts';
+import type {Event, WrittenEvent} from '../event.ts';
 import {checked, fromBase64, type Members, malformed} from './attributes.ts';
 import {keepText, keptText} from './json-text.ts';
 
@@ -116,7 +116,10 @@ const unpacked = ({data_base64: base64, ...given}: Record<string, unknown>): Mem
 };
 
 /** One event as a JSON object. */
-export const toJson = (event: Event): string => {
+export const toJson = (event: Event | WrittenEvent): string => {
+  if (event.specversion === undefined) {
+    return event.json;
+  }
   const bytes = bytesIn(event);
   const text = bytes === undefined ? keptText(event) : undefined;
   if (bytes === undefined && text === undefined) {

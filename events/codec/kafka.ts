@@ -6,7 +6,7 @@ is no attribute: what the producer meant by it is in the event.
 */
 
 import {SluiceError} from '../errors.ts';
-import type {Event} from '../event.ts';
+import type {Event, WrittenEvent} from '../event.ts';
 import {type Gathering, gather, malformed} from './attributes.ts';
 import {readBinary} from './binary.ts';
 import {eventFormatOf} from './http.ts';
@@ -20,17 +20,24 @@ export type KafkaRecord = Readonly<{
   value: Value | null;
   headers?: Readonly<Record<string, Value | Value[] | undefined>>;
 }>;
-export type WrittenRecord = {key: string | null; value: string; headers: Record<string, string>};
+export type WrittenRecord = {
+  key: string | null;
+  value: string;
+  headers: Readonly<Record<string, string>>;
+};
+
+/** One object for all: who writes records looks at it once (`kafka/encode.ts`). */
+const structuredHeaders = Object.freeze({'content-type': structuredType});
 
 /** Of an event that is JSON text already: what was read is sent as it is. */
 export const recordOf = (json: string, key: string | null): WrittenRecord => ({
   key,
   value: json,
-  headers: {'content-type': structuredType},
+  headers: structuredHeaders,
 });
 
 /** Order is kept by `partitionkey`, and by the organisation where nothing is said. */
-export const toKafkaRecord = (event: Event): WrittenRecord =>
+export const toKafkaRecord = (event: Event | WrittenEvent): WrittenRecord =>
   recordOf(toJson(event), String(event.partitionkey ?? '') || String(event.orgid ?? '') || null);
 
 export const readKafkaRecord = ({value, headers = {}}: KafkaRecord): Event => {

@@ -28,8 +28,9 @@ export const connectKafka = async (
     requestMs = 10_000,
   }: {logger?: Logger | undefined; connectMs?: number; requestMs?: number} = {},
 ): Promise<KafkaConnection> => {
-  const {Kafka, logLevel: levels} = await import('kafkajs');
+  // First: of one part the old is kept by whoever loaded it.
   await mendKafkajs();
+  const {Kafka, logLevel: levels} = await import('kafkajs');
   const sockets = createSockets();
   const kafka = new Kafka({
     brokers: [...brokers],

@@ -39,12 +39,12 @@ const transactionalBit = 16;
 const batchHeadBytes = 61;
 /** Within that: where the length counts from, where the checksum begins and what it covers. */
 const [afterLength, checksumAt, checksumFrom] = [12, 17, 21];
-/** A record's varints, its attributes and those of a header, at most. */
-const [recordHeadBytes, headerHeadBytes] = [40, 10];
+/** A record's varints and its attributes, at most. */
+const recordHeadBytes = 40;
 
 const bytesIn = (value: Bytes) =>
   typeof value === 'string' ? Buffer.byteLength(value) : (value?.length ?? 0);
-const headersOf = ({headers}: ProduceRecord) =>
+const headersOf = ({headers}: ProduceRecord): readonly (readonly [string, Bytes])[] =>
   Object.entries(headers ?? {}).flatMap(([name, value]) =>
     (Array.isArray(value) ? value : [value]).map(one => [name, one as Bytes] as const),
   );
@@ -114,30 +114,55 @@ const writeSized = (to: Writing, value: Bytes, size: number) => {
 const sizedBytes = (value: Bytes, size: number) =>
   value === null || value === undefined ? 1 : varintBytes(size) + size;
 
+const writeHeaders = (record: ProduceRecord): Buffer => {
+  const headers = headersOf(record);
+  let size = varintBytes(headers.length);
+  for (const [name, one] of headers) {
+    size += sizedBytes(name, bytesIn(name)) + sizedBytes(one, bytesIn(one));
+  }
+  const to: Writing = {bytes: Buffer.allocUnsafe(size), at: 0};
+  writeVarint(to, headers.length);
+  for (const [name, one] of headers) {
+    writeSized(to, name, bytesIn(name));
+    writeSized(to, one, bytesIn(one));
+  }
+  return to.bytes;
+};
+
+const written = new WeakMap<object, Buffer>();
+const noHeaders = writeHeaders({value: null});
+
+/** Headers as they stand in a record: written once where they are frozen, as those of all our records are. */
+const headerBytes = (record: ProduceRecord): Buffer => {
+  const {headers} = record;
+  if (!headers) {
+    return noHeaders;
+  }
+  const known = written.get(headers);
+  const bytes = known ?? writeHeaders(record);
+  if (!known && Object.isFrozen(headers)) {
+    written.set(headers, bytes);
+  }
+  return bytes;
+};
+
 const writeRecord = (to: Writing, record: ProduceRecord, index: number, sinceFirstMs: number) => {
   const {key, value} = record;
-  const [keyBytes, valueBytes, headers] = [bytesIn(key), bytesIn(value), headersOf(record)];
-  let size =
+  const [keyBytes, valueBytes, headers] = [bytesIn(key), bytesIn(value), headerBytes(record)];
+  const size =
     1 +
     varlongBytes(sinceFirstMs) +
     varintBytes(index) +
     sizedBytes(key, keyBytes) +
     sizedBytes(value, valueBytes) +
-    varintBytes(headers.length);
-  for (const [name, one] of headers) {
-    size += sizedBytes(name, bytesIn(name)) + sizedBytes(one, bytesIn(one));
-  }
+    headers.length;
   writeVarint(to, size);
   to.bytes[to.at++] = 0;
   writeVarlong(to, sinceFirstMs);
   writeVarint(to, index);
   writeSized(to, key, keyBytes);
   writeSized(to, value, valueBytes);
-  writeVarint(to, headers.length);
-  for (const [name, one] of headers) {
-    writeSized(to, name, bytesIn(name));
-    writeSized(to, one, bytesIn(one));
-  }
+  writeRaw(to, headers);
 };
 
 type Batch = ProduceRequest['topicData'][number]['partitions'][number];
@@ -180,9 +205,7 @@ const roomFor = ({topicData, transactionalId}: ProduceRequest) => {
       bytes += 8 + batchHeadBytes;
       for (const record of messages) {
         bytes += recordHeadBytes + bytesIn(record.key) + bytesIn(record.value);
-        for (const [name, value] of headersOf(record)) {
-          bytes += headerHeadBytes + bytesIn(name) + bytesIn(value);
-        }
+        bytes += headerBytes(record).length;
       }
     }
   }

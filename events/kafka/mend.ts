@@ -1,15 +1,18 @@
 /**
-Mend: takes two faults out of kafkajs 2.2.4.
+Mend: takes three faults out of kafkajs 2.2.4.
 
 Each of its connections checks for requests that wait to be sent, also when none does:
 by a timer of a negative time, which Node takes for 1 ms and, from version 24 on, warns of. An idle consumer would wake a
 thousand times a second (tulios/kafkajs#1751).
 
+It puts the records of a partition together by copying the list for each: of 500 records of one organisation it copies 125,000.
+
 And it writes each record of a produce request six times over, which costs three times what writing it once does (`encode.ts`).
 
-In: nothing. Out: the check is made only while a request waits; produce requests that are not compressed are written by us. A kafkajs
-that is built otherwise is left as it is.
+In: nothing. Out: the check is made only while a request waits; lists of records grow; produce requests that are not compressed are
+written by us. A kafkajs that is built otherwise is left as it is; so is how one that was loaded before puts records together.
 */
+import {createRequire} from 'node:module';
 import {encodeProduce, type ProduceRequest} from './encode.ts';
 
 type RequestQueue = {
@@ -29,6 +32,7 @@ type Produce = {protocol(of: {version: number}): (asked: Asked) => Made};
 
 // Constants, and no literals in the imports: the files have no types.
 const requestQueueFile: string = 'kafkajs/src/network/requestQueue/index.js';
+const groupFile: string = 'kafkajs/src/producer/groupMessagesPerPartition.js';
 const produceFile: string = 'kafkajs/src/protocol/requests/produce/index.js';
 
 let mended: Promise<void> | undefined;
@@ -50,6 +54,40 @@ const mendQueue = async () => {
       Math.max(this.throttledUntil - Date.now(), checkMs),
     );
   };
+};
+
+type Grouping = Readonly<{
+  topic: string;
+  partitionMetadata: readonly unknown[];
+  messages: readonly unknown[];
+  partitioner: (asked: Omit<Grouping, 'messages' | 'partitioner'> & {message: unknown}) => number;
+}>;
+
+const group = ({messages, partitioner, ...asked}: Grouping): Record<number, unknown[]> => {
+  const groups: Record<number, unknown[]> = {};
+  if (asked.partitionMetadata.length === 0) {
+    return groups;
+  }
+  for (const message of messages) {
+    const partition = partitioner({...asked, message});
+    const found = groups[partition];
+    if (found) {
+      found.push(message);
+    } else {
+      groups[partition] = [message];
+    }
+  }
+  return groups;
+};
+
+/** Whoever loads it from now on gets ours: it is a function by itself, so there is nothing to change in it. */
+const mendGrouping = () => {
+  const require = createRequire(import.meta.url);
+  const theirs: unknown = require(groupFile);
+  const loaded = require.cache[require.resolve(groupFile)];
+  if (loaded && typeof theirs === 'function') {
+    loaded.exports = group;
+  }
 };
 
 const mendProduce = async () => {
@@ -75,6 +113,9 @@ const mendProduce = async () => {
 };
 
 export const mendKafkajs = (): Promise<void> => {
-  mended ??= Promise.all([mendQueue(), mendProduce()]).then(() => {});
+  if (!mended) {
+    mendGrouping();
+    mended = Promise.all([mendQueue(), mendProduce()]).then(() => {});
+  }
   return mended;
 };

@@ -31,17 +31,36 @@ export const murmur2 = (bytes: Uint8Array): number => {
   return hash ^ (hash >>> 15);
 };
 
+/** Of as many keys the hashes are remembered. */
+const keysMax = 10_000;
+
+const createHashes = () => {
+  const hashes = new Map<string, number>();
+  return (key: string): number => {
+    let hash = hashes.get(key);
+    if (hash === undefined) {
+      hash = murmur2(Buffer.from(key)) & 0x7fffffff;
+      if (hashes.size >= keysMax) {
+        hashes.clear();
+      }
+      hashes.set(key, hash);
+    }
+    return hash;
+  };
+};
+
 /** `other` is asked for records without a key. */
 export const partitionByKey =
   (other: ICustomPartitioner): ICustomPartitioner =>
   () => {
     const keyless = other();
+    const hashOf = createHashes();
     return function partition(args) {
       const {key, partition: chosen} = args.message;
       if (key === null || key === undefined || typeof chosen === 'number') {
         return keyless(args);
       }
-      const hash = murmur2(typeof key === 'string' ? Buffer.from(key) : key);
-      return (hash & 0x7fffffff) % args.partitionMetadata.length;
+      const hash = typeof key === 'string' ? hashOf(key) : murmur2(key) & 0x7fffffff;
+      return hash % args.partitionMetadata.length;
     };
   };

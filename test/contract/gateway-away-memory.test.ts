@@ -1,7 +1,7 @@
 /** The bounds of what a gateway keeps in memory, and the states that no test can wait for, with memory twins. */
 import assert from 'node:assert/strict';
 import test from 'ava';
-import type {Event} from '../../events/event.ts';
+import {createMemoryLog} from '../../events/outbox.ts';
 import {stateNames} from '../../functions/gateway/observe/degradation.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {startGateway} from '../helpers/gateway.ts';
@@ -40,7 +40,7 @@ test('every state is in the metrics of a gateway that is well', async t => {
 });
 
 test('results that no log takes are kept up to a bound, new requests are refused beyond it, and all arrive afterwards', async t => {
-  const taken: Event[] = [];
+  const memory = createMemoryLog();
   const log = {away: true};
   const gateway = await startGateway(t, {
     limits: {openRequests: 4},
@@ -51,7 +51,7 @@ test('results that no log takes are kept up to a bound, new requests are refused
           if (log.away) {
             throw new Error('the log is away');
           }
-          taken.push(...events);
+          await memory.append(events);
         },
       },
     },
@@ -72,8 +72,8 @@ test('results that no log takes are kept up to a bound, new requests are refused
   t.is((await states(gateway)).get('results-full'), 1);
   log.away = false;
   await eventually(async () => assert.deepEqual(await health(gateway), {code: 200, states: []}));
-  await eventually(() => assert.equal(taken.length, served));
-  t.is(new Set(taken.map(({id}) => id)).size, served);
+  await eventually(() => assert.equal(memory.events.length, served));
+  t.is(new Set(memory.events.map(({id}) => id)).size, served);
   t.is((await ask(gateway)).status, 200);
 });
 

@@ -6,6 +6,7 @@ In: where requests go. Out: what was sent, recorded and told. Nothing here waits
 import {EventEmitter} from 'node:events';
 import {pino} from 'pino';
 import type {Dispatcher} from 'undici';
+import type {WrittenEvent} from '../../events/event.ts';
 import {noTracing} from '../../events/tracing.ts';
 import type {InferenceFinished} from '../../events/types.ts';
 import {readOperation} from '../../functions/gateway/admission/operation.ts';
@@ -150,8 +151,8 @@ export const exchangeWorld = (
     } as never,
     patience: createPatience(),
     results: {
-      async add({data}: {data: unknown}) {
-        results.push(data as InferenceFinished);
+      async add({json}: WrittenEvent) {
+        results.push(JSON.parse(json).data as InferenceFinished);
       },
     } as never,
     router,

@@ -1,5 +1,6 @@
 /** The mend of kafkajs: no timer runs while no request waits, one that waits is sent, and produce requests are written by us. */
 import assert from 'node:assert/strict';
+import {createRequire} from 'node:module';
 import test from 'ava';
 import {encodeProduce} from '../../events/kafka/encode.ts';
 import {mendKafkajs} from '../../events/kafka/mend.ts';
@@ -65,4 +66,23 @@ test('produce requests are written by us, but for compressed ones', async t => {
   t.deepEqual(Object.keys(await written({})), ['buf', 'buffer']);
   t.deepEqual((await written({})).buffer, encodeProduce(asked));
   t.notDeepEqual(Object.keys(await written({compression: 1})), ['buf', 'buffer']);
+});
+
+test('records are put together by partition in their order, and by ours', async t => {
+  await mendKafkajs();
+  const path: string = 'kafkajs/src/producer/groupMessagesPerPartition.js';
+  const group = createRequire(import.meta.url)(path) as (asked: object) => object;
+  const asked = {
+    topic: 'a',
+    partitionMetadata: [{}, {}, {}],
+    messages: [4, 1, 7, 2, 3],
+    partitioner: ({message}: {message: number}) => message % 3,
+  };
+  t.deepEqual(group(asked), {0: [3], 1: [4, 1, 7], 2: [2]});
+  t.deepEqual(group({...asked, partitionMetadata: []}), {});
+  const many = Array.from({length: 20_000}, (_, index) => index);
+  const before = performance.now();
+  group({...asked, messages: many, partitioner: () => 0});
+  // kafkajs's own takes seconds.
+  t.true(performance.now() - before < 500);
 });

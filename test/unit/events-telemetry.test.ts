@@ -1,6 +1,7 @@
 import {spawnSync} from 'node:child_process';
 import test from 'ava';
-import {continueTrace, traceIdOf} from '../../events/telemetry.ts';
+import {pino} from 'pino';
+import {continueTrace, createLines, traceIdOf} from '../../events/telemetry.ts';
 
 const bytes = (size: number) => Buffer.alloc(size, 0xab);
 const received = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
@@ -76,4 +77,25 @@ for (const [how, end] of Object.entries({
 
 test('what is under the level is not written', t => {
   t.is(logged(`logger.debug('too much')`), '');
+});
+
+test('a line whose members are JSON already is as any other, and is not written where its level is not', t => {
+  const text = logged(`
+    const {createLines} = await import(${JSON.stringify(new URL('../../events/telemetry.ts', import.meta.url).href)});
+    createLines(logger)(() => '"a":1,"b":"c"');
+    logger.info({a: 1, b: 'c'});
+    createLines(createLogger({name: 'budget', level: 'warn'}))(() => { throw new Error('not asked'); });
+  `);
+  const [ours, pinos, ...more] = text
+    .trim()
+    .split('\n')
+    .map(line => line.replace(/"time":"[^"]{24}"/, ''));
+  t.is(ours, pinos);
+  t.deepEqual(more, []);
+});
+
+test('a logger of another make gets the same members', t => {
+  const lines: string[] = [];
+  createLines(pino({base: null}, {write: line => void lines.push(line)}))(() => '"a":1,"b":"c"');
+  t.like(JSON.parse(lines[0] ?? ''), {a: 1, b: 'c'});
 });

@@ -113,8 +113,12 @@ export const splice = (
   members: readonly Member[],
   set: Readonly<Record<string, string>>,
 ): Buffer => {
+  const names = Object.keys(set);
+  if (names.length === 0) {
+    return bytes;
+  }
   const parts: Buffer[] = [];
-  const absent = new Set(Object.keys(set));
+  const absent = new Set(names);
   const open = bytes.indexOf(0x7b) + 1;
   let copied = open;
   for (const {key, valueStart, valueEnd} of members) {

@@ -23,18 +23,20 @@ export type Answer = Readonly<{
 
 export const streamType = 'text/event-stream; charset=utf-8';
 
+const none: Buffer = Buffer.alloc(0);
+
 const garbage = (what: string) =>
   new SluiceError('upstream_error', `the model server's answer is not ${what}`);
 
 export const createStreamAnswer = (promptBytes: number, meter: Meter): Answer => {
-  let head: Buffer | undefined = Buffer.alloc(0);
+  let head: Buffer | undefined = none;
   return {
     contentType: streamType,
     push(bytes) {
       if (head) {
         head = head.length === 0 ? bytes : Buffer.concat([head, bytes]);
         if (head.length < 7) {
-          return Buffer.alloc(0);
+          return none;
         }
         if (!/^(?:data:|event:|id:|retry:|:|\r?\n)/.test(head.toString('latin1', 0, 7))) {
           throw garbage('an event stream');
@@ -71,7 +73,7 @@ export const createWholeAnswer = (
 ): Answer => {
   let held: Buffer[] | undefined = [];
   let size = 0;
-  let tail: Buffer = Buffer.alloc(0);
+  let tail = none;
   let parsed: Record<string, unknown> | undefined;
 
   return {
@@ -81,7 +83,7 @@ export const createWholeAnswer = (
       if (held) {
         held.push(bytes);
         if (size <= wholeBytesMax) {
-          return Buffer.alloc(0);
+          return none;
         }
         // A long list of embeddings: pass on, and look for the usage at the end, where every server puts it.
         const all = Buffer.concat(held);
@@ -94,7 +96,7 @@ export const createWholeAnswer = (
     },
     end() {
       if (!held) {
-        return Buffer.alloc(0);
+        return none;
       }
       const all = held.length === 1 ? (held[0] as Buffer) : Buffer.concat(held);
       try {

@@ -9,8 +9,11 @@ closes both, as undici's abort does, throws it away.
 import type {Socket} from 'node:net';
 import {type buildConnector, Client, type Dispatcher} from 'undici';
 
+/** Its socket, of which nothing more is written; undefined where that cannot be said. */
+export type Halved = Readonly<{closeHalf(): Socket | undefined}>;
+
 /** Where a call runs: known from when it is dispatched. */
-export type Place = {connection: Connection | undefined};
+export type Place = {connection: Halved | undefined};
 
 type Connect = (
   options: buildConnector.Options,

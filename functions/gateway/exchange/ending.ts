@@ -10,8 +10,9 @@ import {amountsOf} from '../../budget/leases/lease-book.ts';
 import {endingAttributes} from '../observe/gen-ai.ts';
 import type {Exchange, ExchangeParts} from './admitted.ts';
 import type {Charge} from './answer.ts';
-import {type Ending, type Outcome, resultOf} from './facts.ts';
+import type {Ending, Outcome} from './facts.ts';
 import {estimate} from './usage.ts';
+import {resultOf} from './written-events.ts';
 
 const none: Tokens = {inputTokens: 0, cachedInputTokens: 0, outputTokens: 0};
 

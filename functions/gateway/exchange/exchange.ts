@@ -10,8 +10,8 @@ import type {Exchange, ExchangeParts} from './admitted.ts';
 import {begin} from './attempts.ts';
 import {nothing} from './ending.ts';
 import {finish, leave} from './ends.ts';
-import {intentOf} from './facts.ts';
 import {type Going, newState} from './state.ts';
+import {intentOf} from './written-events.ts';
 
 export const createExchanges = (parts: ExchangeParts) =>
   function runExchange(exchange: Exchange): void {

@@ -1,11 +1,7 @@
 /**
-Facts: the two events of a request, from what the gateway knows of it.
-
-In: who, what, the holds; later how it ended. Out: inference.started and inference.finished. Their ids follow from the
-request's, so that whatever is sent twice is one event.
+Facts: what the gateway knows of a request, and later of its end: what its two events say (`written-events.ts`).
 */
-import type {KnownEvent} from '../../../events/event.ts';
-import type {InferenceFinished, InferenceStarted} from '../../../events/types.ts';
+import type {InferenceFinished} from '../../../events/types.ts';
 import type {Principal} from '../../auth/principal.ts';
 import type {Tokens} from '../../budget/cost.ts';
 import type {Hold} from '../../budget/leases/account.ts';
@@ -47,80 +43,3 @@ export type Ending = Readonly<{
   /** The client was told nothing yet: another model may take it over. */
   goesOn?: boolean;
 }>;
-
-const source = '/functions/gateway';
-
-const common = ({
-  request,
-  principal,
-  model,
-  endpoint,
-  operation,
-  streamed,
-  startedAt,
-  label,
-}: Facts) => ({
-  request,
-  orgid: principal.org,
-  project: principal.project,
-  key: principal.key,
-  model: model.name,
-  modelId: model.id,
-  environment: model.environment,
-  endpoint: endpoint.url,
-  operation,
-  streamed,
-  priceVersion: model.priceVersion,
-  startedAt: startedAt.toISOString(),
-  ...(label === undefined ? {} : {label}),
-});
-
-const envelope = <Type extends string>(facts: Facts, type: Type, suffix: string, time: Date) =>
-  ({
-    specversion: '1.0',
-    id: `${facts.request}/${suffix}`,
-    source,
-    type,
-    time: time.toISOString(),
-    datacontenttype: 'application/json',
-    orgid: facts.principal.org,
-    projectid: facts.principal.project,
-    partitionkey: facts.principal.org,
-    traceparent: facts.traceparent,
-  }) as const;
-
-export const intentOf = (facts: Facts): KnownEvent<'dev.sluice.inference.started.v1'> => {
-  const data: InferenceStarted = {
-    ...common(facts),
-    deadline: facts.deadline.toISOString(),
-    promptBytes: facts.promptBytes,
-    unsettledPolicy: facts.principal.unsettledPolicy,
-    budgets: facts.holds.map(hold => ({...hold})),
-  };
-  return {...envelope(facts, 'dev.sluice.inference.started.v1', 'started', facts.startedAt), data};
-};
-
-export const resultOf = (
-  facts: Facts,
-  ending: Ending,
-): KnownEvent<'dev.sluice.inference.finished.v1'> => {
-  const data: InferenceFinished = {
-    ...common(facts),
-    finishedAt: ending.finishedAt.toISOString(),
-    outcome: ending.outcome,
-    ...(ending.status === undefined ? {} : {status: ending.status}),
-    ...ending.tokens,
-    costNanos: ending.costNanos,
-    estimated: ending.estimated,
-    latencyMs: ending.latencyMs,
-    ...(facts.tries > 1 ? {tries: facts.tries} : {}),
-    ...(ending.timeToFirstTokenMs === undefined
-      ? {}
-      : {timeToFirstTokenMs: ending.timeToFirstTokenMs}),
-    budgets: facts.holds.map((hold, index) => ({...hold, amount: ending.amounts[index] ?? 0})),
-  };
-  return {
-    ...envelope(facts, 'dev.sluice.inference.finished.v1', 'finished', ending.finishedAt),
-    data,
-  };
-};

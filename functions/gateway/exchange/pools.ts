@@ -7,8 +7,11 @@ number of bases the oldest is forgotten. Its pool closes when what runs there ha
 import {Pool} from 'undici';
 import type {Limits} from '../../../events/limits.ts';
 import {Connection} from './connection.ts';
+import {createPlainPools, type Plain} from './plain/pool.ts';
 
-export type Base = Readonly<{pool: Pool; origin: string; prefix: string}>;
+/** `plain`: there for what needs no TLS. */
+export type Base = Readonly<{pool: Pool; plain: Plain | undefined; origin: string; prefix: string}>;
+type Opened = Pick<Base, 'pool' | 'plain'>;
 
 export const createPools = ({
   limits,
@@ -17,7 +20,8 @@ export const createPools = ({
   limits: Pick<Limits, 'firstByteMs' | 'idleUpstreamMs'>;
   basesMax?: number;
 }) => {
-  const pools = new Map<string, Pool>();
+  const pools = new Map<string, Opened>();
+  const plainPools = createPlainPools({limits});
   /** By its text: reading a URL costs as much as the rest of a dispatch of ours. */
   const bases = new Map<string, Base>();
 
@@ -32,12 +36,18 @@ export const createPools = ({
       factory: (base, options) => new Connection(base, options),
     });
 
+  const open = (origin: string): Opened => ({
+    pool: newPool(origin),
+    plain: origin.startsWith('http:') ? plainPools.open(new URL(origin)) : undefined,
+  });
+
   const forgetOldest = () => {
-    const [text, {pool, origin}] = bases.entries().next().value as [string, Base];
+    const [text, {pool, plain, origin}] = bases.entries().next().value as [string, Base];
     bases.delete(text);
     if (![...bases.values()].some(base => base.pool === pool)) {
       pools.delete(origin);
       pool.close().catch(() => {});
+      plain?.retire();
     }
   };
 
@@ -49,15 +59,16 @@ export const createPools = ({
         if (bases.size >= basesMax) {
           forgetOldest();
         }
-        const pool = pools.get(origin) ?? newPool(origin);
-        pools.set(origin, pool);
-        base = {pool, origin, prefix: pathname.replace(/\/+$/, '').replace(/\/v1$/, '')};
+        const opened = pools.get(origin) ?? open(origin);
+        pools.set(origin, opened);
+        base = {...opened, origin, prefix: pathname.replace(/\/+$/, '').replace(/\/v1$/, '')};
         bases.set(text, base);
       }
       return base;
     },
     async close() {
-      await Promise.all([...pools.values()].map(pool => pool.destroy()));
+      plainPools.close();
+      await Promise.all([...pools.values()].map(({pool}) => pool.destroy()));
     },
   };
 };

@@ -18,6 +18,7 @@ import {errorsAt, findRoute} from '../surface/routes.ts';
 import {type AuthenticateParts, authenticate, keyOf} from './authenticate.ts';
 import {answerClientFault} from './client-fault.ts';
 import {type Cors, createCors} from './cors.ts';
+import {FrontResponse} from './front-response.ts';
 import {checkEncoding, checkHead} from './guard.ts';
 import {listModels, type StateOf, showModel} from './list-models.ts';
 import {answerOwn, type OwnParts} from './own-routes.ts';
@@ -46,6 +47,7 @@ export const createGatewayServer = (parts: ServerParts) => {
   const {limits} = parts;
   const refuser = createRefuser(parts);
   const server = createServer({
+    ServerResponse: FrontResponse,
     maxHeaderSize: limits.headerBytes,
     requestTimeout: limits.clientBodyMs,
     headersTimeout: Math.min(limits.clientHeaderMs, limits.clientBodyMs),

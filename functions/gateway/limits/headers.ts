@@ -10,20 +10,28 @@ import type {Quota} from './limit-book.ts';
 
 const nameOf = ({scope, unit}: Limit) => `"${scope}-${unit}"`;
 
-const policies = new WeakMap<readonly Limit[], string>();
-const policyOf = (limits: readonly Limit[]): string => {
-  let text = policies.get(limits);
-  if (text === undefined) {
-    text = limits
-      .map(limit =>
-        limit.unit === 'parallel'
-          ? `${nameOf(limit)};q=${limit.capacity};qu="concurrent-requests"`
-          : `${nameOf(limit)};q=${limit.capacity};w=60`,
-      )
-      .join(', ');
-    policies.set(limits, text);
+const policyText = (limits: readonly Limit[]): string =>
+  limits
+    .map(limit =>
+      limit.unit === 'parallel'
+        ? `${nameOf(limit)};q=${limit.capacity};qu="concurrent-requests"`
+        : `${nameOf(limit)};q=${limit.capacity};w=60`,
+    )
+    .join(', ');
+
+/** What stays the same of a caller's limits: the policy, and how the state of each begins in their list. */
+type Texts = Readonly<{policy: string; beginnings: readonly string[]}>;
+const texts = new WeakMap<readonly Limit[], Texts>();
+const textsOf = (limits: readonly Limit[]): Texts => {
+  let found = texts.get(limits);
+  if (!found) {
+    found = {
+      policy: policyText(limits),
+      beginnings: limits.map((limit, index) => `${index === 0 ? '' : ', '}${nameOf(limit)};r=`),
+    };
+    texts.set(limits, found);
   }
-  return text;
+  return found;
 };
 
 export const setLimitHeaders = (
@@ -35,16 +43,17 @@ export const setLimitHeaders = (
     return;
   }
   const least: {requests?: Quota; tokens?: Quota} = {};
+  const {policy, beginnings} = textsOf(limits);
   let states = '';
-  for (const limit of limits) {
+  for (let index = 0; index < limits.length; index += 1) {
+    const limit = limits[index] as Limit;
     const quota = quotaOf(limit);
     const {remaining, resetMs} = quota;
-    const separator = states === '' ? '' : ', ';
     if (limit.unit === 'parallel') {
-      states += `${separator}${nameOf(limit)};r=${remaining}`;
+      states += `${beginnings[index]}${remaining}`;
       continue;
     }
-    states += `${separator}${nameOf(limit)};r=${remaining};t=${Math.ceil(resetMs / 1_000)}`;
+    states += `${beginnings[index]}${remaining};t=${Math.ceil(resetMs / 1_000)}`;
     const before = least[limit.unit];
     if (!before || remaining < before.remaining) {
       least[limit.unit] = quota;
@@ -58,7 +67,7 @@ export const setLimitHeaders = (
       response.setHeader(`x-ratelimit-reset-${unit}`, duration(quota.resetMs));
     }
   }
-  response.setHeader('ratelimit-policy', policyOf(limits));
+  response.setHeader('ratelimit-policy', policy);
   response.setHeader('ratelimit', states);
 };
 

@@ -6,12 +6,17 @@ the next. An intent lingers for as long as its client need not wait for it; resu
 sent again until it succeeds: its ids make the repetition harmless. Intents are given up instead: their client is told.
 */
 import {SluiceError} from '../../../events/errors.ts';
-import type {Event} from '../../../events/event.ts';
+import type {Event, WrittenEvent} from '../../../events/event.ts';
 import {limits} from '../../../events/limits.ts';
 import type {EventLog} from '../../../events/outbox.ts';
 import {withDeadline} from '../deadline.ts';
 
-type Waiting = {event: Event; addedMs: number; resolve: () => void; reject: (error: Error) => void};
+type Waiting = {
+  event: Event | WrittenEvent;
+  addedMs: number;
+  resolve: () => void;
+  reject: (error: Error) => void;
+};
 const never = Number.POSITIVE_INFINITY;
 
 export const createGather = ({
@@ -98,7 +103,7 @@ export const createGather = ({
 
   return {
     /** `patienceMs`: how long this one may linger. */
-    add(event: Event, patienceMs = lingerMs): Promise<void> {
+    add(event: Event | WrittenEvent, patienceMs = lingerMs): Promise<void> {
       if (waiting.length >= waitingMax) {
         return Promise.reject(
           new SluiceError('unavailable', 'too many events wait for the log', {

@@ -53,6 +53,35 @@ export const endingAttributes = (
   'sluice.estimated': estimated,
 });
 
+/** The attributes of one endpoint's measurements under one name. */
+const attributesOf = (endpoint: EndpointEntry, convention: Form['convention'], model: string) => {
+  const about = Object.freeze({...requestAttributes(convention, model), ...placeOf(endpoint)});
+  return {
+    about,
+    input: Object.freeze({...about, 'gen_ai.token.type': 'input'}),
+    output: Object.freeze({...about, 'gen_ai.token.type': 'output'}),
+  };
+};
+
+type Kept = Map<string, ReturnType<typeof attributesOf>>;
+const kept = new WeakMap<EndpointEntry, Kept>();
+
+/** The same objects for the same request: the SDK reckons with each once (`events/attribute-memo.ts`). */
+const keptAttributes = (endpoint: EndpointEntry, convention: Form['convention'], model: string) => {
+  let names = kept.get(endpoint);
+  if (!names) {
+    names = new Map();
+    kept.set(endpoint, names);
+  }
+  const name = `${convention} ${model}`;
+  let attributes = names.get(name);
+  if (!attributes) {
+    attributes = attributesOf(endpoint, convention, model);
+    names.set(name, attributes);
+  }
+  return attributes;
+};
+
 /** The boundaries are those that the conventions name. */
 const durationBoundaries = [
   0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
@@ -90,17 +119,18 @@ export const createMeasure = ({histogram}: Tracing) => {
     {latencyMs, timeToFirstTokenMs, tokens}: Ending,
     error: SluiceError | undefined,
   ) {
-    const about = {
-      ...requestAttributes(form.convention, facts.model.name),
-      ...placeOf(facts.endpoint),
-    };
+    const {about, input, output} = keptAttributes(
+      facts.endpoint,
+      form.convention,
+      facts.model.name,
+    );
     duration(latencyMs / 1_000, error ? {...about, 'error.type': error.code} : about);
     if (timeToFirstTokenMs !== undefined) {
       firstToken(timeToFirstTokenMs / 1_000, about);
     }
-    usage(tokens.inputTokens, {...about, 'gen_ai.token.type': 'input'});
+    usage(tokens.inputTokens, input);
     if (form.convention !== 'embeddings') {
-      usage(tokens.outputTokens, {...about, 'gen_ai.token.type': 'output'});
+      usage(tokens.outputTokens, output);
     }
   };
 };

@@ -5,11 +5,12 @@ In: exchanges that were sent and that ended. Out: lines and cells; never a promp
 */
 import type {SluiceError} from '../../../events/errors.ts';
 import type {Metrics} from '../../../events/metrics.ts';
-import {type Logger, traceIdOf} from '../../../events/telemetry.ts';
+import {createLines, type Logger} from '../../../events/telemetry.ts';
 import type {ModelEntry} from '../../registry/catalogue.ts';
 import type {Exchange} from '../exchange/admitted.ts';
 import type {Ending, Outcome} from '../exchange/facts.ts';
 import type {Retried} from '../exchange/upstream.ts';
+import {lineOf} from './line.ts';
 
 /** Admission takes parts of a millisecond; waits for a lease up to seconds. */
 const dispatchBuckets = [
@@ -88,8 +89,7 @@ export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Log
     }
   };
 
-  // Looking for what may be secret costs more than the line, and here every field is one that this file names.
-  const lines = logger.child({}, {redact: []});
+  const write = createLines(logger);
 
   const end = (exchange: Exchange, ending: Ending, error: SluiceError | undefined) => {
     const {facts} = exchange;
@@ -98,27 +98,7 @@ export const createObserver = ({metrics, logger}: {metrics: Metrics; logger: Log
     if (error) {
       errors({code: error.code}).add();
     }
-    lines.info({
-      request: facts.request,
-      org: facts.principal.org,
-      model,
-      ...(exchange.insteadOf === undefined ? {} : {insteadOf: exchange.insteadOf}),
-      endpoint: facts.endpoint.url,
-      tries: facts.tries,
-      operation: facts.operation,
-      streamed: facts.streamed,
-      status: ending.status,
-      outcome: ending.outcome,
-      ...(error ? {code: error.code} : {}),
-      durationMs: ending.latencyMs,
-      ...exchange.caller,
-      firstTokenMs: ending.timeToFirstTokenMs,
-      inputTokens: ending.tokens.inputTokens,
-      outputTokens: ending.tokens.outputTokens,
-      costNanos: ending.costNanos,
-      estimated: ending.estimated,
-      trace: traceIdOf(facts.traceparent),
-    });
+    write(() => lineOf(exchange, ending, error));
   };
 
   return {
