@@ -58,6 +58,8 @@ export const createReceive = (parts: ReceiveParts): Receive =>
     await refuseWhenFull(parts);
     const body = await readBody(request, parts.bytesMax);
     note.bytes = body.length;
+    // Half a minute may have gone by, and the key with it.
+    requireScope(await authenticate(parts, request), 'events');
     // One event is counted before the body is parsed, so that what cannot be parsed is not free.
     await takeRate(parts, note, {events: 1, bytes: body.length});
     const {events, batch} = readEvents(request.headers, body);

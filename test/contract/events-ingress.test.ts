@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {fork} from 'node:child_process';
 import {once} from 'node:events';
+import {request as sendRequest} from 'node:http';
 import {type AddressInfo, connect, createServer, type Socket} from 'node:net';
 import test, {type ExecutionContext} from 'ava';
 import {hashSecret, makeApiKey} from '../../events/api-key.ts';
@@ -232,6 +233,34 @@ test('what was answered 202 is there after a kill -9', async t => {
     accepted.filter(id => !stored.has(id)),
     [],
   );
+});
+
+test('a key that is revoked while the body comes sends nothing', async t => {
+  const database = await createTestDatabase(t);
+  const {key, text} = await makeKey(database);
+  const {post, url} = await startOn(t, database);
+  const body = JSON.stringify(event);
+  const answered = Promise.withResolvers<number>();
+  const call = sendRequest(`${url}/events`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${text}`,
+      'content-type': 'application/cloudevents+json',
+      'content-length': Buffer.byteLength(body),
+    },
+  });
+  call.on('response', response => {
+    response.resume();
+    answered.resolve(response.statusCode ?? 0);
+  });
+  call.write(body.slice(0, 10));
+  t.is((await post({...event, id: '2'}, text)).status, 202);
+  await database.pool('system').query('update keys set revoked_at = now() where id = $1', [key]);
+  const later = {...event, id: '3'};
+  await eventually(async () => assert.equal((await post(later, text)).status, 401));
+  call.end(body.slice(10));
+  t.is(await answered.promise, 401);
+  t.false((await rowsOf(database)).some(({id}) => id === event.id));
 });
 
 test('a revocation and a suspension count within a second, and the process drains', async t => {
