@@ -75,6 +75,7 @@ declare
   affected integer;
   total integer;
   table_name text;
+  entry audit;
 begin
   -- Not while a request of it runs: its record is still to come.
   select o.id into due from orgs o
@@ -118,7 +119,9 @@ begin
   if total < rows_max then
     update orgs set name = 'deleted', suspended_reason = null, purged_at = now() where id = due;
     insert into audit (org_id, actor_kind, actor_id, actor_name, operation, subject_kind, subject, after)
-    values (due, 'system', 'purge', 'purge', 'purgeOrgs', 'org', due, jsonb_build_object('id', due, 'purgedAt', now()));
+    values (due, 'system', 'purge', 'purge', 'purgeOrgs', 'org', due, jsonb_build_object('id', due, 'purgedAt', now()))
+    returning * into entry;
+    perform announce_audit(entry, null);
   end if;
   return query select due, total < rows_max;
 end $$;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test, {type ExecutionContext} from 'ava';
 import {watchChanges} from '../../events/changes.ts';
-import {openDirect} from '../../functions/admin/cli/direct.ts';
+import {openDirect} from '../../functions/admin/cli/models/direct.ts';
 import {runCli} from '../../functions/admin/cli/program.ts';
 import {createTestDatabase} from '../helpers/database.ts';
 import {eventually} from '../helpers/eventually.ts';

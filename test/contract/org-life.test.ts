@@ -219,6 +219,14 @@ test('the purge removes people, names and secrets, keeps the books, and leaves e
   t.is(await count(admin, 'from sessions where user_id = $1', users.alone), 0);
   t.is(await count(admin, `from keys where org_id = $1 and revoked_at is null`, one.org), 0);
   t.is(await count(admin, `from audit where org_id = $1`, one.org), 1);
+  t.is(
+    await count(
+      admin,
+      `from outbox where org_id = $1 and event -> 'data' ->> 'operation' = 'purgeOrgs'`,
+      one.org,
+    ),
+    1,
+  );
   const shown = (await admin.call('GET', `/admin/v1/orgs/${one.org}`)).body;
   t.is(shown.name, 'deleted');
   t.is(typeof shown.purgedAt, 'string');

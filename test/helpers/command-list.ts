@@ -1,5 +1,5 @@
 /** Command list: every command of `sluice` with its sentence, as a table in Markdown. */
-import {pathOf} from '../../functions/admin/cli/globals.ts';
+import {pathOf} from '../../functions/admin/cli/shell/globals.ts';
 import {createProgram} from '../../functions/admin/cli/tree.ts';
 
 type Made = ReturnType<typeof createProgram>;

@@ -25,11 +25,16 @@ const leftoverMs = 60 * 60_000;
 export const execute = (
   command: string,
   args: readonly string[],
-  {signal, environment = {}}: {signal?: AbortSignal; environment?: Record<string, string>} = {},
+  {
+    signal,
+    environment = {},
+    cwd,
+  }: {signal?: AbortSignal; environment?: Record<string, string>; cwd?: string} = {},
 ): Promise<Output> =>
   new Promise(resolve => {
     const child = spawn(command, args, {
       env: {...process.env, ...environment},
+      ...(cwd === undefined ? {} : {cwd}),
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: commandMaxMs,
       signal,

@@ -7,7 +7,7 @@ import {fileURLToPath} from 'node:url';
 import {promisify} from 'node:util';
 import test, {type ExecutionContext} from 'ava';
 import {runCli, type Surroundings} from '../../functions/admin/cli/program.ts';
-import {createProgress} from '../../functions/admin/cli/progress.ts';
+import {createProgress} from '../../functions/admin/cli/shell/progress.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
 
 type Call = {method: string; path: string; body: unknown; headers: Record<string, unknown>};

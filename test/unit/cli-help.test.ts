@@ -1,9 +1,9 @@
 import test from 'ava';
 import type {Command} from 'commander';
-import type {Context} from '../../functions/admin/cli/context.ts';
-import {everyCommand, noGlobals, pathOf} from '../../functions/admin/cli/globals.ts';
-import {helpTexts} from '../../functions/admin/cli/help-texts.ts';
+import {helpTexts} from '../../functions/admin/cli/help/texts.ts';
 import type {Surroundings} from '../../functions/admin/cli/program.ts';
+import type {Context} from '../../functions/admin/cli/shell/context.ts';
+import {everyCommand, noGlobals, pathOf} from '../../functions/admin/cli/shell/globals.ts';
 import {createProgram} from '../../functions/admin/cli/tree.ts';
 
 const surroundings: Surroundings = {

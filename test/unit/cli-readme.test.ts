@@ -18,7 +18,7 @@ test('the README lists every command there is; SLUICE_TRANSCRIPT=write writes it
 });
 
 test('the README names every exit code as the command does', async t => {
-  const {exitCodesText} = await import('../../functions/admin/cli/failure.ts');
+  const {exitCodesText} = await import('../../functions/admin/cli/shell/failure.ts');
   const document = await readFile(readme, 'utf8');
   for (const [, code, text] of exitCodesText.matchAll(/^ +(\d) +(.+)$/gm)) {
     t.true(document.includes(`| ${code} | ${text} |`), text);

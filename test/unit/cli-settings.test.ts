@@ -2,10 +2,10 @@ import {mkdir, mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import type {Context} from '../../functions/admin/cli/context.ts';
 import {targetOf} from '../../functions/admin/cli/events/target.ts';
-import {noGlobals} from '../../functions/admin/cli/globals.ts';
-import {readSettings} from '../../functions/admin/cli/settings.ts';
+import type {Context} from '../../functions/admin/cli/shell/context.ts';
+import {noGlobals} from '../../functions/admin/cli/shell/globals.ts';
+import {readSettings} from '../../functions/admin/cli/shell/settings.ts';
 
 const folderWith = async (t: ExecutionContext, text?: string) => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-cli-'));

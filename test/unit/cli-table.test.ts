@@ -1,5 +1,5 @@
 import test from 'ava';
-import {toCsv, toFields, toTable} from '../../functions/admin/cli/table.ts';
+import {toCsv, toFields, toTable} from '../../functions/admin/cli/shell/table.ts';
 
 const columns = [{name: 'name'}, {name: 'cost', right: true}];
 const items = [

@@ -48,7 +48,7 @@ test(
   /functions\/events-ingress imports only events, functions\/events-ingress, functions\/auth /,
 );
 test(forbidden, 'functions/events-ingress/main.ts', '../auth/main.ts', /shell/);
-test(forbidden, 'functions/admin/cli/usage.ts', './main.ts', /shell/);
+test(forbidden, 'functions/admin/cli/money/usage.ts', '../main.ts', /shell/);
 test(forbidden, 'functions/usage/query.ts', '../../schemas/sql/migrate.ts', /imports only/);
 test(forbidden, 'functions/usage/query.ts', '../../knative/local/main.ts', /imports only/);
 test(forbidden, 'functions/new-function.ts', './hello/greeting.ts', /functions imports only/);

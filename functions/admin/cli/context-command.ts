@@ -4,13 +4,13 @@ Context command: `sluice context list|current|set|use|delete`: names for servers
 A key is never shown again. One that a command prints (a vault, a keyring) is asked for when it is needed and kept nowhere.
 */
 import type {Command} from 'commander';
-import {configFile, readConfigFile, type ServerContext, writeConfigFile} from './config.ts';
-import {type Context, type Format, showItem, showList, withFormat} from './context.ts';
-import {Failure} from './failure.ts';
-import {maskKey} from './mask.ts';
 import type {Surroundings} from './program.ts';
-import {checkKey, checkUrl} from './settings.ts';
-import type {Column} from './table.ts';
+import {configFile, readConfigFile, type ServerContext, writeConfigFile} from './shell/config.ts';
+import {type Context, type Format, showItem, showList, withFormat} from './shell/context.ts';
+import {Failure} from './shell/failure.ts';
+import {maskKey} from './shell/mask.ts';
+import {checkKey, checkUrl} from './shell/settings.ts';
+import type {Column} from './shell/table.ts';
 
 type SetOptions = Format &
   Readonly<{url?: string; keyStdin?: boolean; keyCommand?: string; use?: boolean}>;

@@ -1,10 +1,10 @@
 /** Deadletter: `sluice deadletter list|show|redrive|drop`. One by its id, or many by filters. */
 import type {Command} from 'commander';
-import type {Client, Item} from './client.ts';
-import {type Context, type Format, showItem, showList, withFormat} from './context.ts';
-import {Failure} from './failure.ts';
-import {findOrg} from './org.ts';
-import type {Column} from './table.ts';
+import type {Client, Item} from './shell/client.ts';
+import {type Context, type Format, showItem, showList, withFormat} from './shell/context.ts';
+import {Failure} from './shell/failure.ts';
+import type {Column} from './shell/table.ts';
+import {findOrg} from './tenants/org.ts';
 
 type Filters = Readonly<{org?: string; subscription?: string; type?: string; since?: string}>;
 type ListOptions = Format & Filters & Readonly<{state?: string; limit?: string}>;

@@ -6,17 +6,17 @@ In: arguments, environment, the current folder, ways to write. Out: the exit cod
 import {CommanderError} from 'commander';
 import type {Notice} from '../client/client.ts';
 import {waitFor} from '../client/transport.ts';
-import {type Client, createClient} from './client.ts';
-import {createConfirm} from './confirm.ts';
-import type {Context} from './context.ts';
-import {DryRun, describedText} from './dry-run.ts';
-import {exitCodes, Failure} from './failure.ts';
-import {type Globals, noGlobals} from './globals.ts';
-import {noticeText} from './notice.ts';
-import {createProgress, noProgress} from './progress.ts';
-import {readSettings, type Settings} from './settings.ts';
+import {type Client, createClient} from './shell/client.ts';
+import {createConfirm} from './shell/confirm.ts';
+import type {Context} from './shell/context.ts';
+import {DryRun, describedText} from './shell/dry-run.ts';
+import {exitCodes, Failure} from './shell/failure.ts';
+import {type Globals, noGlobals} from './shell/globals.ts';
+import {noticeText} from './shell/notice.ts';
+import {createProgress, noProgress} from './shell/progress.ts';
+import {readSettings, type Settings} from './shell/settings.ts';
+import {watch} from './shell/watch.ts';
 import {createProgram} from './tree.ts';
-import {watch} from './watch.ts';
 
 export type Surroundings = Readonly<{
   environment: Readonly<Record<string, string | undefined>>;

@@ -2,39 +2,39 @@
 Tree: every command there is. What is done to all of them is done last.
 */
 import {Command} from 'commander';
-import {applyCommand} from './apply.ts';
-import {auditCommand} from './audit.ts';
-import {budgetCommand} from './budget.ts';
-import {completionCommand} from './completion.ts';
-import type {Context} from './context.ts';
+import {applyCommand} from './apply/command.ts';
+import {auditCommand} from './audit/audit.ts';
 import {contextCommand} from './context-command.ts';
 import {deadLetterCommand} from './deadletter.ts';
-import {deploymentCommand} from './deployment.ts';
-import {doctorCommand} from './doctor.ts';
-import {eventsCommand} from './events.ts';
-import {explainCommand} from './explain.ts';
-import {exitCodesText} from './failure.ts';
-import {addGlobals, type Globals} from './globals.ts';
-import {groupRoleCommand} from './group-role.ts';
-import {addHelp} from './help.ts';
-import {helpTexts} from './help-texts.ts';
-import {keyCommand} from './key.ts';
-import {ledgerCommand} from './ledger.ts';
-import {limitCommand} from './limit.ts';
-import {memberCommand} from './member.ts';
-import {modelCommand} from './model.ts';
-import {orgCommand} from './org.ts';
-import {explainExcess} from './parse-error.ts';
+import {deploymentCommand} from './deployment/command.ts';
+import {doctorCommand} from './doctor/command.ts';
+import {eventsCommand} from './events/command.ts';
+import {completionCommand} from './help/completion.ts';
+import {addHelp} from './help/help.ts';
+import {helpTexts} from './help/texts.ts';
+import {keyCommand} from './keys/key.ts';
+import {limitCommand} from './keys/limit.ts';
+import {serviceKeyCommand} from './keys/service-key.ts';
+import {modelCommand} from './models/model.ts';
+import {registryCommand} from './models/registry.ts';
+import {budgetCommand} from './money/budget.ts';
+import {explainCommand} from './money/explain.ts';
+import {ledgerCommand} from './money/ledger.ts';
+import {usageCommand} from './money/usage.ts';
+import {usageExportCommand} from './money/usage-export.ts';
+import {usageVerifyCommand} from './money/usage-verify.ts';
 import type {Surroundings} from './program.ts';
-import {projectCommand} from './project.ts';
-import {registryCommand} from './registry.ts';
-import {serviceKeyCommand} from './service-key.ts';
-import {usageCommand} from './usage.ts';
-import {usageExportCommand} from './usage-export.ts';
-import {usageVerifyCommand} from './usage-verify.ts';
-import {userCommand} from './user.ts';
+import type {Context} from './shell/context.ts';
+import {exitCodesText} from './shell/failure.ts';
+import {addGlobals, type Globals} from './shell/globals.ts';
+import {explainExcess} from './shell/parse-error.ts';
+import {groupRoleCommand} from './tenants/group-role.ts';
+import {memberCommand} from './tenants/member.ts';
+import {orgCommand} from './tenants/org.ts';
+import {projectCommand} from './tenants/project.ts';
+import {userCommand} from './tenants/user.ts';
+import {whoamiCommand} from './tenants/whoami.ts';
 import {versionCommand} from './version.ts';
-import {whoamiCommand} from './whoami.ts';
 
 const environmentText = `
 Environment:

@@ -2,7 +2,7 @@
 import {readFileSync} from 'node:fs';
 import type {Command} from 'commander';
 import {apiVersion} from '../client/operations.ts';
-import {type Context, type Format, showItem, withFormat} from './context.ts';
+import {type Context, type Format, showItem, withFormat} from './shell/context.ts';
 
 export const ownVersion = (): string =>
   (

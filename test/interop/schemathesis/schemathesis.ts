@@ -8,7 +8,7 @@ import {hash} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
-import {dirname, join, resolve} from 'node:path';
+import {join, resolve} from 'node:path';
 import {execute} from '../../runner/install.ts';
 import {makePythonEnvironment} from '../../runner/languages.ts';
 
@@ -61,25 +61,18 @@ export const runSchemathesis = async (
     known?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   },
 ) => {
-  const config = join(await mkdtemp(join(tmpdir(), 'schemathesis-')), 'schemathesis.toml');
-  await writeFile(config, configOf(known));
-  const {code, output} = await execute(join(folder, 'bin/python'), [
-    ...[
-      '-m',
-      'schemathesis.cli',
-      '--config-file',
-      config,
-      'run',
-      `${url}/admin/v1/openapi.json`,
-      '--url',
-      url,
-    ],
+  // It remembers what failed in the folder it runs in: in one of its own each run is the first.
+  const cwd = await mkdtemp(join(tmpdir(), 'schemathesis-'));
+  await writeFile(join(cwd, 'schemathesis.toml'), configOf(known));
+  const command = [
+    ...['-m', 'schemathesis.cli', 'run', `${url}/admin/v1/openapi.json`, '--url', url],
     ...['--header', `Authorization: ${authorization}`, '--seed', String(seed)],
     ...['--phases', phases.join(','), '--max-examples', String(examples)],
     ...['--max-time', String(seconds), '--checks', checks.join(',')],
     ...['--no-shrink', '--continue-on-failure', '--request-timeout', '60'],
-  ]);
-  await rm(dirname(config), {recursive: true, force: true});
+  ];
+  const {code, output} = await execute(join(folder, 'bin/python'), command, {cwd});
+  await rm(cwd, {recursive: true, force: true});
   const generated = Number(/(\d+) generated/.exec(output)?.[1] ?? 0);
   return {found: code !== 0, generated, output};
 };

@@ -4,7 +4,7 @@ Differ: what of a wish is not so yet.
 In: the fields that are wished for, the thing as it is. Out: by field what it is and what it would be. What the wish does not name stays
 as it is. Amounts are compared as numbers are: 500 is 500.00.
 */
-import type {Change} from '../dry-run.ts';
+import type {Change} from '../shell/dry-run.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 

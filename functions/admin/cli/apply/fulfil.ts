@@ -5,8 +5,8 @@ In: a wish, the API. Out: what was done, or would be: created, changed by field,
 a file can be applied again after any failure.
 */
 import type {Client as Api} from '../../client/client.ts';
-import type {Change} from '../dry-run.ts';
-import {Failure} from '../failure.ts';
+import type {Change} from '../shell/dry-run.ts';
+import {Failure} from '../shell/failure.ts';
 import {differ, type Fields, isSame} from './differ.ts';
 import type {Kind, Wish} from './wish.ts';
 

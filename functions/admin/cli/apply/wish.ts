@@ -5,7 +5,7 @@ In: the text of a file of YAML documents. Out: its wishes in the order in which 
 says which document it is.
 */
 import {parseAllDocuments} from 'yaml';
-import {Failure} from '../failure.ts';
+import {Failure} from '../shell/failure.ts';
 import type {Fields} from './differ.ts';
 
 export const kinds = ['Organisation', 'Project', 'Key', 'Budget', 'Model'] as const;

@@ -1,7 +1,7 @@
 /** Doctor, API: does the server answer, does it take the key, what is degraded, are the models' servers well. */
 import {apiVersion} from '../../client/operations.ts';
-import type {Client, Item} from '../client.ts';
-import {Failure} from '../failure.ts';
+import type {Client, Item} from '../shell/client.ts';
+import {Failure} from '../shell/failure.ts';
 import {
   clockDifference,
   clockFinding,

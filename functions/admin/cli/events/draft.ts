@@ -8,7 +8,7 @@ several an id is made of the line and what is in it, so that the same file sent 
 import {createHash, randomUUID} from 'node:crypto';
 import {readObject} from '../../../../events/codec.ts';
 import type {Event} from '../../../../events/event.ts';
-import {Failure} from '../failure.ts';
+import {Failure} from '../shell/failure.ts';
 
 export type Draft = Readonly<{
   type?: string;

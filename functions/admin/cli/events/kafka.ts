@@ -5,7 +5,7 @@ import {
   kafkaReaders,
   kafkaSettings,
 } from '../../../../events/kafka/settings.ts';
-import {Failure} from '../failure.ts';
+import {Failure} from '../shell/failure.ts';
 import type {Environment} from './target.ts';
 
 export const kafkaOf = (environment: Environment, clientId: string): KafkaSettings | undefined => {

@@ -5,7 +5,7 @@ In: events, a URL, an API key. Out: how many went in how many requests. What may
 refused ends it with the line that is at fault and how to go on after it. All of a request is stored or nothing of it.
 */
 import {type Message, toBatch, toBinary, toStructured} from '../../../../events/codec.ts';
-import {exitCodes, Failure} from '../failure.ts';
+import {exitCodes, Failure} from '../shell/failure.ts';
 import type {Lined} from './draft.ts';
 
 export type Mode = 'structured' | 'binary';

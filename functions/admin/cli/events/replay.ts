@@ -6,9 +6,9 @@ restore that may be down.
 */
 import type {Command} from 'commander';
 import {type Plan, replay, type Step} from '../../../../events/kafka/replay.ts';
-import {type Context, type Format, showList, withFormat} from '../context.ts';
-import {Failure} from '../failure.ts';
-import type {Column} from '../table.ts';
+import {type Context, type Format, showList, withFormat} from '../shell/context.ts';
+import {Failure} from '../shell/failure.ts';
+import type {Column} from '../shell/table.ts';
 import {kafkaOf} from './kafka.ts';
 import type {Environment} from './target.ts';
 

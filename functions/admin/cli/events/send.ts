@@ -6,10 +6,10 @@ One event comes from options, many from a file or standard input. Nothing is sen
 import {readFileSync} from 'node:fs';
 import type {Command} from 'commander';
 import {toJson} from '../../../../events/codec.ts';
-import {type Context, type Format, formatOf, showItem, withFormat} from '../context.ts';
-import {Failure} from '../failure.ts';
-import {wholeNumber} from '../numbers.ts';
-import type {Column} from '../table.ts';
+import {type Context, type Format, formatOf, showItem, withFormat} from '../shell/context.ts';
+import {Failure} from '../shell/failure.ts';
+import {wholeNumber} from '../shell/numbers.ts';
+import type {Column} from '../shell/table.ts';
 import {type Draft, draftFile, draftOne, type Lined} from './draft.ts';
 import {type Mode, post} from './post.ts';
 import {type Sending, targetOf} from './target.ts';

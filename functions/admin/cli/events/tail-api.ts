@@ -4,8 +4,8 @@ Tail API: what events leave behind, where they cannot be read themselves. Withou
 In: a client, an organisation. Out: the newest rows, oldest first: changes (the audit), charges (the ledger) and dead letters. It is not
 the events: what leaves no row is not seen, and what comes in greater number than a page between two looks is cut.
 */
-import type {Client, Item} from '../client.ts';
-import {Failure} from '../failure.ts';
+import type {Client, Item} from '../shell/client.ts';
+import {Failure} from '../shell/failure.ts';
 
 const pageRows = '100';
 const orgsMax = 100;

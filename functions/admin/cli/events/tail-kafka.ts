@@ -11,7 +11,7 @@ import {readKafkaRecord} from '../../../../events/codec.ts';
 import type {Event} from '../../../../events/event.ts';
 import {connectKafka, within} from '../../../../events/kafka/connect.ts';
 import type {KafkaSettings} from '../../../../events/kafka/settings.ts';
-import {Failure} from '../failure.ts';
+import {Failure} from '../shell/failure.ts';
 
 type Tail = Readonly<{
   topics: readonly string[];

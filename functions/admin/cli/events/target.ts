@@ -7,10 +7,10 @@ and one of the environment to no other machine that nothing but this file names.
 */
 import {readFileSync} from 'node:fs';
 import {join} from 'node:path';
-import type {Context} from '../context.ts';
-import {Failure} from '../failure.ts';
 import type {Surroundings} from '../program.ts';
-import {checkKey, checkUrl, isLocal} from '../settings.ts';
+import type {Context} from '../shell/context.ts';
+import {Failure} from '../shell/failure.ts';
+import {checkKey, checkUrl, isLocal} from '../shell/settings.ts';
 import type {Target} from './post.ts';
 
 export type Environment = Surroundings['environment'];
