@@ -60,21 +60,29 @@ export const requireMatch = async (request: Request, read: () => Promise<object>
   }
 };
 
-/** The same where the resource is at hand. */
+/** The same where the resource is at hand. If-Match goes first: RFC 9110, 13.2.2. */
 export const requireState = (request: Request, view: object) => {
   const tag = etagOf(view);
-  const wanted = tagsIn(request, 'if-match');
-  // A weak tag never matches here: RFC 9110, 13.1.1.
-  const isWanted =
-    wanted === undefined || wanted === '*' || wanted.some(one => !one.weak && one.tag === tag);
-  if (!isWanted || isKnown(request, tag)) {
-    throw new SluiceError(
-      'precondition_failed',
-      `${isWanted ? 'If-None-Match' : 'If-Match'}: the resource is at ${tag} now; read it again`,
-      {parameter: isWanted ? 'If-None-Match' : 'If-Match'},
-    );
+  refuseOther(request, tag);
+  if (isKnown(request, tag)) {
+    throw failed('If-None-Match', tag);
   }
 };
+
+/** A weak tag never matches here: RFC 9110, 13.1.1. */
+const refuseOther = (request: Request, tag: string) => {
+  const wanted = tagsIn(request, 'if-match');
+  if (wanted !== undefined && wanted !== '*' && !wanted.some(one => !one.weak && one.tag === tag)) {
+    throw failed('If-Match', tag);
+  }
+};
+
+const failed = (header: string, tag: string) =>
+  new SluiceError(
+    'precondition_failed',
+    `${header}: the resource is at ${tag} now; read it again`,
+    {parameter: header},
+  );
 
 /** Answers with one resource and its tag; to who has it already, with 304. */
 export const sendResource = (
@@ -98,11 +106,11 @@ export const sendResource = (
   const tag = etagOf(state, {secret});
   response.set('ETag', tag);
   if (request.method === 'GET' || request.method === 'HEAD') {
+    refuseOther(request, tag);
     if (isKnown(request, tag)) {
       response.status(304).end();
       return;
     }
-    requireState(request, state);
   }
   response.status(status);
   if (json === undefined) {

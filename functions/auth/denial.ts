@@ -9,6 +9,9 @@ const forbidden: Partial<Record<Denial, string>> = {
 };
 
 export const toError = (denied: Denial): SluiceError => {
+  if (denied === 'model') {
+    return new SluiceError('model_not_allowed', 'this key may not use the model');
+  }
   const sentence = forbidden[denied];
   return sentence === undefined
     ? new SluiceError(

@@ -40,7 +40,17 @@ export type Principal = Readonly<{
   maxOutputTokens?: number;
 }>;
 
-export type Denial = 'unknown' | 'revoked' | 'expired' | 'suspended' | 'environment' | 'scope';
+export type Denial =
+  | 'unknown'
+  | 'revoked'
+  | 'expired'
+  | 'suspended'
+  | 'environment'
+  | 'scope'
+  | 'model';
+
+/** What a key is to be used for. */
+export type Wanted = Readonly<{scope: KeyScope; model: string}>;
 
 /** Constant in time for a key that exists; one that does not is told by the same answer, not by the same time. */
 export const denialOf = (
@@ -66,6 +76,13 @@ export const denialOf = (
 
 export const mayUseModel = (principal: Principal, model: string) =>
   principal.models === null || principal.models.includes(model);
+
+export const unfitFor = (principal: Principal, {scope, model}: Wanted): Denial | undefined => {
+  if (!hasScope(principal, scope)) {
+    return 'scope';
+  }
+  return mayUseModel(principal, model) ? undefined : 'model';
+};
 
 export const hasScope = ({scopes}: Pick<Principal, 'scopes'>, scope: KeyScope) =>
   scopes?.includes(scope) ?? true;

@@ -9,7 +9,14 @@ import {hashSecret, parseApiKey} from '../../events/api-key.ts';
 import type {Change} from '../../events/changes.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {limits} from '../../events/limits.ts';
-import {type Denial, denialOf, type Environment, type Principal} from './principal.ts';
+import {
+  type Denial,
+  denialOf,
+  type Environment,
+  type Principal,
+  unfitFor,
+  type Wanted,
+} from './principal.ts';
 
 /** Reads one key by its public id. */
 export type LoadPrincipal = (publicId: string) => Promise<Principal | undefined>;
@@ -129,13 +136,15 @@ export const createPrincipals = ({
     /** Nothing that it stands for has changed since it was given out. */
     isCurrent: (principal: Principal) => known.get(principal.publicId) === principal,
     /** Whether who passed a while ago would pass now: undefined, or why not. */
-    async recheck({publicId, secretHash}: Principal): Promise<Denial | undefined> {
+    async recheck({publicId, secretHash}: Principal, wanted?: Wanted): Promise<Denial | undefined> {
       for (let attempt = 1; ; attempt += 1) {
         const found = known.get(publicId) ?? (await fetchOnce(publicId));
         const verdict = judge(found, secretHash);
         // One that was read while something changed may be from before it.
         if ('denied' in verdict || known.get(publicId) === found || attempt === recheckMax) {
-          return 'denied' in verdict ? verdict.denied : undefined;
+          return 'denied' in verdict
+            ? verdict.denied
+            : wanted && unfitFor(verdict.principal, wanted);
         }
       }
     },

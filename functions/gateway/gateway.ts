@@ -171,7 +171,7 @@ export const createGateway = (parts: GatewayParts) => {
     limits,
     logger,
     ...(parts.openExchanges ? {open: parts.openExchanges} : {}),
-    stillLetIn: principal => whyNotAnyMore(parts.principals, principal),
+    stillLetIn: ({principal, model}) => whyNotAnyMore(parts.principals, principal, model.name),
     isServed: ({id, name}) => parts.catalogue.find(name)?.id === id,
     onEnd(exchange, ending, error) {
       exchange.onEnd?.(ending);

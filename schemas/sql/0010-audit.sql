@@ -154,7 +154,7 @@ alter table audit enable row level security;
 create policy audit_tenant on audit for select to sluice_tenant using (org_id = current_org());
 create policy audit_system on audit to sluice_system using (true) with check (true);
 grant select on audit to sluice_tenant;
-grant select, delete on audit to sluice_system;
+grant select on audit to sluice_system;
 
 -- Entries, newest first, as far as the caller sees them. Arguments: an id, who (id or name), an operation, a kind and an id of the
 -- subject, from and to, the id to go on after; each or null for all; the most rows.

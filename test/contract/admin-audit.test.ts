@@ -41,6 +41,21 @@ test('an entry says who changed what, with what was before and after, as the API
   t.like(ofBudget.body.data, [{before: {limit: '5.00'}, after: {limit: '7.50'}}]);
 });
 
+test('no role of a function changes an entry or takes one away', async t => {
+  const {database, createTenant} = await startAdmin(t);
+  const {org} = await createTenant('acme');
+  for (const role of ['tenant', 'system', 'gateway'] as const) {
+    for (const text of [
+      'delete from audit',
+      "update audit set actor_name = 'nobody'",
+      `insert into audit (org_id, actor_kind, actor_id, actor_name, operation, subject_kind, subject)
+       values ('${org}', 'user', 'x', 'x', 'x', 'org', '${org}')`,
+    ]) {
+      await t.throwsAsync(database.pool(role).query(text), {code: '42501'}, `${role}: ${text}`);
+    }
+  }
+});
+
 test('what changes nothing is no entry', async t => {
   const admin = await startAdmin(t);
   const {org, project} = await admin.createTenant('acme');

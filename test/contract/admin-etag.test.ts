@@ -94,6 +94,17 @@ test('money that is spent is no other state of a budget', async t => {
   t.not(tagOf(await admin.call('GET', path)), tagOf(before));
 });
 
+test('If-Match counts before If-None-Match', async t => {
+  const {admin, all} = await resources(t);
+  const {path} = all[0] as (typeof all)[number];
+  const status = async (match: string) =>
+    (await admin.call('GET', path, undefined, {headers: {'if-match': match, 'if-none-match': '*'}}))
+      .status;
+  t.is(await status('malformed'), 400);
+  t.is(await status('"other"'), 412);
+  t.is(await status('*'), 304);
+});
+
 test('a malformed tag is 400', async t => {
   const {admin, all} = await resources(t);
   for (const name of ['if-match', 'if-none-match'] as const) {

@@ -69,32 +69,37 @@ test('other requests go on', async t => {
   t.like((await settled())[0], {outcome: 'completed'});
 });
 
-test('a key that is revoked while the body comes begins nothing', async t => {
-  const {change, url, apiKey, principal, model, intents} = await start(t);
-  const body = JSON.stringify(chat({max_tokens: 5}));
-  const answered = Promise.withResolvers<number>();
-  const call = sendRequest(`${url}/v1/chat/completions`, {
-    method: 'POST',
-    headers: {
-      authorization: `Bearer ${apiKey}`,
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
-    },
+for (const [title, after, status] of [
+  ['is revoked', {revoked: true}, 401],
+  ['loses the scope', {scopes: ['models']}, 403],
+] as const) {
+  test(`a key that ${title} while the body comes begins nothing`, async t => {
+    const {change, url, apiKey, principal, model, intents} = await start(t);
+    const body = JSON.stringify(chat({max_tokens: 5}));
+    const answered = Promise.withResolvers<number>();
+    const call = sendRequest(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${apiKey}`,
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+      },
+    });
+    call.on('response', response => {
+      response.resume();
+      answered.resolve(response.statusCode ?? 0);
+    });
+    call.write(body.slice(0, 10));
+    const asked = await fetch(`${url}/v1/models`, {headers: {authorization: `Bearer ${apiKey}`}});
+    t.is(asked.status, 200);
+    Object.assign(principal, after);
+    change('key', principal.key);
+    call.end(body.slice(10));
+    t.is(await answered.promise, status);
+    t.is(model.counters().requests, 0);
+    t.is(intents().length, 0);
   });
-  call.on('response', response => {
-    response.resume();
-    answered.resolve(response.statusCode ?? 0);
-  });
-  call.write(body.slice(0, 10));
-  const asked = await fetch(`${url}/v1/models`, {headers: {authorization: `Bearer ${apiKey}`}});
-  t.is(asked.status, 200);
-  Object.assign(principal, {revoked: true});
-  change('key', principal.key);
-  call.end(body.slice(10));
-  t.is(await answered.promise, 401);
-  t.is(model.counters().requests, 0);
-  t.is(intents().length, 0);
-});
+}
 
 for (const [title, kind, status, outcome] of [
   ['is cut off while it waits', 'cut', 401, 'revoked'],

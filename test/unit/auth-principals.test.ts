@@ -295,6 +295,20 @@ test('who passed a while ago is judged again only where something changed, and b
   t.is(await rechecked, 'revoked');
 });
 
+test('who passed a while ago is judged by what they want, too', async t => {
+  const {principals, add, set} = start();
+  const made = add();
+  const wanted = {scope: 'inference', model: 'small'} as const;
+  const after = async (narrowed: Partial<Principal>) => {
+    set(made, narrowed);
+    principals.onChanges([change('key', made.principal)]);
+    return principals.recheck(made.principal, wanted);
+  };
+  t.is(await after({scopes: ['inference'], models: ['small']}), undefined);
+  t.is(await after({scopes: ['models'], models: ['small']}), 'scope');
+  t.is(await after({scopes: ['inference'], models: ['large']}), 'model');
+});
+
 test('a cut is no change of a key', async t => {
   const {principals, add} = start();
   const made = add();

@@ -149,9 +149,9 @@ export type Price =
       inputPerMillion: Usd;
       outputPerMillion: Usd;
       /**
-       * USD
+       * As inputPerMillion where absent or null
        */
-      cachedInputPerMillion?: string;
+      cachedInputPerMillion?: Usd | null;
       inputGpuMsPerMillion?: number | null;
       outputGpuMsPerMillion?: number | null;
     };
@@ -1027,9 +1027,9 @@ export type NewModel = {
     | {
         url: string;
         /**
-         * The name under which the server knows the model; `name` where absent
+         * The name under which the server knows the model; `name` where absent or null
          */
-        upstreamModel?: string;
+        upstreamModel?: string | null;
         maxConcurrency?: MaxConcurrency;
       }
   )[];

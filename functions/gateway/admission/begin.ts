@@ -99,7 +99,7 @@ export const begin = async (
   };
   const held = await hold(parts, {principal, operation, model, response, refusals}).catch(refuse);
   if (!parts.principals.isCurrent(principal)) {
-    await refuseIfChanged(parts.principals, principal).catch(error => {
+    await refuseIfChanged(parts.principals, principal, model.name).catch(error => {
       release(held);
       return refuse(error);
     });

@@ -95,7 +95,9 @@ export type ExchangeParts = Readonly<{
   /** It goes to another endpoint, because the last one failed so. */
   onRetry?: (exchange: Exchange, why: Retried) => void;
   /** Of who waited: nothing, or a promise of why they may not begin any more. */
-  stillLetIn?: (principal: Facts['principal']) => Promise<SluiceError | undefined> | undefined;
+  stillLetIn?: (
+    asked: Pick<Facts, 'principal' | 'model'>,
+  ) => Promise<SluiceError | undefined> | undefined;
   /** Whether the model of a request that waited is still there. */
   isServed?: (model: ModelEntry) => boolean;
   /** Its result is durable, or given up. */

@@ -92,7 +92,7 @@ const arrive = (going: Going, found: Place | Unplaced, error: SluiceError | unde
     place?.end('left');
     giveUp(going, gone(model));
   } else if (place) {
-    const judged = parts.stillLetIn?.(exchange.facts.principal);
+    const judged = parts.stillLetIn?.(exchange.facts);
     if (judged) {
       judged.then(denied => sendIfLetIn(going, place, denied));
     } else {
