@@ -62,19 +62,23 @@ export const requireMatch = async (request: Request, read: () => Promise<object>
 
 /** The same where the resource is at hand. If-Match goes first: RFC 9110, 13.2.2. */
 export const requireState = (request: Request, view: object) => {
-  const tag = etagOf(view);
-  refuseOther(request, tag);
-  if (isKnown(request, tag)) {
-    throw failed('If-None-Match', tag);
+  const {isWanted, isKnown, tag} = compare(request, etagOf(view));
+  if (!isWanted || isKnown) {
+    throw failed(isWanted ? 'If-None-Match' : 'If-Match', tag);
   }
 };
 
-/** A weak tag never matches here: RFC 9110, 13.1.1. */
-const refuseOther = (request: Request, tag: string) => {
+/** Both headers are read before either counts, so that a malformed one is always told. */
+const compare = (request: Request, tag: string) => {
   const wanted = tagsIn(request, 'if-match');
-  if (wanted !== undefined && wanted !== '*' && !wanted.some(one => !one.weak && one.tag === tag)) {
-    throw failed('If-Match', tag);
-  }
+  const known = tagsIn(request, 'if-none-match');
+  return {
+    tag,
+    // A weak tag never matches here: RFC 9110, 13.1.1.
+    isWanted:
+      wanted === undefined || wanted === '*' || wanted.some(one => !one.weak && one.tag === tag),
+    isKnown: known !== undefined && (known === '*' || known.some(one => one.tag === tag)),
+  };
 };
 
 const failed = (header: string, tag: string) =>
@@ -106,8 +110,11 @@ export const sendResource = (
   const tag = etagOf(state, {secret});
   response.set('ETag', tag);
   if (request.method === 'GET' || request.method === 'HEAD') {
-    refuseOther(request, tag);
-    if (isKnown(request, tag)) {
+    const {isWanted, isKnown} = compare(request, tag);
+    if (!isWanted) {
+      throw failed('If-Match', tag);
+    }
+    if (isKnown) {
       response.status(304).end();
       return;
     }
@@ -118,11 +125,6 @@ export const sendResource = (
   } else {
     response.type('json').send(json);
   }
-};
-
-const isKnown = (request: Request, tag: string) => {
-  const known = tagsIn(request, 'if-none-match');
-  return known !== undefined && (known === '*' || known.some(one => one.tag === tag));
 };
 
 const tagsIn = ({headers}: Request, name: Header): Tags | undefined => {

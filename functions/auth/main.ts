@@ -20,8 +20,8 @@ import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {answerCheck} from './check.ts';
 import {createPrincipalLoader} from './load-principal.ts';
-import {peopleRoutes} from './people.ts';
-import {peopleFrom, peopleSettings} from './people-settings.ts';
+import {peopleRoutes} from './login/people.ts';
+import {peopleFrom, peopleSettings} from './login/people-settings.ts';
 import {createPrincipals} from './principals.ts';
 import {verifyRoutes} from './verify.ts';
 

@@ -103,6 +103,8 @@ test('If-Match counts before If-None-Match', async t => {
   t.is(await status('malformed'), 400);
   t.is(await status('"other"'), 412);
   t.is(await status('*'), 304);
+  const headers = {'if-match': '"other"', 'if-none-match': 'malformed'};
+  t.is((await admin.call('GET', path, undefined, {headers})).status, 400);
 });
 
 test('a malformed tag is 400', async t => {

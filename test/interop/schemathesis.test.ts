@@ -12,8 +12,8 @@ test('no request that the document allows or forbids is answered otherwise than 
   await allListen(sluice, 120_000);
   const ofOperator = await runSchemathesis(sluice.url, {
     authorization: `Bearer ${sluice.adminKey}`,
-    phases: ['examples', 'coverage', 'fuzzing'],
-    seconds: 50,
+    phases: ['examples', 'coverage'],
+    seconds: 45,
   });
   t.false(ofOperator.found, ofOperator.output);
   t.true(ofOperator.generated > 100, ofOperator.output);
@@ -24,8 +24,9 @@ test('no request that the document allows or forbids is answered otherwise than 
   });
   const ofOwner = await runSchemathesis(sluice.url, {
     authorization: `Bearer ${key}`,
-    phases: ['examples', 'fuzzing', 'stateful'],
+    phases: ['fuzzing', 'stateful'],
     seconds: 30,
+    rejects: false,
     known: {
       '/admin/v1/orgs/{org}': {org},
       '/admin/v1/orgs/{org}/projects': {org},

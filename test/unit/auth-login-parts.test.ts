@@ -1,10 +1,10 @@
 import test from 'ava';
 import fc from 'fast-check';
-import {cookieIn, createCookies} from '../../functions/auth/cookies.ts';
-import {escapeHtml} from '../../functions/auth/pages.ts';
-import {toFault} from '../../functions/auth/provider-fault.ts';
-import {homePath, localPath} from '../../functions/auth/return-to.ts';
-import {createSeal} from '../../functions/auth/seal.ts';
+import {cookieIn, createCookies} from '../../functions/auth/login/cookies.ts';
+import {escapeHtml} from '../../functions/auth/login/pages.ts';
+import {toFault} from '../../functions/auth/login/provider-fault.ts';
+import {homePath, localPath} from '../../functions/auth/login/return-to.ts';
+import {createSeal} from '../../functions/auth/login/seal.ts';
 
 const secret = 'a-secret-of-more-than-32-characters';
 

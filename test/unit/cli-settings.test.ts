@@ -60,6 +60,15 @@ test('a key of the environment does not go to another machine that a file in the
   t.is(readSettings(environment, here, said).token, 'key-of-the-environment');
 });
 
+test('a context is asked for by a name of its own, not by one that every object has', async t => {
+  const environment = {SLUICE_URL: 'https://sluice.example', SLUICE_ADMIN_KEY: 'given'};
+  for (const context of ['constructor', 'toString', '__proto__']) {
+    t.throws(() => readSettings(environment, '/nowhere', {context}), {
+      message: `there is no context "${context}"; there is none yet`,
+    });
+  }
+});
+
 test('nor does the key that events are sent with', async t => {
   const environment = {SLUICE_API_KEY: 'key-of-the-environment'};
   const keyFor = (folder: string) => {

@@ -5,7 +5,13 @@ A key is never shown again. One that a command prints (a vault, a keyring) is as
 */
 import type {Command} from 'commander';
 import type {Surroundings} from './program.ts';
-import {configFile, readConfigFile, type ServerContext, writeConfigFile} from './shell/config.ts';
+import {
+  configFile,
+  contextIn,
+  readConfigFile,
+  type ServerContext,
+  writeConfigFile,
+} from './shell/config.ts';
 import {type Context, type Format, showItem, showList, withFormat} from './shell/context.ts';
 import {Failure} from './shell/failure.ts';
 import {maskKey} from './shell/mask.ts';
@@ -38,7 +44,7 @@ export const contextCommand = (
   };
   const existing = (name: string) => {
     const config = readConfigFile(file());
-    const found = config.contexts[name];
+    const found = contextIn(config, name);
     if (!found) {
       throw new Failure(
         'notFound',
@@ -87,7 +93,7 @@ export const contextCommand = (
         throw new Failure('usage', `expected a name of letters, digits and . _ -, got "${name}"`);
       }
       const config = readConfigFile(file());
-      const before = config.contexts[name];
+      const before = contextIn(config, name);
       const url = given ?? before?.url;
       if (url === undefined) {
         throw new Failure('usage', 'give --url');

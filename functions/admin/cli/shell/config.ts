@@ -14,6 +14,10 @@ export type Config = Readonly<{
   contexts: Readonly<Record<string, ServerContext>>;
 }>;
 
+/** What every object has is no context: by that name another server would be asked. */
+export const contextIn = ({contexts}: Config, name: string): ServerContext | undefined =>
+  Object.hasOwn(contexts, name) ? contexts[name] : undefined;
+
 /** Undefined where nobody has a home. */
 export const configFile = ({
   SLUICE_CONFIG: given,

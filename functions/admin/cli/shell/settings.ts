@@ -11,6 +11,7 @@ import {join} from 'node:path';
 import type {Token} from '../../client/client.ts';
 import {
   configFile,
+  contextIn,
   type Environment,
   isOpenToOthers,
   readConfigFile,
@@ -83,7 +84,7 @@ const sourcesOf = (environment: Environment, folder: string, wanted: Wanted): So
     if (name === undefined) {
       return [];
     }
-    const found: ServerContext | undefined = config.contexts[name];
+    const found: ServerContext | undefined = contextIn(config, name);
     if (!found) {
       const names = Object.keys(config.contexts).join(', ') || 'none yet';
       throw new Failure('usage', `there is no context "${name}"; there is ${names}`);

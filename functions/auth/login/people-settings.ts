@@ -4,7 +4,7 @@ People settings: how the function is told that people log in here, and by what.
 In: the environment. Out: the dependencies of the routes under `/auth`; undefined where nobody logs in here, which is so without
 `PUBLIC_URL`. README.md lists the variables.
 */
-import {claimRulesOf, providerSettings} from '../../events/access/settings.ts';
+import {claimRulesOf, providerSettings} from '../../../events/access/settings.ts';
 import {
   ConfigError,
   databaseUrl,
@@ -14,7 +14,7 @@ import {
   type Reader,
   secret,
   string,
-} from '../../events/config.ts';
+} from '../../../events/config.ts';
 import {createProvider, type Provider} from './provider.ts';
 import type {SessionLife} from './session-start.ts';
 

@@ -6,8 +6,8 @@ in every function, for it is a row that each of them reads; `GET /auth` the same
 */
 import {timingSafeEqual} from 'node:crypto';
 import type {Request, Response, Router} from 'express';
-import {csrfHeader, csrfTokenOf, hashToken} from '../../events/access/session.ts';
-import {SluiceError} from '../../events/errors.ts';
+import {csrfHeader, csrfTokenOf, hashToken} from '../../../events/access/session.ts';
+import {SluiceError} from '../../../events/errors.ts';
 import {type Cookies, cookieIn} from './cookies.ts';
 import {escapeHtml, sendPage} from './pages.ts';
 import type {Provider} from './provider.ts';

@@ -5,10 +5,10 @@ In: a token that the operator made for a user. Out: a session. The token is in t
 is in no log; and a page uses it at a click, so that a mail scanner which opens links does not use it up.
 */
 import type {Router} from 'express';
-import {hashToken} from '../../events/access/session.ts';
-import {SluiceError} from '../../events/errors.ts';
-import {readJson} from '../../events/json-body.ts';
-import type {Logger} from '../../events/telemetry.ts';
+import {hashToken} from '../../../events/access/session.ts';
+import {SluiceError} from '../../../events/errors.ts';
+import {readJson} from '../../../events/json-body.ts';
+import type {Logger} from '../../../events/telemetry.ts';
 import {sendPage} from './pages.ts';
 import {homePath} from './return-to.ts';
 import {refuseForeign} from './same-origin.ts';

@@ -4,7 +4,7 @@ Cookies: how the session and a login that is under way are kept in a browser.
 In: the public URL. Out: names and Set-Cookie texts. Over TLS their names begin with `__Host-`, so that no other host of the domain can
 set or read them (RFC 6265bis, 4.1.3.2); over plain HTTP, which is for this machine alone, they cannot.
 */
-import {cookieNames} from '../../events/access/session.ts';
+import {cookieNames} from '../../../events/access/session.ts';
 
 export type Cookies = Readonly<{
   session: string;

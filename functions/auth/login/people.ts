@@ -5,8 +5,8 @@ In: the store of sessions, the provider when there is one. Out: the routes. What
 no other site reads it, and where a link leads is not told where it came from.
 */
 import type {Router} from 'express';
-import type {Queryable} from '../../events/database.ts';
-import type {Logger} from '../../events/telemetry.ts';
+import type {Queryable} from '../../../events/database.ts';
+import type {Logger} from '../../../events/telemetry.ts';
 import {createCookies} from './cookies.ts';
 import {linkRoutes} from './link.ts';
 import {loginRoutes} from './login.ts';

@@ -3,8 +3,8 @@ Session start: from a user to a cookie. Each login makes a new token, whatever t
 given it the token of the session that it logs in to.
 */
 import type {Request, Response} from 'express';
-import {csrfTokenOf, hashToken, makeSessionToken} from '../../events/access/session.ts';
-import {uuidv7} from '../../events/uuid.ts';
+import {csrfTokenOf, hashToken, makeSessionToken} from '../../../events/access/session.ts';
+import {uuidv7} from '../../../events/uuid.ts';
 import {type Cookies, cookieIn} from './cookies.ts';
 import type {SessionStore, SessionView} from './session-store.ts';
 

@@ -6,9 +6,9 @@ the halves nothing is kept here: the browser keeps it, sealed, so that only the 
 */
 import {timingSafeEqual} from 'node:crypto';
 import type {Request, Response, Router} from 'express';
-import {asSluiceError} from '../../events/errors.ts';
-import type {Logger} from '../../events/telemetry.ts';
-import {uuidv7} from '../../events/uuid.ts';
+import {asSluiceError} from '../../../events/errors.ts';
+import type {Logger} from '../../../events/telemetry.ts';
+import {uuidv7} from '../../../events/uuid.ts';
 import {type Cookies, cookieIn} from './cookies.ts';
 import {
   alreadyTaken,

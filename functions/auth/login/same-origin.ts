@@ -5,7 +5,7 @@ In: a request that changes something, the origin by which browsers reach us. Out
 the leave that CORS gives, and we give none; what browsers add (`Origin`, `Sec-Fetch-Site`) no page can forge.
 */
 import type {IncomingMessage} from 'node:http';
-import {SluiceError} from '../../events/errors.ts';
+import {SluiceError} from '../../../events/errors.ts';
 
 export const refuseForeign = (request: IncomingMessage, publicUrl: string) => {
   const {origin} = request.headers;

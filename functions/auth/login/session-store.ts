@@ -1,8 +1,8 @@
 /**
 Session store: users and sessions as a login needs them, by the functions of `schemas/sql/0011-login.sql`. Runs as sluice_tenant.
 */
-import type {Grant} from '../../events/access/access.ts';
-import type {Queryable} from '../../events/database.ts';
+import type {Grant} from '../../../events/access/access.ts';
+import type {Queryable} from '../../../events/database.ts';
 
 export type SessionView = Readonly<{
   user: Readonly<{id: string; email: string; name: string}>;

@@ -6,8 +6,8 @@ provider says of itself is kept for minutes. Its keys are read at each login, so
 deadline. `openid-client` is loaded at the first login, because most starts see none.
 */
 import type {Configuration, IDToken, ServerMetadata} from 'openid-client';
-import type {Claims} from '../../events/access/authenticate.ts';
-import {type ClaimRules, claimsOf} from '../../events/access/claims.ts';
+import type {Claims} from '../../../events/access/authenticate.ts';
+import {type ClaimRules, claimsOf} from '../../../events/access/claims.ts';
 import {ProviderFault, toFault} from './provider-fault.ts';
 
 export type ProviderOptions = ClaimRules &
