@@ -25,6 +25,8 @@ export type Claims = Readonly<{
   subject: string;
   /** For people to read. */
   name: string;
+  /** One that the provider has verified, in lower case. */
+  email?: string;
   groups: readonly string[];
   isOperator: boolean;
 }>;
@@ -109,7 +111,7 @@ const byToken = async (
   {directory, verifyToken}: {directory: Directory; verifyToken: VerifyToken},
 ): Promise<Actor | undefined> => {
   const claims = await verifyToken(token);
-  const known = claims && (await directory.bySubject(claims.issuer, claims.subject, claims.groups));
+  const known = claims && (await directory.bySubject(claims));
   return (
     known && {
       kind: known.id === undefined ? 'machine' : 'user',

@@ -33,6 +33,7 @@ export const claimsOf = (
     issuer: iss,
     subject: sub,
     name: nameIn(payload) ?? sub,
+    ...verifiedEmailIn(payload),
     groups,
     isOperator: groups.some(group => operatorGroups.includes(group)),
   };
@@ -60,6 +61,9 @@ const at = (value: unknown, path: readonly string[]): unknown => {
 };
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+
+const verifiedEmailIn = ({email, email_verified: verified}: Payload) =>
+  isText(email) && (verified === true || verified === 'true') ? {email: email.toLowerCase()} : {};
 
 const nameIn = ({email, preferred_username: username, name, client_id, azp}: Payload) =>
   [email, username, name, client_id, azp].find(isText)?.slice(0, nameLengthMax);

@@ -19,9 +19,7 @@ export type Directory = Readonly<{
   bySession(tokenHash: Buffer): Promise<Known | undefined>;
   /** By the provider's words; `id` is absent for a subject that is no user. Undefined: its user is disabled. */
   bySubject(
-    issuer: string,
-    subject: string,
-    groups: readonly string[],
+    claims: Readonly<{issuer: string; subject: string; groups: readonly string[]; email?: string}>,
   ): Promise<(Omit<Known, 'id' | 'name'> & Partial<Known>) | undefined>;
   /** Whoever asks compares the hash of the secret. */
   byServiceKey(
@@ -71,8 +69,13 @@ export const createDirectory = (client: Queryable): Directory => {
     async bySession(tokenHash) {
       return (await find('actor_of_session($1)', [tokenHash])) as Known | undefined;
     },
-    async bySubject(issuer, subject, groups) {
-      const found = await find('actor_of_subject($1, $2, $3)', [issuer, subject, groups]);
+    async bySubject({issuer, subject, groups, email}) {
+      const found = await find('actor_of_subject($1, $2, $3, $4)', [
+        issuer,
+        subject,
+        groups,
+        email,
+      ]);
       return !found || found.disabled
         ? undefined
         : {

@@ -158,12 +158,18 @@ language sql volatile security definer set search_path = public, pg_temp as $$
     and u.disabled_at is null
 $$;
 
--- Who the provider's subject is to us: the user, when there is one, and what its groups are worth. A machine has no user.
-create function actor_of_subject(of_issuer text, of_subject text, in_groups text[]) returns jsonb
+-- Who the provider's subject is to us: the user, when there is one, and what its groups are worth. A machine has no user. Who was
+-- invited and has not logged in yet is known by an email that the provider has verified (null: it has not), so that a user who is
+-- disabled is not let in as nobody in particular.
+create function actor_of_subject(of_issuer text, of_subject text, in_groups text[], of_email text) returns jsonb
 language sql stable security definer set search_path = public, pg_temp as $$
   select jsonb_build_object('id', u.id, 'name', u.email, 'operator', coalesce(u.operator, false),
                             'disabled', u.disabled_at is not null, 'grants', grants_of(u.id, in_groups))
-  from (select 1) one left join users u on u.issuer = of_issuer and u.subject = of_subject
+  from (select 1) one left join lateral (
+    select * from users where issuer = of_issuer and subject = of_subject
+    union all
+    select * from users where issuer is null and email = of_email
+    order by issuer nulls last limit 1) u on true
 $$;
 
 -- A service key by its public id: {id, name, secretHash (hex), stale, grants}; stale: when it was used last is not of this minute. Null when it is revoked, over or unknown.
@@ -188,8 +194,8 @@ revoke all on function names_of(uuid[], uuid[]) from public;
 grant execute on function names_of(uuid[], uuid[]) to sluice_tenant;
 
 revoke all on function scope_of(text, uuid), grants_of(uuid, text[]), actor_of_session(bytea),
-  actor_of_subject(text, text, text[]), actor_of_service_key(text) from public;
-grant execute on function scope_of(text, uuid), actor_of_session(bytea), actor_of_subject(text, text, text[]),
+  actor_of_subject(text, text, text[], text), actor_of_service_key(text) from public;
+grant execute on function scope_of(text, uuid), actor_of_session(bytea), actor_of_subject(text, text, text[], text),
   actor_of_service_key(text) to sluice_tenant, sluice_system;
 
 -- What is done to people, for sluice_tenant. Nothing of a user is seen but by who runs the platform, or of a member of the

@@ -34,7 +34,7 @@ const createMemoryDirectory = (over: Partial<Directory> = {}) => {
       hash.equals(hashToken(session))
         ? {id: 'ada', name: 'ada@example.org', operator: false, grants}
         : undefined,
-    bySubject: async (_issuer, subject) =>
+    bySubject: async ({subject}) =>
       subject === 'ada'
         ? {id: 'ada', name: 'ada@example.org', operator: false, grants}
         : {operator: false, grants},
