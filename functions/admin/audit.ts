@@ -10,10 +10,10 @@ import {accessOf} from '../../events/access/access.ts';
 import type {Queryable} from '../../events/database.ts';
 import {SluiceError} from '../../events/errors.ts';
 import {sendResource} from '../../events/etag.ts';
-import type {Dependencies} from './dependencies.ts';
-import {toInstant} from './instants.ts';
-import {type PageQuery, toPage} from './page.ts';
-import {idIn} from './tenancy.ts';
+import type {Dependencies} from './api/dependencies.ts';
+import {toInstant} from './api/instants.ts';
+import {type PageQuery, toPage} from './api/page.ts';
+import {idIn} from './api/tenancy.ts';
 
 type Question = PageQuery &
   Readonly<{

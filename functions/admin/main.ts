@@ -5,8 +5,8 @@ import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {runMain} from '../../events/listen.ts';
 import {serve} from '../../events/serve.ts';
 import {createLogger} from '../../events/telemetry.ts';
-import {purgeOnTick} from './purge.ts';
 import {adminRoutes} from './routes.ts';
+import {purgeOnTick} from './tenants/purge.ts';
 
 /** The largest body is a key that may use a thousand models. */
 const bodyBytes = 256 * 1024;

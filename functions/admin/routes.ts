@@ -4,27 +4,27 @@ Routes: the admin API. Nothing under its path is answered but what the guard let
 import type {RequestHandler, Router} from 'express';
 import type pg from 'pg';
 import {uuidv7} from '../../events/uuid.ts';
+import {type Contract, loadContract} from './api/contract.ts';
+import {documentRoutes} from './api/document.ts';
+import {createTenancy} from './api/tenancy.ts';
 import {auditRoutes} from './audit.ts';
-import {budgetRoutes} from './budgets.ts';
-import {type Contract, loadContract} from './contract.ts';
-import {documentRoutes} from './document.ts';
-import {groupRoleRoutes} from './group-roles.ts';
-import {keyRotationRoutes} from './key-rotation.ts';
-import {keyRoutes} from './keys.ts';
-import {ledgerRoutes} from './ledger.ts';
-import {loginLinkRoutes} from './login-links.ts';
-import {meRoutes} from './me.ts';
-import {memberRoutes} from './members.ts';
-import {orgLifeRoutes} from './org-life.ts';
-import {orgRoutes} from './orgs.ts';
-import {projectLifeRoutes} from './project-life.ts';
-import {projectRoutes} from './projects.ts';
-import {purgeRoutes} from './purge.ts';
-import {requestRoutes} from './requests.ts';
-import {serviceKeyRoutes} from './service-keys.ts';
-import {createTenancy} from './tenancy.ts';
-import {topUpRoutes} from './top-ups.ts';
-import {userRoutes} from './users.ts';
+import {requestRoutes} from './explain/requests.ts';
+import {keyRotationRoutes} from './keys/key-rotation.ts';
+import {keyRoutes} from './keys/keys.ts';
+import {budgetRoutes} from './money/budgets.ts';
+import {ledgerRoutes} from './money/ledger.ts';
+import {topUpRoutes} from './money/top-ups.ts';
+import {groupRoleRoutes} from './people/group-roles.ts';
+import {loginLinkRoutes} from './people/login-links.ts';
+import {memberRoutes} from './people/members.ts';
+import {serviceKeyRoutes} from './people/service-keys.ts';
+import {userRoutes} from './people/users.ts';
+import {meRoutes} from './tenants/me.ts';
+import {orgLifeRoutes} from './tenants/org-life.ts';
+import {orgRoutes} from './tenants/orgs.ts';
+import {projectLifeRoutes} from './tenants/project-life.ts';
+import {projectRoutes} from './tenants/projects.ts';
+import {purgeRoutes} from './tenants/purge.ts';
 
 export const adminRoutes = ({
   pool,

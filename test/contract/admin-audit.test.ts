@@ -4,7 +4,7 @@ import formats from 'ajv-formats';
 import test from 'ava';
 import {readJson as readEvent} from '../../events/codec.ts';
 import {uuidv7} from '../../events/uuid.ts';
-import {purgeOnTick} from '../../functions/admin/purge.ts';
+import {purgeOnTick} from '../../functions/admin/tenants/purge.ts';
 import {type AdminServer, startAdmin} from '../helpers/admin-server.ts';
 
 const audit = '/admin/v1/audit';

@@ -6,7 +6,7 @@ import {fileURLToPath} from 'node:url';
 import test from 'ava';
 import {createPool} from '../../events/database.ts';
 import {uuidv7} from '../../events/uuid.ts';
-import {purgeDue, purgeOnTick} from '../../functions/admin/purge.ts';
+import {purgeDue, purgeOnTick} from '../../functions/admin/tenants/purge.ts';
 import {type AdminServer, startAdmin} from '../helpers/admin-server.ts';
 import {insertTenantRows} from '../helpers/tenant-rows.ts';
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import {formatAmount, parseAmount, type Unit} from '../../functions/admin/amount.ts';
+import {formatAmount, parseAmount, type Unit} from '../../functions/admin/money/amount.ts';
 
 const read = test.macro((t, unit: Unit, text: string | number, amount: bigint, written: string) => {
   t.is(parseAmount(unit, text, 'limit'), amount);

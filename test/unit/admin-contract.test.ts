@@ -1,5 +1,5 @@
 import test from 'ava';
-import {loadContract} from '../../functions/admin/contract.ts';
+import {loadContract} from '../../functions/admin/api/contract.ts';
 import {createOpenApi, readDocument} from '../helpers/openapi.ts';
 
 const contract = loadContract();
