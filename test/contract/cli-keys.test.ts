@@ -40,7 +40,7 @@ $ key create ci --project web --json
 {"id":"ID4","publicId":"PUBLIC2","org":"ID1","project":"ID2","name":"ci","createdAt":"TIME","key":"sk-PUBLIC2-SECRET"}
 
 $ key create ci2 --project web --quiet
-ID5
+sk-PUBLIC3-SECRET
 
 $ key create late --project web --expires-at 2020-01-01T00:00:00Z
 ! sluice: expiresAt: expected an instant to come
@@ -167,10 +167,10 @@ $ key revoke ci
 ! revoked ID4
 
 $ key create ci --project web --quiet
-ID6
+sk-PUBLIC6-SECRET
 
 $ key create ci --project web --quiet
-ID7
+sk-PUBLIC7-SECRET
 
 $ key show ci
 ! sluice: several keys are called "ci": give one of the ids (ID6 in "acme", ID7 in "acme")

@@ -325,13 +325,13 @@ $ project create web --quiet
 ID2
 
 $ key create site --project web --quiet
-ID3
+sk-PUBLIC1-SECRET
 
 $ budget create --project web --limit 1 --quiet
-ID4
+ID3
 
 $ budget create --key site --limit 2 --quiet
-ID5
+ID4
 
 $ budget create --key nobody --limit 2
 ! sluice: there is no key "nobody"
@@ -343,14 +343,14 @@ exit 2
 
 $ budget list
 ID  OF  UNIT  PERIOD  LIMIT  SPENT  LEASED  REMAINING  AVAILABLE  PAUSED
-ID4  project ID2  usd  month  1.00  0.00  0.00  1.00  1.00  no
-ID5  key ID3  usd  month  2.00  0.00  0.00  2.00  2.00  no
+ID3  project ID2  usd  month  1.00  0.00  0.00  1.00  1.00  no
+ID4  key ID5  usd  month  2.00  0.00  0.00  2.00  2.00  no
 
 $ limit set --project web --requests 60 --quiet
 ID2
 
 $ limit show --key site
-id  ID3
+id  ID5
 name  site
 requests a minute  none
 tokens a minute  none

@@ -71,6 +71,7 @@ export const showList = (
   }
 };
 
+/** With --quiet the id; of a key that is shown this once the key, because its id can be looked up later. */
 export const showItem = (
   context: Context,
   format: Format,
@@ -81,7 +82,9 @@ export const showItem = (
   if (output === 'json') {
     out(`${JSON.stringify(item)}\n`);
   } else if (output === 'table' && context.globals().quiet) {
-    out(toIds(columns, [item]));
+    // Of a budget `key` is the id of its owner.
+    const isNewKey = /^s?sk-/.test(String(item.key));
+    out(isNewKey ? `${item.key}\n` : toIds(columns, [item]));
   } else {
     out(output === 'csv' ? toCsv(columns, [item]) : toFields(columns, item, {colour}));
   }
