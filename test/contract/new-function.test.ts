@@ -17,6 +17,8 @@ const copied = [
   '.gitignore',
   'events',
   'schemas',
+  // What is rendered there refers to what is written beside it.
+  'functions/admin/client',
   'functions/hello',
   'functions/new-function.ts',
   'knative/hello.yaml',
