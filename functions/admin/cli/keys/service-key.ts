@@ -1,19 +1,17 @@
 /** Service key: `sluice service-key create|list|show|revoke`, keys of machines for the admin API. The key itself is printed once. */
 import type {Command} from 'commander';
 import type {Item} from '../shell/client.ts';
-import {type Context, type Format, showItem, showList, withFormat} from '../shell/context.ts';
+import {type Context, type Format, showItem, withFormat} from '../shell/context.ts';
 import {expiryOf} from '../shell/duration.ts';
-import {findProject, findServiceKey, type Where, withProjectNames} from '../shell/find.ts';
+import {findServiceKey, type Where} from '../shell/find.ts';
 import {stateOf} from '../shell/state.ts';
 import type {Column} from '../shell/table.ts';
-import {withPlace} from '../tenants/member.ts';
-import {findOrg} from '../tenants/org.ts';
+import {findPlace, type PlaceOptions, showPlace, withPlace} from '../tenants/place.ts';
 import {told} from '../tenants/rate-options.ts';
 import {neededRole} from '../tenants/role.ts';
 import {keepIt} from './key.ts';
 
-type Options = Format & Where;
-type NewKey = Options & Readonly<{role: string; expiresAt?: string; expiresIn?: string}>;
+type NewKey = PlaceOptions & Readonly<{role: string; expiresAt?: string; expiresIn?: string}>;
 
 const listColumns: readonly Column[] = [
   {name: 'publicId'},
@@ -47,13 +45,12 @@ export const serviceKeyCommand = (program: Command, context: Context) => {
     .option('--expires-at <instant>', 'an RFC 3339 instant')
     .option('--expires-in <time>', 'such as 90d')
     .action(async (name: string, {json, csv, org, project, role, ...when}: NewKey) => {
-      const client = context.client();
-      const owner = await findOrg(client, org);
+      const {owner, ...team} = await findPlace(context, {org, project});
       const expiresAt = expiryOf(when);
-      const item = await client.send('POST', `/orgs/${owner}/service-keys`, {
+      const item = await context.client().send('POST', `/orgs/${owner}/service-keys`, {
         name,
         role,
-        ...(project && {project: await findProject(client, project, {org: owner})}),
+        ...team,
         ...(expiresAt === undefined ? {} : {expiresAt}),
       });
       show({json, csv}, item);
@@ -62,22 +59,14 @@ export const serviceKeyCommand = (program: Command, context: Context) => {
 
   withPlace(serviceKey.command('list', {isDefault: true}))
     .description('the service keys of an organisation, revoked ones too')
-    .action(async ({org, project, ...format}: Options) => {
-      const client = context.client();
-      const owner = await findOrg(client, org);
-      const query = {project: project && (await findProject(client, project, {org: owner}))};
-      const items = await withProjectNames(
-        client,
-        owner,
-        await client.list(`/orgs/${owner}/service-keys`, query),
-      );
-      showList(context, format, {columns: listColumns, items, answer: {data: items}});
-    });
+    .action((options: PlaceOptions) =>
+      showPlace(context, options, {noun: 'service-keys', columns: listColumns}),
+    );
 
   withFormat(serviceKey.command('show <key>'))
     .description('one service key, by its id, public id or name')
     .option('--org <name-or-id>', 'where several have the name')
-    .action(async (given: string, {org, ...format}: Options) => {
+    .action(async (given: string, {org, ...format}: PlaceOptions) => {
       const client = context.client();
       show(format, await client.get(`/service-keys/${await findServiceKey(client, given, {org})}`));
     });

@@ -1,15 +1,12 @@
 /** Group role: `sluice group-role add|list|update|remove`, which role those have whom the OpenID provider has in a group. */
 import type {Command} from 'commander';
 import type {Item} from '../shell/client.ts';
-import {type Context, type Format, showItem, showList} from '../shell/context.ts';
-import {findGroupRole, findProject, type Where, withProjectNames} from '../shell/find.ts';
+import {type Context, type Format, showItem} from '../shell/context.ts';
+import {findGroupRole, type Where} from '../shell/find.ts';
 import type {Column} from '../shell/table.ts';
-import {withPlace} from './member.ts';
-import {findOrg} from './org.ts';
+import {findPlace, type PlaceOptions, showPlace, withPlace} from './place.ts';
 import {told} from './rate-options.ts';
 import {neededRole} from './role.ts';
-
-type Options = Format & Where;
 
 const listColumns: readonly Column[] = [
   {name: 'group'},
@@ -30,36 +27,30 @@ export const groupRoleCommand = (program: Command, context: Context) => {
   withPlace(groupRole.command('add <group>'))
     .description('gives everybody in a group a role')
     .addOption(neededRole())
-    .action(async (group: string, {role, org, project, ...format}: Options & {role: string}) => {
-      const client = context.client();
-      const owner = await findOrg(client, org);
-      const team = project && {project: await findProject(client, project, {org: owner})};
-      const body = {group, role, ...team};
-      show(format, await client.send('POST', `/orgs/${owner}/group-roles`, body));
-    });
+    .action(
+      async (group: string, {role, org, project, ...format}: PlaceOptions & {role: string}) => {
+        const {owner, ...team} = await findPlace(context, {org, project});
+        const body = {group, role, ...team};
+        show(format, await context.client().send('POST', `/orgs/${owner}/group-roles`, body));
+      },
+    );
 
   withPlace(groupRole.command('list', {isDefault: true}))
     .description('the groups that have a role in an organisation or in one project of it')
-    .action(async ({org, project, ...format}: Options) => {
-      const client = context.client();
-      const owner = await findOrg(client, org);
-      const query = {project: project && (await findProject(client, project, {org: owner}))};
-      const items = await withProjectNames(
-        client,
-        owner,
-        await client.list(`/orgs/${owner}/group-roles`, query),
-      );
-      showList(context, format, {columns: listColumns, items, answer: {data: items}});
-    });
+    .action((options: PlaceOptions) =>
+      showPlace(context, options, {noun: 'group-roles', columns: listColumns}),
+    );
 
   withPlace(groupRole.command('update <group-or-id>'))
     .description('gives a group another role')
     .addOption(neededRole())
-    .action(async (given: string, {role, org, project, ...format}: Options & {role: string}) => {
-      const client = context.client();
-      const id = await findGroupRole(client, given, {org, project});
-      show(format, await client.send('PATCH', `/group-roles/${id}`, {role}));
-    });
+    .action(
+      async (given: string, {role, org, project, ...format}: PlaceOptions & {role: string}) => {
+        const client = context.client();
+        const id = await findGroupRole(client, given, {org, project});
+        show(format, await client.send('PATCH', `/group-roles/${id}`, {role}));
+      },
+    );
 
   groupRole
     .command('remove <group-or-id>')

@@ -6,15 +6,13 @@ first login.
 */
 import type {Command} from 'commander';
 import type {Item} from '../shell/client.ts';
-import {type Context, type Format, showItem, showList, withFormat} from '../shell/context.ts';
-import {findMember, findProject, type Where, withProjectNames} from '../shell/find.ts';
+import {type Context, type Format, showItem} from '../shell/context.ts';
+import {findMember, type Where} from '../shell/find.ts';
 import {stateOf} from '../shell/state.ts';
 import type {Column} from '../shell/table.ts';
-import {findOrg} from './org.ts';
+import {findPlace, type PlaceOptions, showPlace, withPlace} from './place.ts';
 import {told} from './rate-options.ts';
 import {neededRole} from './role.ts';
-
-type Options = Format & Where;
 
 const listColumns: readonly Column[] = [
   {name: 'email'},
@@ -37,11 +35,6 @@ const itemColumns: readonly Column[] = [
   {name: 'createdAt'},
 ];
 
-export const withPlace = (command: Command) =>
-  withFormat(command)
-    .option('--org <name-or-id>', 'the only one there is where absent')
-    .option('--project <name-or-id>', 'the role in this project only');
-
 export const memberCommand = (program: Command, context: Context) => {
   const member = program
     .command('member')
@@ -53,41 +46,29 @@ export const memberCommand = (program: Command, context: Context) => {
     .description('gives somebody a role; viewer reads, member makes keys, admin manages, owner all')
     .addOption(neededRole())
     .option('--name <name>', 'of somebody who is no user yet')
-    .action(async (email: string, options: Options & {role: string; name?: string}) => {
+    .action(async (email: string, options: PlaceOptions & {role: string; name?: string}) => {
       const {json, csv, org, project, role, name} = options;
-      const client = context.client();
-      const owner = await findOrg(client, org);
-      const body = {
-        email,
-        role,
-        ...(name === undefined ? {} : {name}),
-        ...(project && {project: await findProject(client, project, {org: owner})}),
-      };
-      show({json, csv}, await client.send('POST', `/orgs/${owner}/members`, body));
+      const {owner, ...team} = await findPlace(context, {org, project});
+      const body = {email, role, ...(name === undefined ? {} : {name}), ...team};
+      show({json, csv}, await context.client().send('POST', `/orgs/${owner}/members`, body));
     });
 
   withPlace(member.command('list', {isDefault: true}))
     .description('the members of an organisation, or those who have a role in one project')
-    .action(async ({org, project, ...format}: Options) => {
-      const client = context.client();
-      const owner = await findOrg(client, org);
-      const query = {project: project && (await findProject(client, project, {org: owner}))};
-      const items = await withProjectNames(
-        client,
-        owner,
-        await client.list(`/orgs/${owner}/members`, query),
-      );
-      showList(context, format, {columns: listColumns, items, answer: {data: items}});
-    });
+    .action((options: PlaceOptions) =>
+      showPlace(context, options, {noun: 'members', columns: listColumns}),
+    );
 
   withPlace(member.command('update <email-or-id>'))
     .description('gives another role; nobody gives more than they have, and the last owner stays')
     .addOption(neededRole())
-    .action(async (given: string, {role, org, project, ...format}: Options & {role: string}) => {
-      const client = context.client();
-      const id = await findMember(client, given, {org, project});
-      show(format, await client.send('PATCH', `/members/${id}`, {role}));
-    });
+    .action(
+      async (given: string, {role, org, project, ...format}: PlaceOptions & {role: string}) => {
+        const client = context.client();
+        const id = await findMember(client, given, {org, project});
+        show(format, await client.send('PATCH', `/members/${id}`, {role}));
+      },
+    );
 
   member
     .command('remove <email-or-id>')
