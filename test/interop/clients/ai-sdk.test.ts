@@ -132,7 +132,7 @@ test('AI SDK: embed and embedMany', async t => {
 
 test('AI SDK: a stream that is aborted is charged what was sent', async t => {
   const tenant = await world.tenant();
-  const slow = await world.model(t, 'slow-ai-sdk', {tokenDelayMs: 20});
+  const slow = await world.model(t, 'slow-ai-sdk', {tokenDelayMs: 20, defaultTokens: 1_000});
   const before = slow.counters();
   const gone = new AbortController();
   const stream = streamText({

@@ -143,7 +143,7 @@ test('Anthropic: models are listed and shown', async t => {
 
 test('Anthropic: a stream that the client leaves is charged what was sent', async t => {
   const tenant = await world.tenant();
-  const slow = await world.model(t, 'slow-anthropic', {tokenDelayMs: 20});
+  const slow = await world.model(t, 'slow-anthropic', {tokenDelayMs: 20, defaultTokens: 1_000});
   const before = slow.counters();
   const stream = clientOf(tenant).messages.stream({
     model: 'slow-anthropic',

@@ -262,7 +262,7 @@ test('openai: models are listed by pages and shown by name', async t => {
 
 test('openai: a stream that the client leaves is charged what was sent, and the model stops', async t => {
   const tenant = await world.tenant();
-  const slow = await world.model(t, 'slow-openai', {tokenDelayMs: 20});
+  const slow = await world.model(t, 'slow-openai', {tokenDelayMs: 20, defaultTokens: 1_000});
   const before = slow.counters();
   const stream = await clientOf(tenant).chat.completions.create({
     model: 'slow-openai',

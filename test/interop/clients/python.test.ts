@@ -58,7 +58,7 @@ test('Python, openai: a key over its limit is told when to come again, and the c
 test('Python, openai: a stream that is closed is charged what was sent', async t => {
   t.timeout(180_000);
   const tenant = await world.tenant();
-  const slow = await world.model(t, 'slow-python', {tokenDelayMs: 20});
+  const slow = await world.model(t, 'slow-python', {tokenDelayMs: 20, defaultTokens: 1_000});
   const before = slow.counters();
   await told('left', {...tenant, model: 'slow-python'});
   const after = await eventually(() => {
@@ -76,7 +76,7 @@ test('Python, openai: a stream that is closed is charged what was sent', async t
 test('Python, openai: a client that waits no longer ends the call at the model', async t => {
   t.timeout(180_000);
   const tenant = await world.tenant();
-  const slow = await world.model(t, 'slow-answer', {tokenDelayMs: 20});
+  const slow = await world.model(t, 'slow-answer', {tokenDelayMs: 20, defaultTokens: 1_000});
   await told('impatient', {...tenant, model: 'slow-answer'});
   await t.notThrowsAsync(eventually(() => assert.equal(slow.counters().aborted, 1)));
 });
