@@ -1,15 +1,17 @@
 /**
 Render: `npm run render`, everything that is made from `schemas/` and committed.
 
-In: event schemas, OpenAPI documents. Out: `events/types.ts`, `events/access/operations.ts`, `functions/admin/client/{operations,types}.ts`, the
-table in `events/access/README.md`, `schemas/events/README.md`, `schemas/http/README.md`. With
-`--check` nothing is written and a file that is not what it would be is named, exit code 1.
+In: event schemas, OpenAPI documents, `knative/`. Out: `events/types.ts`, `events/access/operations.ts`, `functions/admin/client/{operations,types}.ts`, the
+table in `events/access/README.md`, `schemas/events/README.md`, `schemas/http/README.md`; in `charts/control-plane` the copy of
+`knative/` and the names in the values' schema. With `--check` nothing is written and a file that is not what it would be is named,
+exit code 1.
 */
 import {spawnSync} from 'node:child_process';
 import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {renderCatalogue} from './render/catalogue.ts';
+import {renderChart} from './render/chart.ts';
 import {renderClient} from './render/client.ts';
 import {readEventSchemas} from './render/event-schemas.ts';
 import {renderOperations} from './render/operations.ts';
@@ -41,6 +43,10 @@ export const renderAll = async (root: string): Promise<Rendered[]> => {
     {file: 'events/types.ts', text: format(await renderTypes(schemas), 'events/types.ts')},
     ...(await renderApi(join(root, 'schemas/http/admin.yaml'))),
     ...renderAccess(root),
+    ...renderChart(root).map(({file, text}) => ({
+      file,
+      text: file.endsWith('.json') ? format(text, file) : text,
+    })),
     {file: 'schemas/events/README.md', text: renderCatalogue(schemas)},
     {file: 'schemas/http/README.md', text: renderRoutes(join(root, 'schemas/http'))},
   ];

@@ -2,7 +2,8 @@
 Draft: a model as its registration says, before what was found of its endpoints is applied.
 
 In: a registration, the model that it replaces. Out: the draft. Ids stay with name and URL; what was found out of an endpoint
-stays as long as it serves the same model; a price that is the same keeps its version.
+stays as long as it serves the same model; a price that is the same keeps its version. Endpoints of Kubernetes' objects stay
+beside those of a registration by hand, which takes over those that it names.
 */
 import {SluiceError} from '../../events/errors.ts';
 import {
@@ -21,9 +22,16 @@ export const draftModel = (
   newId: () => string,
 ): Model => {
   const before = new Map(existing?.endpoints.map(endpoint => [endpoint.url, endpoint]));
-  const kept = registration.endpoints.some(
-    ({url, upstreamModel}) => before.get(url)?.upstreamModel === upstreamModel,
-  );
+  const named = new Set(registration.endpoints.map(({url}) => url));
+  const byHand = registration.endpoints.every(({object}) => !object);
+  const others = byHand
+    ? (existing?.endpoints ?? []).filter(({url, object}) => object !== null && !named.has(url))
+    : [];
+  const kept =
+    others.length > 0 ||
+    registration.endpoints.some(
+      ({url, upstreamModel}) => before.get(url)?.upstreamModel === upstreamModel,
+    );
   return {
     ...registration,
     id: existing?.id ?? newId(),
@@ -32,12 +40,16 @@ export const draftModel = (
     priceVersion: !existing
       ? 1
       : existing.priceVersion + (samePrice(existing.price, registration.price) ? 0 : 1),
-    endpoints: registration.endpoints.map(endpoint => {
-      const known = before.get(endpoint.url);
-      return known?.upstreamModel === endpoint.upstreamModel
-        ? {...known, maxConcurrency: endpoint.maxConcurrency}
-        : newEndpoint(endpoint, known?.id ?? newId());
-    }),
+    endpoints: [
+      ...registration.endpoints.map(endpoint => {
+        const known = before.get(endpoint.url);
+        const {maxConcurrency, object = null} = endpoint;
+        return known?.upstreamModel === endpoint.upstreamModel
+          ? {...known, maxConcurrency, object}
+          : newEndpoint(endpoint, known?.id ?? newId());
+      }),
+      ...others,
+    ],
   };
 };
 
@@ -50,8 +62,8 @@ const statusOf = (existing: Model | undefined, kept: boolean): Status =>
     ? existing.status
     : 'registered';
 
-const newEndpoint = (
-  {url, upstreamModel, maxConcurrency}: Registration['endpoints'][number],
+export const newEndpoint = (
+  {url, upstreamModel, maxConcurrency, object = null}: Registration['endpoints'][number],
   id: string,
 ): Endpoint => ({
   id,
@@ -63,6 +75,7 @@ const newEndpoint = (
   healthAt: null,
   healthReason: null,
   maxConcurrency,
+  object,
 });
 
 /**

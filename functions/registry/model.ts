@@ -29,6 +29,20 @@ export type Endpoint = Readonly<{
   healthReason: string | null;
   /** Requests that it takes at once, of all gateways together; null: without a bound. */
   maxConcurrency: number | null;
+  /** The object of Kubernetes that says it; null: it is registered by hand. */
+  object: KubernetesObject | null;
+}>;
+
+export type KubernetesObject = Readonly<{
+  /** Kind, namespace and name, as in `Service models/llama`. */
+  ref: string;
+  uid: string;
+  /** ISO 8601. Of several objects that say one model the oldest is believed. */
+  createdAt: string;
+  /** What stood behind it when it was last looked at: another is asked anew. */
+  serving: string;
+  /** The body of the registration that its annotations make. */
+  wish: Readonly<Record<string, unknown>>;
 }>;
 
 /** Nano-USD, and for GPU-ms milliseconds, a million tokens. */

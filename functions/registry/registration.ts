@@ -21,13 +21,19 @@ import {
   startSecondsOf,
   urlOf,
 } from './fields.ts';
-import type {Environment, Price} from './model.ts';
+import type {Environment, KubernetesObject, Price} from './model.ts';
 
 export type Registration = Readonly<{
   name: string;
   environment: Environment;
   endpoints: ReadonlyArray<
-    Readonly<{url: string; upstreamModel: string; maxConcurrency: number | null}>
+    Readonly<{
+      url: string;
+      upstreamModel: string;
+      maxConcurrency: number | null;
+      /** Where an object of Kubernetes says it; no body of a request can. */
+      object?: KubernetesObject;
+    }>
   >;
   contextLength: number | null;
   defaultMaxTokens: number;

@@ -68,10 +68,13 @@ export const createRegistry = ({
   const probeModel = async (
     model: Model,
     endpoints: readonly Endpoint[],
-    actor?: string,
+    {actor, adapt}: {actor?: string | undefined; adapt?: (finding: Finding) => Finding} = {},
   ): Promise<Model> => {
     const at = new Date(now()).toISOString();
-    const findings = await probeAll(model, endpoints);
+    const found = await probeAll(model, endpoints);
+    const findings = adapt
+      ? new Map([...found].map(([id, finding]) => [id, adapt(finding)] as const))
+      : found;
     return store.change(async transaction => {
       const before = present(await transaction.lock({id: model.id}), model.id);
       const after = applyFindings(before, stillMeant(before, endpoints, findings), at);
@@ -139,7 +142,7 @@ export const createRegistry = ({
     async enable(id: string, actor?: string): Promise<Model> {
       const model = await find(id);
       if (obstacleOf(model) !== undefined) {
-        await probeModel(model, model.endpoints, actor);
+        await probeModel(model, model.endpoints, {actor});
       }
       const rule = (before: Model) => {
         const result = enable(before);
@@ -168,8 +171,11 @@ export const createRegistry = ({
     },
     async probe(id: string, actor?: string): Promise<Model> {
       const model = await find(id);
-      return probeModel(model, model.endpoints, actor);
+      return probeModel(model, model.endpoints, {actor});
     },
+    /** Probes these endpoints of a model; `adapt` says more of what was found. */
+    ask: (model: Model, endpoints: readonly Endpoint[], adapt: (finding: Finding) => Finding) =>
+      probeModel(model, endpoints, {adapt}),
     /** Takes the model out of routing and forgets it; its ledger keeps what it cost. `check` may throw. */
     deregister: (id: string, actor?: string, check: (model: Model) => void = () => {}) =>
       store.change(async transaction => {

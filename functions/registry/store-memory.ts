@@ -52,6 +52,11 @@ const createTransaction = (state: State): RegistryTransaction => ({
           model => model.name === by.name && model.environment === by.environment,
         );
   },
+  async lockObject(ref) {
+    return [...state.models.values()].find(({endpoints}) =>
+      endpoints.some(({object}) => object?.ref === ref),
+    );
+  },
   async save(model) {
     const endpoints = [...model.endpoints].sort((a, b) => (a.url < b.url ? -1 : 1));
     const before = state.models.get(model.id);
@@ -78,6 +83,6 @@ const createTransaction = (state: State): RegistryTransaction => ({
 /** When a probe was is no change that anybody waits for. */
 const visible = ({endpoints, ...model}: Model) =>
   JSON.stringify(
-    [model, endpoints.map(({healthAt: _at, healthReason: _reason, ...endpoint}) => endpoint)],
+    [model, endpoints.map(({healthAt: _at, healthReason: _reason, object: _object, ...endpoint}) => endpoint)],
     (_, value) => (typeof value === 'bigint' ? String(value) : value),
   );

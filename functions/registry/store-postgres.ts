@@ -5,7 +5,15 @@ import type pg from 'pg';
 import {inNameOf, type Queryable} from '../../events/database.ts';
 import {insertIntoOutbox} from '../../events/outbox.ts';
 import {type RateColumns, toRates} from '../../events/rates.ts';
-import type {Ability, Endpoint, Environment, Health, Model, Status} from './model.ts';
+import type {
+  Ability,
+  Endpoint,
+  Environment,
+  Health,
+  KubernetesObject,
+  Model,
+  Status,
+} from './model.ts';
 import type {ModelName, RegistryStore, RegistryTransaction} from './store.ts';
 
 const selectText = `
@@ -28,6 +36,7 @@ type EndpointRow = {
   health_at: string | null;
   health_reason: string | null;
   max_concurrency: number | null;
+  object: KubernetesObject | null;
 };
 
 type Row = RateColumns & {
@@ -69,15 +78,15 @@ const saveText = `
 
 const saveEndpointsText = `
   insert into endpoints (id, model_id, url, upstream_model, usage, tokenize, health, health_at, health_reason,
-                         max_concurrency)
+                         max_concurrency, object)
   select e.id, $1, e.url, e.upstream_model, e.usage, e.tokenize, e.health, e.health_at, e.health_reason,
-         e.max_concurrency
+         e.max_concurrency, e.object
   from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::timestamptz[], $9::text[],
-              $10::integer[])
-    as e (id, url, upstream_model, usage, tokenize, health, health_at, health_reason, max_concurrency)
+              $10::integer[], $11::jsonb[])
+    as e (id, url, upstream_model, usage, tokenize, health, health_at, health_reason, max_concurrency, object)
   on conflict (id) do update set upstream_model = excluded.upstream_model, usage = excluded.usage,
     tokenize = excluded.tokenize, health = excluded.health, health_at = excluded.health_at,
-    health_reason = excluded.health_reason, max_concurrency = excluded.max_concurrency`;
+    health_reason = excluded.health_reason, max_concurrency = excluded.max_concurrency, object = excluded.object`;
 
 const savePriceText = `
   insert into prices (model_id, version, free, input_per_million, output_per_million, cached_input_per_million,
@@ -86,6 +95,11 @@ const savePriceText = `
 
 /** Locks a name that may not exist yet, so that two who register it come one after the other. */
 const lockNameText = `select pg_advisory_xact_lock(hashtextextended('model ' || $1 || ' ' || $2, 0))`;
+
+const lockObjectText = `select pg_advisory_xact_lock(hashtextextended('object ' || $1, 0))`;
+
+const byObjectText = `
+  select m.environment, m.name from endpoints e join models m on m.id = e.model_id where e.object ->> 'ref' = $1`;
 
 export const createPostgresStore = (pool: pg.Pool): RegistryStore => ({
   list: ({environment, status, after}, limit) =>
@@ -125,6 +139,10 @@ const createTransaction = (client: pg.PoolClient): RegistryTransaction => ({
     );
     return (await select(client, 'where m.environment = $1 and m.name = $2', values))[0];
   },
+  async lockObject(ref) {
+    await client.query(lockObjectText, [ref]);
+    return (await client.query<ModelName>(byObjectText, [ref])).rows[0];
+  },
   async save(model) {
     const {id, endpoints, price} = model;
     const {name, environment, status, contextLength, defaultMaxTokens, namespace, metadata} = model;
@@ -149,6 +167,7 @@ const createTransaction = (client: pg.PoolClient): RegistryTransaction => ({
       endpoints.map(endpoint => endpoint.healthAt),
       endpoints.map(endpoint => endpoint.healthReason),
       endpoints.map(endpoint => endpoint.maxConcurrency),
+      endpoints.map(({object}) => object && JSON.stringify(object)),
     ]);
     await client.query(savePriceText, [
       id,
@@ -221,4 +240,5 @@ const toEndpoint = (row: EndpointRow): Endpoint => ({
   healthAt: row.health_at === null ? null : new Date(row.health_at).toISOString(),
   healthReason: row.health_reason,
   maxConcurrency: row.max_concurrency,
+  object: row.object,
 });

@@ -11,6 +11,11 @@ export type Filter = Readonly<{environment?: Environment; status?: Status; after
 export type RegistryTransaction = Readonly<{
   /** The model, locked until the transaction ends. By name also the absence of one is locked. */
   lock(by: {id: string} | {name: string; environment: Environment}): Promise<Model | undefined>;
+  /**
+  The name of the model that an object of Kubernetes has an endpoint of. The object, there or not, is locked until the transaction
+  ends; the model is not: it is locked by its name, as by everybody else.
+  */
+  lockObject(ref: string): Promise<ModelName | undefined>;
   /** The whole model: its endpoints become those given, a price version that is new is added. */
   save(model: Model): Promise<void>;
   remove(id: string): Promise<void>;

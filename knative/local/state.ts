@@ -7,15 +7,13 @@ only. Every file is replaced as a whole, so that a crash leaves the old one or t
 import {randomBytes, randomUUID} from 'node:crypto';
 import {chmod, link, mkdir, readFile, rename, rm, stat, writeFile} from 'node:fs/promises';
 import {dirname, join, resolve} from 'node:path';
+import type {Passwords} from '../../schemas/sql/roles.ts';
 import {explainDiskError, StartError} from './problems.ts';
 import {isRunning, markOf, type ProcessMark} from './process-mark.ts';
 
-export const roles = ['sluice_owner', 'sluice_tenant', 'sluice_gateway', 'sluice_system'] as const;
-export type Role = (typeof roles)[number];
-
 export type Secrets = Readonly<{
   superuserPassword: string;
-  rolePasswords: Readonly<Record<Role, string>>;
+  rolePasswords: Passwords;
   adminKey: string;
   sourceToken: string;
 }>;

@@ -7,7 +7,6 @@ or a database that is ahead of this release's files, is an error. Two migrations
 */
 import {hash} from 'node:crypto';
 import {readdir, readFile} from 'node:fs/promises';
-import {fileURLToPath} from 'node:url';
 import pg from 'pg';
 
 const folder = new URL('.', import.meta.url);
@@ -74,13 +73,3 @@ const refuseSuperuser = async (client: pg.Client) => {
     throw new Error('migrations must not run as a superuser: use the role sluice_owner');
   }
 };
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const databaseUrl = process.env.DATABASE_URL;
-  if (!databaseUrl) {
-    console.error('DATABASE_URL is not set: expected the URL of the owner role');
-    process.exit(2);
-  }
-  const done = await migrate({databaseUrl});
-  console.error(done.length > 0 ? `applied ${done.join(', ')}` : 'nothing to apply');
-}

@@ -3,9 +3,17 @@ Admin: calls of the admin API for tests.
 
 In: a running Sluice's URL and admin key. Out: parsed answers; an answer that is not 2xx is an error with its body.
 */
-export const createAdmin = ({url, adminKey}: {url: string; adminKey: string}) => {
+export const createAdmin = ({
+  url,
+  adminKey,
+  fetch: send = fetch,
+}: {
+  url: string;
+  adminKey: string;
+  fetch?: typeof fetch;
+}) => {
   const call = async <Answer>(method: string, path: string, body?: unknown): Promise<Answer> => {
-    const response = await fetch(`${url}/admin/v1${path}`, {
+    const response = await send(`${url}/admin/v1${path}`, {
       method,
       headers: {authorization: `Bearer ${adminKey}`, 'content-type': 'application/json'},
       ...(body === undefined ? {} : {body: JSON.stringify(body)}),

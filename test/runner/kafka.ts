@@ -47,16 +47,19 @@ const javaOptions = [
 
 export const startKafkaServer = async ({
   sessionTimeoutMs = 9_000,
+  host = '127.0.0.1',
   ...installing
 }: Installing & {
   /** A broker that was killed is let in again after this long; one that is silent for so long is shut out. */
   sessionTimeoutMs?: number;
+  /** An address of this machine: where clients find it. */
+  host?: string;
 } = {}): Promise<KafkaServer> => {
   const programs = await requireKafka(installing);
   return await inTemporaryFolder('kafka', async (folder, removeFolder) => {
     await cp(join(programs.folder, 'formatted'), join(folder, 'data'), {recursive: true});
     const {server, broker} = await startOnFreePort(async () => {
-      const broker = `127.0.0.1:${await freePort()}`;
+      const broker = `${host}:${await freePort()}`;
       const controller = `127.0.0.1:${await freePort()}`;
       const file = join(folder, 'server.properties');
       await writeFile(

@@ -36,15 +36,19 @@ const requireRedis = async (installing: Installing): Promise<string> => {
   return program;
 };
 
-export const startRedisServer = async (installing: Installing = {}): Promise<RedisServer> => {
+/** `host`: an address of this machine where it listens too, and which its URL then names. */
+export const startRedisServer = async (
+  installing: Installing = {},
+  {host = '127.0.0.1'}: {host?: string} = {},
+): Promise<RedisServer> => {
   const command = await requireRedis(installing);
   return await inTemporaryFolder('redis', async (folder, removeFolder) => {
     const {server, url} = await startOnFreePort(async () => {
       const port = await freePort();
       const password = randomBytes(18).toString('hex');
-      const url = `redis://:${password}@127.0.0.1:${port}`;
+      const url = `redis://:${password}@${host}:${port}`;
       const input = `
-bind 127.0.0.1
+bind ${[...new Set(['127.0.0.1', host])].join(' ')}
 port ${port}
 requirepass ${password}
 dir ${folder}

@@ -26,6 +26,8 @@ type Options = Readonly<{
   directory: string;
   /** 0 takes a free one. */
   port?: number;
+  /** Where it listens besides 127.0.0.1; `pg_hba.conf` of the folder says from where somebody may come. */
+  addresses?: readonly string[];
   /** Of the role `postgres`; set when the data folder is new, asked for by `superuserUrl` ever after. */
   password: string;
   /** False only for data that nobody misses. */
@@ -49,6 +51,7 @@ const startAttempts = 5;
 export const startPostgres = async ({
   directory: folder,
   port = 0,
+  addresses = [],
   password,
   fsync = true,
   takeover = false,
@@ -63,14 +66,14 @@ export const startPostgres = async ({
     await initialise({account, programs, directory, password, fsync});
   }
   await refuseOrStop({directory, takeover, control, log});
-  const taken = await startOnPort({directory, port, fsync, control});
+  const taken = await startOnPort({directory, port, addresses, fsync, control});
   let stopping: Promise<void> | undefined;
   return {
     port: taken,
     superuserUrl: `postgres://postgres:${encodeURIComponent(password)}@127.0.0.1:${taken}/postgres`,
     isRunning: () => runningPid(directory) !== undefined,
     restart: async () => {
-      await startOnPort({directory, port: taken, fsync, control});
+      await startOnPort({directory, port: taken, addresses, fsync, control});
     },
     stop: () => {
       stopping ??= control.stop();
@@ -117,11 +120,13 @@ const refuseOrStop = async ({
 const startOnPort = async ({
   directory,
   port,
+  addresses,
   fsync,
   control,
 }: {
   directory: string;
   port: number;
+  addresses: readonly string[];
   fsync: boolean;
   control: Control;
 }): Promise<number> => {
@@ -130,7 +135,7 @@ const startOnPort = async ({
     removeDeadMark(directory);
     const {code, output} = await control.start({
       port: taken,
-      listen_addresses: '127.0.0.1',
+      listen_addresses: ['127.0.0.1', ...addresses].join(','),
       // No socket file: its path may be too long, and nothing of ours uses it.
       unix_socket_directories: "''",
       max_connections: 200,

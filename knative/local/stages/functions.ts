@@ -1,12 +1,13 @@
 /** Functions: every function of the plan as a process behind its gate; stage of a start. */
 import {hash} from 'node:crypto';
+import type {Role} from '../../../schemas/sql/roles.ts';
 import type {Gate} from '../activator/gate.ts';
 import {createGates} from '../activator/gates.ts';
 import {environmentFor, programOf, type SecretValues} from '../functions.ts';
 import {settleAll} from '../parts.ts';
 import type {Plan, Sink} from '../plan/plan.ts';
 import {startChild} from '../processes.ts';
-import type {Role, State} from '../state.ts';
+import type {State} from '../state.ts';
 import type {Services} from './services.ts';
 import {abortable, compileCacheOf, functionDrainMs, gatewayDrainMs, type Start} from './start.ts';
 

@@ -15,7 +15,7 @@ import {usageTopic} from '../../../events/kafka/log.ts';
 import {runningPid} from '../../../knative/local/postgres/control.ts';
 import {prepareDatabase} from '../../../knative/local/postgres/database.ts';
 import {startPostgres} from '../../../knative/local/postgres/postgres.ts';
-import {roles} from '../../../knative/local/state.ts';
+import {roles} from '../../../schemas/sql/roles.ts';
 import {childrenOf} from '../../helpers/sluice.ts';
 import {startKafkaServer} from '../../runner/kafka.ts';
 import {startRedisServer} from '../../runner/redis.ts';

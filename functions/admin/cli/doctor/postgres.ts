@@ -110,7 +110,7 @@ const schemaFinding = async (client: pg.Client): Promise<Finding> => {
     return fail(
       schemaCheck,
       'there is none',
-      'node schemas/sql/migrate.ts, with DATABASE_URL of the role sluice_owner',
+      'node schemas/sql/main.ts, with DATABASE_URL of the role sluice_owner',
     );
   }
   if (!rows[0].readable) {
@@ -124,7 +124,7 @@ const schemaFinding = async (client: pg.Client): Promise<Finding> => {
     return fail(
       schemaCheck,
       `${missing.join(', ')} is not applied`,
-      'node schemas/sql/migrate.ts, with DATABASE_URL of the role sluice_owner',
+      'node schemas/sql/main.ts, with DATABASE_URL of the role sluice_owner',
     );
   }
   return ahead.length > 0
@@ -147,7 +147,7 @@ const byTables = async (client: pg.Client, expected: readonly string[]): Promise
     ? fail(
         schemaCheck,
         `the table ${rows[0]?.name} is missing`,
-        'node schemas/sql/migrate.ts, with DATABASE_URL of the role sluice_owner',
+        'node schemas/sql/main.ts, with DATABASE_URL of the role sluice_owner',
       )
     : ok(
         schemaCheck,

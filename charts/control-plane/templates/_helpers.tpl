@@ -1,0 +1,75 @@
+{{/* Labels that say which release an object belongs to. */}}
+{{- define "sluice.labels" -}}
+app.kubernetes.io/name: sluice
+app.kubernetes.io/part-of: sluice
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+sluice.dev/environment: {{ .Values.environment }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The image of every container. A repository whose first part is a host is taken as it is. */}}
+{{- define "sluice.image" -}}
+{{- $host := first (splitList "/" .Values.image.repository) -}}
+{{- $whole := and (contains "/" .Values.image.repository) (or (contains "." $host) (contains ":" $host)) -}}
+{{- if and .Values.global.imageRegistry (not $whole) }}{{ .Values.global.imageRegistry }}/{{ end -}}
+{{ .Values.image.repository }}
+{{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end -}}
+{{- end }}
+
+{{/* What a file's name says is a function: there is a manifest of that name. In: root, name. Out: the name or nothing. */}}
+{{- define "sluice.functionValues" -}}
+{{- $own := index .root.Values.functions .name | default dict -}}
+{{- mergeOverwrite (deepCopy .root.Values.functionDefaults) (deepCopy $own) | toJson -}}
+{{- end }}
+
+{{/* "on" unless the values turn the function off. In: root, name. */}}
+{{- define "sluice.functionOn" -}}
+{{- $own := index .root.Values.functions .name | default dict -}}
+{{- if ne (get $own "enabled" | toString) "false" }}on{{ end -}}
+{{- end }}
+
+{{/* "on" unless the values turn the source off. In: root, name. */}}
+{{- define "sluice.sourceOn" -}}
+{{- $own := index .root.Values.sources .name | default dict -}}
+{{- if ne (get $own "enabled" | toString) "false" }}on{{ end -}}
+{{- end }}
+
+{{/* All documents of the copied manifests, as they are, as one JSON object {"items": [...]}. */}}
+{{- define "sluice.documents" -}}
+{{- $items := list -}}
+{{- range $path, $_ := .Files.Glob "files/knative/*.yaml" -}}
+{{- range $text := regexSplit "(?m)^---\\s*$" ($.Files.Get $path) -1 -}}
+{{- $object := fromYaml $text -}}
+{{- if $object -}}
+{{- if $object.Error }}{{ fail (printf "%s: %s" $path $object.Error) }}{{ end -}}
+{{- $items = append $items $object -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- dict "items" $items | toJson -}}
+{{- end }}
+
+{{/* Adds labels and the annotations of everybody to an object that is made here. In: root, object. */}}
+{{- define "sluice.mark" -}}
+{{- $labels := merge (dict) (.object.metadata.labels | default dict) (include "sluice.labels" .root | fromYaml) -}}
+{{- $_ := set .object.metadata "labels" $labels -}}
+{{- with .root.Values.commonAnnotations -}}
+{{- $_ := set $.object.metadata "annotations" (merge (dict) ($.object.metadata.annotations | default dict) .) -}}
+{{- end -}}
+{{- end }}
+
+{{/* Names of the functions that are on, as a JSON array. */}}
+{{- define "sluice.functionNames" -}}
+{{- $names := list -}}
+{{- range (include "sluice.documents" . | fromJson).items -}}
+{{- if and (hasPrefix "serving.knative.dev/" .apiVersion) (eq .kind "Service") -}}
+{{- if include "sluice.functionOn" (dict "root" $ "name" .metadata.name) -}}{{- $names = append $names .metadata.name -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $names -}}
+{{- end }}

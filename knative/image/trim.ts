@@ -1,0 +1,3 @@
+/** Trim: placeholder */
+import type {Plugin} from 'esbuild';
+export const trimmed: readonly Plugin[] = [];

@@ -1,0 +1,76 @@
+/**
+Cluster image: our image, where the cluster's nodes find it.
+
+In: `SLUICE_TEST_IMAGE`, the name of one that is there or can be pulled. Without it: one is built of the working tree and handed to
+`SLUICE_TEST_LOAD`, a command of the shell that reads the archive's path as `$1`; without that, to the containerd whose socket lies
+beside the kubeconfig. Out: its name.
+*/
+import {existsSync} from 'node:fs';
+import {mkdtemp, rm} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {dirname, join} from 'node:path';
+import {execute, type Installing, tailOf} from '../runner/install.ts';
+
+const builder = 'knative/image/main.ts';
+
+export const loadCommand = (
+  kubeconfig: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): string => {
+  if (environment.SLUICE_TEST_LOAD) {
+    return environment.SLUICE_TEST_LOAD;
+  }
+  const socket = join(dirname(kubeconfig), 'run', 'containerd.sock');
+  if (existsSync(socket)) {
+    return `ctr -a '${socket}' -n k8s.io images import "$1"`;
+  }
+  throw new Error(
+    'say by SLUICE_TEST_LOAD how the cluster takes an image, as `kind load image-archive "$1"` does, or name one that it has by SLUICE_TEST_IMAGE',
+  );
+};
+
+const run = async (
+  command: string,
+  args: readonly string[],
+  what: string,
+  signal?: AbortSignal,
+) => {
+  const {code, output} = await execute(command, args, {signal});
+  if (code !== 0) {
+    throw new Error(`${what} failed (${code}):\n${tailOf(output)}`);
+  }
+};
+
+/** Builds it and hands it over; `args` go to the builder. */
+export const loadImage = async (
+  {kubeconfig, name, args = []}: {kubeconfig: string; name: string; args?: readonly string[]},
+  {log = () => {}, signal}: Installing = {},
+) => {
+  const command = loadCommand(kubeconfig);
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-image-'));
+  try {
+    const archive = join(folder, 'image.tar');
+    log(`building the image ${name} …`);
+    await run(
+      process.execPath,
+      [builder, '--out', archive, '--name', name, ...args],
+      'building the image',
+      signal,
+    );
+    await run('sh', ['-c', command, 'load', archive], `loading the image (${command})`, signal);
+  } finally {
+    await rm(folder, {recursive: true, force: true});
+  }
+};
+
+export const provideImage = async (
+  {kubeconfig, name}: {kubeconfig: string; name: string},
+  installing: Installing = {},
+): Promise<string> => {
+  const given = process.env.SLUICE_TEST_IMAGE;
+  if (given) {
+    return given;
+  }
+  await loadImage({kubeconfig, name}, installing);
+  return name;
+};

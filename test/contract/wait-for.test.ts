@@ -1,0 +1,158 @@
+/** The program `wait-for` against stores that answer, refuse, say nothing, come late, or let nobody in. */
+import {createServer, type Socket} from 'node:net';
+import test, {type ExecutionContext} from 'ava';
+import {createTestDatabase} from '../helpers/database.ts';
+import {runProgram} from '../helpers/programs.ts';
+import {testRedis} from '../helpers/redis.ts';
+
+/** Takes connections and says nothing. */
+const startSilence = async (t: ExecutionContext): Promise<number> => {
+  const sockets = new Set<Socket>();
+  const server = createServer(socket => {
+    sockets.add(socket.on('error', () => {}));
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', () => resolve()));
+  t.teardown(() => {
+    for (const socket of sockets) {
+      socket.destroy();
+    }
+    server.close();
+  });
+  return (server.address() as {port: number}).port;
+};
+
+/** Nobody listens there: it was free a moment ago. */
+const freePort = async (): Promise<number> => {
+  const server = createServer();
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', () => resolve()));
+  const {port} = server.address() as {port: number};
+  await new Promise(resolve => server.close(resolve));
+  return port;
+};
+
+const secret = 'correct-horse';
+const urls = {
+  postgres: (port: number) => `postgres://sluice_owner:${secret}@127.0.0.1:${port}/sluice`,
+  redis: (port: number) => `redis://:${secret}@127.0.0.1:${port}`,
+};
+
+test('it ends well as soon as both answer', async t => {
+  const {status, said} = await runProgram(t, 'wait-for', {
+    DATABASE_URL: (await createTestDatabase(t)).url('owner'),
+    REDIS_URL: testRedis(t).url,
+  });
+  t.is(said, 'wait-for: all stores answer\n');
+  t.is(status, 0);
+});
+
+test('without a Redis it asks PostgreSQL alone', async t => {
+  const {status} = await runProgram(t, 'wait-for', {
+    DATABASE_URL: (await createTestDatabase(t)).url('owner'),
+  });
+  t.is(status, 0);
+});
+
+const gaveUp = test.macro(
+  async (
+    t,
+    broken: (t: ExecutionContext) => Promise<{DATABASE_URL?: string; REDIS_URL?: string}>,
+    name: string,
+    reason: RegExp,
+  ) => {
+    const {status, said} = await runProgram(t, 'wait-for', {
+      DATABASE_URL: (await createTestDatabase(t)).url('owner'),
+      REDIS_URL: testRedis(t).url,
+      WAIT_SECONDS: '2',
+      ...(await broken(t)),
+    });
+    t.is(status, 1, said);
+    t.true(said.endsWith(`wait-for: gave up after 2 s: ${name}\n`), said);
+    t.regex(said, reason);
+    t.false(said.includes(secret), 'a password is in the log');
+  },
+);
+
+test(
+  'a PostgreSQL that refuses is named',
+  gaveUp,
+  async () => ({DATABASE_URL: urls.postgres(await freePort())}),
+  'PostgreSQL',
+  /PostgreSQL does not answer: .*ECONNREFUSED/,
+);
+test(
+  'a PostgreSQL that takes connections and says nothing is named',
+  gaveUp,
+  async t => ({DATABASE_URL: urls.postgres(await startSilence(t))}),
+  'PostgreSQL',
+  /PostgreSQL does not answer: no answer within \d+ ms/,
+);
+test(
+  'a PostgreSQL whose name nobody knows is named',
+  gaveUp,
+  async () => ({DATABASE_URL: `postgres://sluice_owner:${secret}@nobody.invalid/sluice`}),
+  'PostgreSQL',
+  /PostgreSQL does not answer: .*(ENOTFOUND|EAI_AGAIN)/,
+);
+test(
+  'a PostgreSQL that does not let the role in is named',
+  gaveUp,
+  async t => {
+    const url = new URL((await createTestDatabase(t)).url('owner'));
+    url.password = secret;
+    return {DATABASE_URL: url.href};
+  },
+  'PostgreSQL',
+  /password authentication failed/,
+);
+test(
+  'a Redis that refuses is named',
+  gaveUp,
+  async () => ({REDIS_URL: urls.redis(await freePort())}),
+  'Redis',
+  /Redis does not answer: .*ECONNREFUSED/,
+);
+test(
+  'a Redis that takes connections and says nothing is named',
+  gaveUp,
+  async t => ({REDIS_URL: urls.redis(await startSilence(t))}),
+  'Redis',
+  /Redis does not answer: /,
+);
+test(
+  'a Redis that wants another password is named',
+  gaveUp,
+  async t => {
+    const url = new URL(testRedis(t).url);
+    url.password = secret;
+    return {REDIS_URL: url.href};
+  },
+  'Redis',
+  /Redis does not answer: /,
+);
+test(
+  'both are named when neither is there',
+  gaveUp,
+  async () => ({
+    DATABASE_URL: urls.postgres(await freePort()),
+    REDIS_URL: urls.redis(await freePort()),
+  }),
+  'PostgreSQL and Redis',
+  /PostgreSQL/,
+);
+
+test('with the URL of an administrator it is that one who must be let in', async t => {
+  const database = await createTestDatabase(t);
+  const {status} = await runProgram(t, 'wait-for', {
+    DATABASE_URL: urls.postgres(await freePort()),
+    ADMIN_DATABASE_URL: database.url('superuser'),
+    WAIT_SECONDS: '5',
+  });
+  t.is(status, 0);
+});
+
+test('a configuration that is none ends at once, with status 2', async t => {
+  const {status, said} = await runProgram(t, 'wait-for', {DATABASE_URL: `mysql://a:${secret}@b/c`});
+  t.is(status, 2);
+  t.regex(said, /DATABASE_URL: expected a URL with postgres:/);
+  t.false(said.includes(secret));
+});
