@@ -14,6 +14,7 @@ written by us. A kafkajs that is built otherwise is left as it is; so is how one
 */
 import {createRequire} from 'node:module';
 import {encodeProduce, type ProduceRequest} from './encode.ts';
+import {group} from './grouping.ts';
 
 type RequestQueue = {
   pending: unknown[];
@@ -56,34 +57,16 @@ const mendQueue = async () => {
   };
 };
 
-type Grouping = Readonly<{
-  topic: string;
-  partitionMetadata: readonly unknown[];
-  messages: readonly unknown[];
-  partitioner: (asked: Omit<Grouping, 'messages' | 'partitioner'> & {message: unknown}) => number;
-}>;
-
-const group = ({messages, partitioner, ...asked}: Grouping): Record<number, unknown[]> => {
-  const groups: Record<number, unknown[]> = {};
-  if (asked.partitionMetadata.length === 0) {
-    return groups;
-  }
-  for (const message of messages) {
-    const partition = partitioner({...asked, message});
-    const found = groups[partition];
-    if (found) {
-      found.push(message);
-    } else {
-      groups[partition] = [message];
-    }
-  }
-  return groups;
-};
-
 /** Whoever loads it from now on gets ours: it is a function by itself, so there is nothing to change in it. */
 const mendGrouping = () => {
   const require = createRequire(import.meta.url);
-  const theirs: unknown = require(groupFile);
+  let theirs: unknown;
+  try {
+    theirs = require(groupFile);
+  } catch {
+    // In a bundle, which has `group` in its place already (`knative/image/trim.ts`).
+    return;
+  }
   const loaded = require.cache[require.resolve(groupFile)];
   if (loaded && typeof theirs === 'function') {
     loaded.exports = group;

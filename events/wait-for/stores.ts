@@ -23,9 +23,7 @@ export const postgresAt = (databaseUrl: string): Dependency => ({
       await client.query('select 1');
     } catch (error) {
       const {message} = error as Error;
-      throw message === 'timeout expired'
-        ? new Error(`no answer within ${Math.round(withinMs)} ms`)
-        : error;
+      throw message === 'timeout expired' ? new Error(`no answer within ${withinMs} ms`) : error;
     } finally {
       // Not awaited: a server that says nothing does not say goodbye either.
       client.end().catch(() => {});

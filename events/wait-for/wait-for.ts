@@ -41,7 +41,7 @@ export const waitFor = async (
       // One attempt is made however short the deadline is.
       const leftMs = Math.max(end - now(), 1);
       try {
-        await check(Math.min(attemptMs, leftMs));
+        await check(Math.ceil(Math.min(attemptMs, leftMs)));
         return undefined;
       } catch (error) {
         const reason = reasonOf(error);

@@ -4,11 +4,13 @@ Probe: asks one endpoint whether it serves its model, how long a context it take
 In: an endpoint. Out: a finding; never an error. At the same time `GET /v1/models`, `GET /health` and `POST /tokenize`, then
 one streamed request of four tokens: chat, else completions, each with usage asked for and, where a server refuses that,
 without; else one embedding. Every step and every body is bounded. Of a model that scales to zero `GET /v1/models` is asked
-alone and first: where nobody answers, nothing runs, and that is no illness.
+alone and first: where nobody answers, nothing runs, and that is no illness. A known server that says nothing is asked a second time, and is
+ill when `/metrics` shows that meanwhile it generated nothing for anybody else (`stuck.ts`).
 */
 import {abilityOf, hasUsage, parseChunks} from './ability.ts';
 import {type Answer, type BoundedFetch, createBoundedFetch} from './fetch-bounded.ts';
 import type {Ability, Finding} from './model.ts';
+import {countsTokens, stands} from './stuck.ts';
 
 export type Target = Readonly<{
   url: string;
@@ -20,7 +22,8 @@ export type Target = Readonly<{
 }>;
 export type Probe = (target: Target) => Promise<Finding>;
 
-type Generation = Readonly<{usage: Ability} | {busy: string} | {failed: string}>;
+/** `isSilent`: it took the request and said nothing. */
+type Generation = Readonly<{usage: Ability} | {busy: string; isSilent: boolean} | {failed: string}>;
 type Listing = Readonly<{contextLength: number | null} | {failed: string}>;
 
 const usageWanted = {stream_options: {include_usage: true, continuous_usage_stats: true}};
@@ -68,10 +71,45 @@ export const createProbe = ({
     if ('usage' in generation) {
       return {...found, health: 'healthy', reason: null, usage: generation.usage};
     }
-    return 'busy' in generation
-      ? {...found, health: known ? 'healthy' : 'unhealthy', reason: generation.busy}
-      : {...found, health: 'unhealthy', reason: generation.failed};
+    return {...found, ...(await judgeSilence(ask, {url, upstreamModel, known}, generation))};
   };
+};
+
+type Silence = Exclude<Generation, {usage: Ability}>;
+
+/** One that is known is asked a second time, unless nothing could be learnt of that. */
+const judgeSilence = async (
+  ask: BoundedFetch,
+  {url, upstreamModel, known}: Target,
+  first: Silence,
+): Promise<Pick<Finding, 'health' | 'reason' | 'usage'>> => {
+  if ('failed' in first) {
+    return {health: 'unhealthy', reason: first.failed, usage: null};
+  }
+  const busy = {health: known ? 'healthy' : 'unhealthy', reason: first.busy, usage: null} as const;
+  const before = known && first.isSilent ? await metricsOf(ask, url) : undefined;
+  if (before === undefined || !countsTokens(before)) {
+    return busy;
+  }
+  const second = await generate(ask, url, upstreamModel);
+  if ('usage' in second) {
+    return {health: 'healthy', reason: null, usage: second.usage};
+  }
+  if ('failed' in second) {
+    return {health: 'unhealthy', reason: second.failed, usage: null};
+  }
+  return second.isSilent && stands(before, (await metricsOf(ask, url)) ?? '')
+    ? {
+        health: 'unhealthy',
+        reason: `it answers and generates nothing, for nobody: its count of tokens stands still (${second.busy})`,
+        usage: null,
+      }
+    : busy;
+};
+
+const metricsOf = async (ask: BoundedFetch, url: string): Promise<string | undefined> => {
+  const answer = await ask('GET', `${url}/metrics`);
+  return 'text' in answer && answer.status === 200 ? answer.text : undefined;
 };
 
 /** Who stands in front of servers says with these that there is none behind it now. */
@@ -168,11 +206,11 @@ const judge = (
 ): Generation | undefined => {
   if ('failed' in answer) {
     return answer.timedOut
-      ? {busy: `${path}: ${answer.failed}`}
+      ? {busy: `${path}: ${answer.failed}`, isSilent: true}
       : {failed: `${path}: ${answer.failed}`};
   }
   if (answer.status === 429) {
-    return {busy: `answered ${path} with status 429`};
+    return {busy: `answered ${path} with status 429`, isSilent: false};
   }
   if (answer.status !== 200) {
     return notThisWay.has(answer.status)

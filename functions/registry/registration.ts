@@ -32,7 +32,7 @@ export type Registration = Readonly<{
       upstreamModel: string;
       maxConcurrency: number | null;
       /** Where an object of Kubernetes says it; no body of a request can. */
-      object?: KubernetesObject;
+      object?: KubernetesObject | null;
     }>
   >;
   contextLength: number | null;

@@ -11,7 +11,7 @@ import {formatUsd} from '../../events/money.ts';
 import type {Rates} from '../../events/rates.ts';
 import {isUuid} from '../../events/uuid.ts';
 import {parseChange} from './change.ts';
-import {type Model, obstacleOf, type Price, type Status} from './model.ts';
+import {type Endpoint, type Model, obstacleOf, type Price, type Status} from './model.ts';
 import {environmentOf, parseRegistration} from './registration.ts';
 import type {Registry} from './registry.ts';
 import type {Filter} from './store.ts';
@@ -172,7 +172,7 @@ const toView = (model: Model, missingFallbacks: readonly string[]) => {
     defaultMaxTokens,
     price: priceView(model.price),
     priceVersion,
-    endpoints: model.endpoints,
+    endpoints: model.endpoints.map(endpointView),
     namespace: model.namespace,
     metadata: model.metadata,
     startSeconds: model.startSeconds,
@@ -182,6 +182,12 @@ const toView = (model: Model, missingFallbacks: readonly string[]) => {
     ...ratesView(model.rates),
   };
 };
+
+/** Of the object only what it is called. */
+const endpointView = ({object, ...endpoint}: Endpoint) => ({
+  ...endpoint,
+  object: object?.ref ?? null,
+});
 
 const ratesView = ({requests, tokens, parallel}: Rates = {}) => ({
   ...(requests === undefined ? {} : {requestsPerMinute: requests}),

@@ -83,6 +83,11 @@ const createTransaction = (state: State): RegistryTransaction => ({
 /** When a probe was is no change that anybody waits for. */
 const visible = ({endpoints, ...model}: Model) =>
   JSON.stringify(
-    [model, endpoints.map(({healthAt: _at, healthReason: _reason, object: _object, ...endpoint}) => endpoint)],
+    [
+      model,
+      endpoints.map(
+        ({healthAt: _at, healthReason: _reason, object: _object, ...endpoint}) => endpoint,
+      ),
+    ],
     (_, value) => (typeof value === 'bigint' ? String(value) : value),
   );

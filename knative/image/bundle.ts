@@ -6,7 +6,6 @@ In: the tree, an empty folder. Out: `NAME.cjs` and their parts in it, and which 
 esbuild splits off what is imported dynamically only for ES modules, and Node starts a module of CommonJS in half the time. So it is
 made in two steps: split as ES modules, each of the parts written as CommonJS then.
 */
-import {createHash} from 'node:crypto';
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {basename, join} from 'node:path';
 import {type BuildOptions, build, type OutputFile, transform} from 'esbuild';
@@ -36,15 +35,7 @@ const shared = {
 /** The entry of the image; without a name of a program it says what it wants. */
 const entry = 'knative/image/entry.ts';
 
-export const bundle = async ({
-  tree,
-  folder,
-  version,
-}: {
-  tree: string;
-  folder: string;
-  version: string;
-}): Promise<Bundles> => {
+export const bundle = async ({tree, folder}: {tree: string; folder: string}): Promise<Bundles> => {
   mkdirSync(folder, {recursive: true});
   const programs = listPrograms(tree);
   const inputs = new Set<string>();
@@ -62,12 +53,13 @@ export const bundle = async ({
       metafile: true,
       // Of pg: a driver that we do not use. Asked for in a `try`.
       external: ['pg-native'],
-      define: {'process.env.SLUICE_VERSION': JSON.stringify(version)},
       plugins: [ownSources({tree, programs: new Set(programs.values())}), ...trimmed],
     });
-    for (const input of Object.values(metafile.outputs).flatMap(output => Object.entries(output.inputs))) {
-      if (input[1].bytesInOutput > 0) {
-        inputs.add(input[0]);
+    for (const output of Object.values(metafile.outputs)) {
+      for (const [input, {bytesInOutput}] of Object.entries(output.inputs)) {
+        if (bytesInOutput > 0) {
+          inputs.add(input);
+        }
       }
     }
     await write(folder, outputFiles);
@@ -75,9 +67,17 @@ export const bundle = async ({
   return {programs: [...programs.keys()], inputs: [...inputs].sort()};
 };
 
+/** A package of CommonJS that is loaded later comes out of the first step with a default export and none by name. */
+const exportWhole = (text: string) =>
+  text.replace(/\bexport default (\w+\(\));\s*$/, 'module.exports = $1;');
+
+/** `import()` has the whole of it as `default` too, as in Node. */
+const asNodeDoes = (code: string) =>
+  code.replace(/__toESM\((require\("\.\/\w+\.cjs"\))\)/g, '__toESM($1,1)');
+
 const write = async (folder: string, files: readonly OutputFile[]) => {
   for (const {path, text} of files) {
-    const {code} = await transform(text, {
+    const {code} = await transform(exportWhole(text), {
       platform: 'node',
       target: 'node24',
       format: 'cjs',
@@ -89,11 +89,8 @@ const write = async (folder: string, files: readonly OutputFile[]) => {
     writeFileSync(
       join(folder, basename(path)),
       code.includes(bundleUrl)
-        ? `const ${bundleUrl}=require("node:url").pathToFileURL(__filename);${code}`
-        : code,
+        ? `const ${bundleUrl}=require("node:url").pathToFileURL(__filename);${asNodeDoes(code)}`
+        : asNodeDoes(code),
     );
   }
 };
-
-export const digestOf = (content: string | Uint8Array): string =>
-  createHash('sha256').update(content).digest('hex');

@@ -2,7 +2,8 @@
 Sources: what becomes of our own files on their way into a bundle that is CommonJS and lies elsewhere.
 
 In: an esbuild build. Out: `import.meta.url` names the place that the file would have beside the bundles' folder, so that what a file
-reads next to itself is found where the image has it; a program's top-level `await`, which CommonJS has not, is in a function.
+reads next to itself is found where the image has it; a program's top-level `await`, which CommonJS has not, is in a function; an
+`import()` of a constant names what it imports, or it would not be bundled.
 */
 import {readFileSync} from 'node:fs';
 import {relative} from 'node:path';
@@ -24,7 +25,20 @@ const wrapBody = (source: string, file: string): string => {
   return `${source.slice(0, end)};\nconst main = async () => {${body}};\nvoid main();\n`;
 };
 
-export const ownSources = ({tree, programs}: {tree: string; programs: ReadonlySet<string>}): Plugin => ({
+/** Of files without types, whose names are kept from the compiler by a constant. */
+const nameImports = (source: string): string =>
+  [...source.matchAll(/^const (\w+): string = ('[^']+');$/gm)].reduce(
+    (text, [, constant, name]) => text.replaceAll(`import(${constant})`, `import(${name})`),
+    source,
+  );
+
+export const ownSources = ({
+  tree,
+  programs,
+}: {
+  tree: string;
+  programs: ReadonlySet<string>;
+}): Plugin => ({
   name: 'own-sources',
   async setup(build) {
     await init;
@@ -33,7 +47,10 @@ export const ownSources = ({tree, programs}: {tree: string; programs: ReadonlySe
       if (file.startsWith('..') || file.startsWith('node_modules')) {
         return undefined;
       }
-      const source = readFileSync(path, 'utf8').replaceAll('import.meta.url', urlOf(file));
+      const source = nameImports(readFileSync(path, 'utf8')).replaceAll(
+        'import.meta.url',
+        urlOf(file),
+      );
       return {contents: programs.has(file) ? wrapBody(source, file) : source, loader: 'ts'};
     });
   },

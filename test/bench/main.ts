@@ -14,6 +14,7 @@ const benches = {
   debit: () => import('./debit/bench.ts'),
   statements: () => import('./statements/bench.ts'),
   revocation: () => import('./revocation/bench.ts'),
+  rest: () => import('./rest/bench.ts'),
 };
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);

@@ -13,12 +13,10 @@ import {execute, type Installing, tailOf} from '../runner/install.ts';
 
 const builder = 'knative/image/main.ts';
 
-export const loadCommand = (
-  kubeconfig: string,
-  environment: NodeJS.ProcessEnv = process.env,
-): string => {
-  if (environment.SLUICE_TEST_LOAD) {
-    return environment.SLUICE_TEST_LOAD;
+const loadCommand = (kubeconfig: string): string => {
+  const {SLUICE_TEST_LOAD} = process.env;
+  if (SLUICE_TEST_LOAD) {
+    return SLUICE_TEST_LOAD;
   }
   const socket = join(dirname(kubeconfig), 'run', 'containerd.sock');
   if (existsSync(socket)) {
@@ -29,35 +27,25 @@ export const loadCommand = (
   );
 };
 
-const run = async (
-  command: string,
-  args: readonly string[],
-  what: string,
-  signal?: AbortSignal,
-) => {
+const run = async (command: string, args: readonly string[], signal?: AbortSignal) => {
   const {code, output} = await execute(command, args, {signal});
   if (code !== 0) {
-    throw new Error(`${what} failed (${code}):\n${tailOf(output)}`);
+    throw new Error(`${[command, ...args].join(' ')} ended with ${code}:\n${tailOf(output)}`);
   }
 };
 
-/** Builds it and hands it over; `args` go to the builder. */
+/** Hands the archive that `build` writes to the cluster; nothing of it is left here. */
 export const loadImage = async (
-  {kubeconfig, name, args = []}: {kubeconfig: string; name: string; args?: readonly string[]},
-  {log = () => {}, signal}: Installing = {},
+  kubeconfig: string,
+  build: (archive: string) => Promise<unknown>,
+  {signal}: Installing = {},
 ) => {
   const command = loadCommand(kubeconfig);
   const folder = await mkdtemp(join(tmpdir(), 'sluice-image-'));
   try {
     const archive = join(folder, 'image.tar');
-    log(`building the image ${name} …`);
-    await run(
-      process.execPath,
-      [builder, '--out', archive, '--name', name, ...args],
-      'building the image',
-      signal,
-    );
-    await run('sh', ['-c', command, 'load', archive], `loading the image (${command})`, signal);
+    await build(archive);
+    await run('sh', ['-c', command, 'load', archive], signal);
   } finally {
     await rm(folder, {recursive: true, force: true});
   }
@@ -67,10 +55,16 @@ export const provideImage = async (
   {kubeconfig, name}: {kubeconfig: string; name: string},
   installing: Installing = {},
 ): Promise<string> => {
-  const given = process.env.SLUICE_TEST_IMAGE;
-  if (given) {
-    return given;
+  const {SLUICE_TEST_IMAGE} = process.env;
+  if (SLUICE_TEST_IMAGE) {
+    return SLUICE_TEST_IMAGE;
   }
-  await loadImage({kubeconfig, name}, installing);
+  installing.log?.(`building the image ${name} …`);
+  await loadImage(
+    kubeconfig,
+    archive =>
+      run(process.execPath, [builder, '--out', archive, '--name', name], installing.signal),
+    installing,
+  );
   return name;
 };

@@ -6,6 +6,7 @@ long it took until a client had its first token, and an end that leaves nothing 
 server run on this machine; Kafka is the cluster's.
 */
 import {randomBytes} from 'node:crypto';
+import {existsSync} from 'node:fs';
 import {startSimulatedModel} from '../../knative/local/simulated-model/server.ts';
 import type {Description} from '../helpers/installation.ts';
 import type {Installing} from '../runner/install.ts';
@@ -13,7 +14,7 @@ import {findAddress} from './address.ts';
 import {provideImage} from './cluster-image.ts';
 import {askFirstToken} from './first-token.ts';
 import {createKubectl, type Kubectl} from './kubectl.ts';
-import {applyManifests} from './manifests-install.ts';
+import {imageValues, install, type Release, uninstall} from './release.ts';
 import {makeKnown, secretOf} from './secret.ts';
 import {startStores} from './stores.ts';
 import {findWaysIn} from './ways-in.ts';
@@ -52,7 +53,10 @@ export const startInstallation = async (
     const known = makeKnown();
     const kafkaBrokers =
       process.env.SLUICE_TEST_KAFKA_BROKERS ?? 'kafka.kafka.svc.cluster.local:9092';
-    const database = await stores.createDatabase();
+    // Empty: the chart's Job makes the roles and the schema.
+    const database = await stores.createDatabase({
+      migrated: !existsSync('knative/05-migrate.yaml'),
+    });
     const secret = secretOf({
       namespace,
       known,
@@ -63,12 +67,15 @@ export const startInstallation = async (
     await kubectl(['apply', '-f', '-'], JSON.stringify(secret));
     const begun = performance.now();
     const seconds = () => Math.round((performance.now() - begun) / 100) / 10;
-    await applyManifests(kubectl, {namespace, image});
+    const release: Release = {kubeconfig, namespace, name: 'sluice'};
+    const values = {image: imageValues(image)};
+    stops.push(() => uninstall(release));
+    await install(release, values);
     const description: Description = {
       ...(await findWaysIn(kubectl, namespace)),
       kubeconfig,
       namespace,
-      release: undefined,
+      release: {name: release.name, values},
       image,
       host: address.host,
       adminKey: known.adminKey,

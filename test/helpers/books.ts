@@ -34,7 +34,7 @@ export type Books = Readonly<{
   windows: readonly WindowOf[];
   /** What the ledger says each budget was charged. */
   charged: Readonly<Record<string, number>>;
-  /** Requests that are not settled, events of the outbox and of the queues, of all organisations. */
+  /** Requests that are not settled, events of the outbox and of the queues: of all organisations, or on a cluster of this one. */
   open: number;
   deadLetters: number;
 }>;
@@ -85,27 +85,38 @@ const statements = {
     from ledger, jsonb_array_elements(charges) c where org_id = $1 group by 1`,
   open: `select ((select count(*) from requests) + (select count(*) from outbox)
     + (select count(*) from pgboss.job where state <= 'active'))::float8 as open,
-    (select count(*) from dead_letters)::float8 as letters`,
+    (select count(*) from dead_letters)::float8 as letters where $1::uuid is not null`,
+  /** On a cluster others have organisations too, and Brokers tell nobody what waits in them. */
+  openOfOne: `select ((select count(*) from requests where org_id = $1)
+    + (select count(*) from outbox where org_id = $1))::float8 as open,
+    (select count(*) from dead_letters where org_id = $1)::float8 as letters`,
+};
+
+export const readBooksBy = async (
+  client: pg.ClientBase,
+  org: string,
+  under: 'open' | 'openOfOne' = 'open',
+): Promise<Books> => {
+  const ask = async <Row>(text: string) => (await client.query(text, [org])).rows as Row[];
+  await client.query('begin isolation level repeatable read read only');
+  const charged = await ask<{budget: string; amount: number}>(statements.charged);
+  const [waiting] = await ask<{open: number; letters: number}>(statements[under]);
+  const books = {
+    ledger: await ask<Settled>(statements.ledger),
+    records: await ask<Settled>(statements.records),
+    hourly: (await ask<Settled>(statements.hourly))[0] as Settled,
+    daily: (await ask<Settled>(statements.daily))[0] as Settled,
+    windows: await ask<WindowOf>(statements.windows),
+    charged: Object.fromEntries(charged.map(({budget, amount}) => [budget, amount])),
+    open: waiting?.open ?? 0,
+    deadLetters: waiting?.letters ?? 0,
+  };
+  await client.query('commit');
+  return books;
 };
 
 export const readBooks = (dataFolder: string, org: string): Promise<Books> =>
-  asSuperuser(dataFolder, async client => {
-    const ask = async <Row>(text: string, values: unknown[] = [org]) =>
-      (await client.query(text, values)).rows as Row[];
-    await client.query('begin isolation level repeatable read read only');
-    const charged = await ask<{budget: string; amount: number}>(statements.charged);
-    const [under] = await ask<{open: number; letters: number}>(statements.open, []);
-    return {
-      ledger: await ask<Settled>(statements.ledger),
-      records: await ask<Settled>(statements.records),
-      hourly: (await ask<Settled>(statements.hourly))[0] as Settled,
-      daily: (await ask<Settled>(statements.daily))[0] as Settled,
-      windows: await ask<WindowOf>(statements.windows),
-      charged: Object.fromEntries(charged.map(({budget, amount}) => [budget, amount])),
-      open: under?.open ?? 0,
-      deadLetters: under?.letters ?? 0,
-    };
-  });
+  asSuperuser(dataFolder, client => readBooksBy(client, org));
 
 const sumOf = (rows: readonly Settled[]) => ({
   entries: rows.reduce((sum, row) => sum + row.entries, 0),

@@ -20,8 +20,8 @@ export type Description = WaysIn &
   Readonly<{
     kubeconfig: string;
     namespace: string;
-    /** Of Helm, for `helm upgrade`: its name, its chart, its values as JSON. */
-    release: Readonly<{name: string; chart: string; values: string}> | undefined;
+    /** Of Helm: its name, and the values it was installed with. */
+    release: Readonly<{name: string; values: object}>;
     image: string;
     /** Where pods reach this machine. */
     host: string;

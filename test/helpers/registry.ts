@@ -39,6 +39,7 @@ export const makeEndpoint = (more: Partial<Endpoint> = {}): Endpoint => ({
   healthAt: '2026-11-21T10:00:00.000Z',
   healthReason: null,
   maxConcurrency: null,
+  object: null,
   ...more,
 });
 

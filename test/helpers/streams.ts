@@ -30,6 +30,7 @@ export const openStream = ({
   maxTokens,
   stream = true,
   timeoutMs = 60_000,
+  host,
 }: {
   url: string;
   apiKey: string;
@@ -38,6 +39,8 @@ export const openStream = ({
   stream?: boolean;
   /** Whatever has not ended by then is cut: a test of hanging counts on it. */
   timeoutMs?: number;
+  /** The name that it is asked for by, where the URL is that of an ingress. */
+  host?: string | undefined;
 }): Promise<Stream> =>
   new Promise(resolve => {
     const ended = Promise.withResolvers<'whole' | 'cut'>();
@@ -51,7 +54,11 @@ export const openStream = ({
     const call = sendRequest(`${url}/v1/chat/completions`, {
       method: 'POST',
       agent: false,
-      headers: {authorization: `Bearer ${apiKey}`, 'content-type': 'application/json'},
+      headers: {
+        authorization: `Bearer ${apiKey}`,
+        'content-type': 'application/json',
+        ...(host === undefined ? {} : {host}),
+      },
     });
     const timer = setTimeout(
       () => call.destroy(new Error('the test waited long enough')),

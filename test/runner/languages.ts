@@ -56,15 +56,19 @@ export const makePythonEnvironment = (
     await run(join(draft, 'bin/python'), '-m', 'pip', 'install', '-q', ...packages);
   });
 
-const isNewEnough = (text: string) => {
+const isNewEnough = (text: string, wanted: number) => {
   const [, major, minor] = /go(\d+)\.(\d+)/.exec(text) ?? [];
-  return Number(major) > 1 || Number(minor) >= goMinor;
+  return Number(major) > 1 || Number(minor) >= wanted;
 };
 
-export const findGo = async (installing: Installing = {}): Promise<string> => {
+/** `wantedMinor` is for who builds what asks for more. */
+export const findGo = async (
+  installing: Installing = {},
+  wantedMinor: number = goMinor,
+): Promise<string> => {
   const found = findOnPath('go');
   // A Go older than 1.21 does not bring a newer one by itself.
-  if (found !== undefined && isNewEnough((await execute(found, ['version'])).output)) {
+  if (found !== undefined && isNewEnough((await execute(found, ['version'])).output, wantedMinor)) {
     return found;
   }
   installing.log?.(`installing Go ${goVersion} (pip) …`);

@@ -9,11 +9,15 @@ import {dirname, join, resolve} from 'node:path';
 import {init} from 'es-module-lexer';
 import {importsOf} from '../lint/sources.ts';
 
-export type Service = 'database' | 'redis' | 'kafka';
+export type Service = 'database' | 'redis' | 'kafka' | 'installation';
 
+/** What a run of everything has on this machine alone; an installation is for files that ask for it. */
 export const services: readonly Service[] = ['database', 'redis', 'kafka'];
 
-const helpers = services.map(service => ({service, file: `test/helpers/${service}.ts`}));
+const helpers = ([...services, 'installation'] as const).map(service => ({
+  service,
+  file: `test/helpers/${service}.ts`,
+}));
 
 export const findNeeds = async (
   root: string,

@@ -1,19 +1,17 @@
 /**
-Services: the PostgreSQL, Redis and Kafka that all tests of a run share, started beside each other.
+Services: the PostgreSQL, Redis and Kafka that all tests of a run share, and the installation of those on a cluster, started beside each
+other.
 
 In: which of them. Out: the environment that the helpers read, and how to end all. One that does not start ends the others.
 */
 import type {Installing} from './install.ts';
 import type {Service} from './needs.ts';
+import {ServiceFailed} from './service-failed.ts';
 import {say, seconds} from './stage.ts';
 
 type Started = Readonly<{variable: string; value: unknown; stop(): Promise<void>}>;
 
 export type Services = Readonly<{environment: Record<string, string>; stop(): Promise<void>}>;
-
-export class ServiceFailed extends Error {
-  override readonly name = 'ServiceFailed';
-}
 
 /** Loaded when needed: what a run of unit tests does not use shall not slow its start. */
 const start: Record<Service, (installing: Installing) => Promise<Started>> = {
@@ -34,6 +32,20 @@ const start: Record<Service, (installing: Installing) => Promise<Started>> = {
     const {startKafkaServer} = await import('./kafka.ts');
     const {brokers, remove: stop} = await startKafkaServer(installing);
     return {variable, value: {brokers}, stop};
+  },
+  installation: async installing => {
+    const {environmentName: variable} = await import('../helpers/installation.ts');
+    const living = process.env[variable];
+    if (living) {
+      return {variable, value: JSON.parse(living), stop: async () => {}};
+    }
+    const {startInstallation} = await import('../cluster/installation.ts');
+    const kubeconfig = process.env.SLUICE_TEST_KNATIVE ?? '';
+    const {description: value, measured, stop} = await startInstallation(kubeconfig, installing);
+    say(
+      `installed: the first token after ${measured.firstToken} s, all Ready after ${measured.ready} s`,
+    );
+    return {variable, value, stop};
   },
 };
 

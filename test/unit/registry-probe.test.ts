@@ -56,20 +56,68 @@ unwell({faults: ['garbage-stream']}, /with what is no answer$/);
 unwell({faults: ['reset']}, /connection (reset|closed in the middle)$/);
 unwell({faults: ['huge-chunk']}, /answered more than 1048576 bytes$/);
 
-test('a server too slow to answer a request is ill until it has answered one, later it is busy', async t => {
+test('a server too slow to answer a request is ill until it has answered one', async t => {
   const {url} = await startModel(t, {faults: ['hang']});
   const probe = createProbe({stepMs: 1_500});
-  const reason = '/v1/chat/completions: no answer within 1.5 s';
   t.like(await probe({url, upstreamModel, known: false}), {
     health: 'unhealthy',
-    reason,
+    reason: '/v1/chat/completions: no answer within 1.5 s',
     usage: null,
   });
-  t.like(await probe({url, upstreamModel, known: true}), {
+});
+
+test('one that has answered, answers /health and generates nothing for anybody, is ill', async t => {
+  const {url} = await startModel(t, {faults: ['hang']});
+  const probe = createProbe({stepMs: 1_000});
+  const found = await probe({url, upstreamModel, known: true});
+  t.like(found, {health: 'unhealthy', usage: null, contextLength: 8192});
+  t.regex(found.reason ?? '', /^it answers and generates nothing, for nobody: .*1 s\)$/);
+});
+
+test('one that has answered and is slow to, while it generates for others, is busy and well', async t => {
+  const model = await startModel(t, {defaultTokens: 4_000, tokenDelayMs: 20});
+  const other = new AbortController();
+  t.teardown(() => other.abort());
+  const streaming = fetch(`${model.url}/v1/chat/completions`, {
+    method: 'POST',
+    signal: other.signal,
+    headers: {'content-type': 'application/json'},
+    body: JSON.stringify({
+      model: upstreamModel,
+      messages: [{role: 'user', content: 'Hi'}],
+      max_tokens: 4_000,
+      stream: true,
+    }),
+  });
+  const {body} = await streaming;
+  body?.pipeTo(new WritableStream()).catch(() => {});
+  model.set({firstTokenDelayMs: 60_000});
+  const probe = createProbe({stepMs: 1_000});
+  t.like(await probe({url: model.url, upstreamModel, known: true}), {
     health: 'healthy',
-    reason,
+    reason: '/v1/chat/completions: no answer within 1 s',
     usage: null,
-    contextLength: 8192,
+  });
+});
+
+test('one that has answered and says nothing of its tokens is busy and well', async t => {
+  const {url} = await startModel(t, {faults: ['hang']});
+  const {port} = new URL(url);
+  const silent = await createHttpTestServer(t, async (request, response) => {
+    if (request.url === '/metrics') {
+      response.writeHead(404).end();
+      return;
+    }
+    if (request.method === 'POST' && request.url !== '/tokenize') {
+      return;
+    }
+    const answer = await fetch(`http://127.0.0.1:${port}${request.url}`);
+    response.writeHead(answer.status).end(await answer.text());
+  });
+  const probe = createProbe({stepMs: 2_000});
+  t.like(await probe({url: silent.url, upstreamModel, known: true}), {
+    health: 'healthy',
+    reason: '/v1/chat/completions: no answer within 2 s',
   });
 });
 

@@ -1088,6 +1088,10 @@ export type Model = {
     healthAt: string | null;
     healthReason: string | null;
     maxConcurrency: MaxConcurrency;
+    /**
+     * The object of Kubernetes that the endpoint is of and goes with, such as `Service models/llama`; null: registered by hand
+     */
+    object: string | null;
   }[];
   namespace: string | null;
   metadata: {

@@ -13,8 +13,7 @@ export type Body = Readonly<Record<string, unknown>>;
 export type Wished = Readonly<{body: Body; registration: Registration} | {refused: string}>;
 
 /** A model's Service is called `{model}-{environment}`, unless an annotation says which environment is meant. */
-const environmentInName =
-  /-(development|staging|production|dev|uat|prod)(?:\.|$)/;
+const environmentInName = /-(development|staging|production|dev|uat|prod)(?:\.|$)/;
 
 const integers = {
   'context-length': 'contextLength',
@@ -31,7 +30,14 @@ const gpuPrices = {
   'price-input-gpu-ms': 'inputGpuMsPerMillion',
   'price-output-gpu-ms': 'outputGpuMsPerMillion',
 } as const;
-const texts = ['model-name', 'environment', 'price', 'upstream-model', 'fallbacks', 'max-concurrency'];
+const texts = [
+  'model-name',
+  'environment',
+  'price',
+  'upstream-model',
+  'fallbacks',
+  'max-concurrency',
+];
 /** `port` is read where the URL is made. */
 const names: readonly string[] = [
   ...texts,
@@ -51,7 +57,9 @@ export const wishOf = (
     name => name.startsWith(prefix) && !names.includes(name.slice(prefix.length)),
   );
   if (unknown !== undefined) {
-    return {refused: `${unknown.slice(0, 100)}: expected one of ${names.join(', ')} behind ${prefix}`};
+    return {
+      refused: `${unknown.slice(0, 100)}: expected one of ${names.join(', ')} behind ${prefix}`,
+    };
   }
   const said = (name: string): string | undefined => all[prefix + name]?.trim() || undefined;
   const name = said('model-name') ?? metadata.labels?.[modelLabel];
@@ -73,7 +81,11 @@ export const wishOf = (
     ...(said('start-seconds') === undefined && startSeconds !== undefined ? {startSeconds} : {}),
     ...(said('fallbacks') === undefined
       ? {}
-      : {fallbacks: said('fallbacks')?.split(',').map(one => one.trim())}),
+      : {
+          fallbacks: said('fallbacks')
+            ?.split(',')
+            .map(one => one.trim()),
+        }),
   };
   try {
     return {body, registration: parseRegistration(body)};

@@ -2,89 +2,154 @@
 Follow: the shell. Makes the registry say what an object of Kubernetes says by now.
 
 In: an object's key, from an event or a list. Out: what was done. The object is locked first and read then, so that of two who are told of
-it in whatever order the one who comes later also reads later: old and repeated events do nothing. The server is asked after the
+it, in whatever order, the one who comes later also reads later: old and repeated events do nothing. Its server is asked after the
 transaction, because that takes seconds.
 */
+import {setTimeout as sleep} from 'node:timers/promises';
 import {uuidv7} from '../../../events/uuid.ts';
 import {announce, announceHealth} from '../announce.ts';
-import {applyFindings, disable, type Endpoint, healthChanges, type Model} from '../model.ts';
+import {disable, healthChanges, type Model} from '../model.ts';
 import type {Registry} from '../registry.ts';
 import type {ModelName, RegistryStore, RegistryTransaction} from '../store.ts';
-import {differences, mergeClaim} from './merge.ts';
 import {type Key, refOf} from './objects.ts';
 import type {Reading} from './read.ts';
-import {judge, type Standing, withReason} from './standing.ts';
+import {withReason} from './standing.ts';
+import {type Question, type Step, stepOf} from './step.ts';
 import type {Tell} from './tell.ts';
 
 export type Outcome = Readonly<{
   ref: string;
-  did: 'registered' | 'changed' | 'removed' | 'nothing';
-  /** Why the object is not registered, or what of it does not count. */
+  did: Step['did'];
+  /** Why it is not registered, or what of it does not count. */
   reason?: string;
 }>;
-type Question = Readonly<{model: Model; endpoint: Endpoint; standing: Standing; isNew: boolean}>;
-type Step = Readonly<{did: Outcome['did']; question?: Question; reason?: string}>;
+export type Follow = (key: Key, options?: {thorough?: boolean}) => Promise<Outcome>;
 
-export const createFollower = ({
+export const createFollow = ({
   store,
   registry,
   read,
   tell,
   now = Date.now,
   newId = () => uuidv7(),
-  pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms)),
+  pause = async ms => {
+    await sleep(ms);
+  },
   pausesMs = [1_000, 3_000],
 }: {
-  store: RegistryStore;
+  store: Pick<RegistryStore, 'change'>;
   registry: Pick<Registry, 'ask'>;
   read: (key: Key) => Promise<Reading>;
   tell: Tell;
   now?: () => number;
   newId?: () => string;
   pause?: (ms: number) => Promise<void>;
-  /** A server that Kubernetes calls ready may not be reachable at once; one that is new is asked again after these. */
+  /** A server that Kubernetes calls ready may not be reachable yet: one that never answered is asked again after these. */
   pausesMs?: readonly number[];
-}) => {
-  const stepOf = async (
+}): Follow => {
+  const apply = async (
     transaction: RegistryTransaction,
     name: ModelName,
-    {key, reading, thorough}: {key: Key; reading: Reading; thorough: boolean},
-  ): Promise<Step> => {
-    const ref = refOf(key);
-    const mine = reading.kind === 'claim' && sameName(reading.claim.registration, name);
+    {ref, reading, thorough}: {ref: string; reading: Reading; thorough: boolean},
+  ): Promise<Step | undefined> => {
+    if (reading.kind === 'unclear') {
+      return undefined;
+    }
     const before = await transaction.lock(name);
-    const merged = mergeClaim(
-      before,
-      {ref, claim: mine ? reading.claim : undefined},
-      newId,
-    );
-    if (!merged) {
-      return before ? remove(transaction, before) : {did: 'nothing'};
-    }
-    const known = before?.endpoints.find(({object}) => object?.ref === ref);
-    const own = merged.endpoints.find(({object}) => object?.ref === ref);
-    const verdict =
-      own && reading.kind === 'claim'
-        ? judge(reading.standing, known && {...known, usage: own.usage}, {
-            startSeconds: merged.startSeconds,
-            thorough,
-          })
-        : {ask: false};
     const at = new Date(now()).toISOString();
-    const after =
-      own && verdict.finding ? applyFindings(merged, new Map([[own.id, verdict.finding]]), at) : merged;
-    const did = !before ? 'registered' : said(before) === said(after) ? 'nothing' : 'changed';
-    if (before && isSame(before, after)) {
-      return {did, ...(own && verdict.ask && reading.kind === 'claim' ? {question: {model: after, endpoint: own, standing: reading.standing, isNew: own.usage === null}} : {}), ...reasonOf(after, reading)};
+    const isMeant = reading.kind === 'claim' && same(reading.claim.registration, name);
+    const looked = isMeant ? reading : ({kind: 'nothing'} as const);
+    const step = stepOf(before, {ref, looked, thorough, at, newId});
+    if (step.after === undefined) {
+      await (before && remove(transaction, before));
+    } else if (step.isToSave) {
+      await transaction.save(step.after);
+      await emit(transaction, before, step);
     }
-    await transaction.save(after);
-    const occasion = {revision: await transaction.revision(), time: new Date(now())};
+    return step;
+  };
+
+  const occasionOf = async (transaction: RegistryTransaction) => ({
+    revision: await transaction.revision(),
+    time: new Date(now()),
+  });
+
+  const emit = async (
+    transaction: RegistryTransaction,
+    before: Model | undefined,
+    {did, after}: Step,
+  ) => {
+    if (!after) {
+      return;
+    }
+    const occasion = await occasionOf(transaction);
     const changed = before ? healthChanges(before, after) : [];
     await transaction.emit([
       ...(did === 'nothing' ? [] : [announce('registered', after, occasion)]),
       ...changed.map(endpoint => announceHealth(after, endpoint, occasion)),
     ]);
-    return {did, ...(own && verdict.ask && reading.kind === 'claim' ? {question: {model: after, endpoint: own, standing: reading.standing, isNew: own.usage === null}} : {}), ...reasonOf(after, reading)};
   };
-  return {stepOf};
+
+  const remove = async (transaction: RegistryTransaction, model: Model) => {
+    await transaction.remove(model.id);
+    if (model.status !== 'disabled') {
+      await transaction.emit([announce('disabled', disable(model), await occasionOf(transaction))]);
+    }
+  };
+
+  const ask = async ({model, endpoint, standing, isNew}: Question) => {
+    for (const pauseMs of isNew && standing.state === 'up' ? [...pausesMs, null] : [null]) {
+      const after = await registry.ask(model, [endpoint], withReason(standing));
+      const found = after.endpoints.find(({id}) => id === endpoint.id);
+      if (pauseMs === null || !found || found.health === 'healthy') {
+        return;
+      }
+      await pause(pauseMs);
+    }
+  };
+
+  return async function follow(key, {thorough = false} = {}) {
+    const ref = refOf(key);
+    const {reading, steps} = await store.change(async transaction => {
+      const registered = await transaction.lockObject(ref);
+      const reading = await read(key);
+      const claimed = reading.kind === 'claim' ? [reading.claim.registration] : [];
+      const names = distinct([...(registered ? [registered] : []), ...claimed]);
+      const steps: Step[] = [];
+      for (const name of names) {
+        const step = await apply(transaction, name, {ref, reading, thorough});
+        steps.push(...(step ? [step] : []));
+      }
+      return {reading, steps};
+    });
+    for (const {question} of steps) {
+      await (question && ask(question));
+    }
+    const reason = reasonOf(reading, steps);
+    if (reason !== undefined && reading.kind !== 'nothing' && reading.object) {
+      await (isFault(reading) && tell(key, reading.object, reason));
+    }
+    const did = steps.map(step => step.did).find(one => one !== 'nothing') ?? 'nothing';
+    return {ref, did, ...(reason === undefined ? {} : {reason})};
+  };
 };
+
+const isFault = (reading: Reading) => reading.kind !== 'unclear' || reading.isFault;
+
+const reasonOf = (reading: Reading, steps: readonly Step[]): string | undefined => {
+  if (reading.kind === 'unclear') {
+    return reading.reason;
+  }
+  const ignored = steps.flatMap(step => step.ignored);
+  return ignored.length === 0
+    ? undefined
+    : `the model is registered with another ${ignored.join(', ')}, by hand or by an older object, and that counts`;
+};
+
+const same = (a: ModelName, b: ModelName) => a.name === b.name && a.environment === b.environment;
+
+/** In one order for everybody, so that no two wait for each other. */
+const distinct = (names: readonly ModelName[]): ModelName[] =>
+  [...new Map(names.map(({environment, name}) => [`${environment} ${name}`, {environment, name}]))]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, name]) => name);

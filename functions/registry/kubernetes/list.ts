@@ -5,12 +5,12 @@ In: the account. Out: their keys, and what could not be listed. A list only says
 in a page that failed, takes nothing out. Here alone the client of Kubernetes is loaded.
 */
 import type {Account} from './api.ts';
-import {type Key, type KubeObject, type Kind, keyOf, modelLabel} from './objects.ts';
+import {type Key, type Kind, keyOf, modelLabel} from './objects.ts';
 
 export type Listed = Readonly<{keys: readonly Key[]; problems: readonly string[]}>;
 
 type Page = Readonly<{
-  items: readonly KubeObject[];
+  items: ReadonlyArray<Readonly<{metadata?: {name?: string; namespace?: string}}>>;
   metadata?: {_continue?: string; continue?: string};
 }>;
 

@@ -35,14 +35,17 @@ export const mergeClaim = (
   const wished = claims
     .flatMap(one => one.registration.endpoints.map(endpoint => ({...endpoint, object: one.object})))
     .filter(({url}) => !seen.has(url) && seen.add(url));
-  return advance(
-    draftModel(
-      {...registration, ...(rates ? {rates} : {}), metadata, endpoints: wished},
-      existing,
-      newId,
-    ),
+  const draft = draftModel(
+    {...registration, ...(rates ? {rates} : {}), metadata, endpoints: wished},
+    existing,
+    newId,
   );
+  return advance({...draft, endpoints: inOrder(draft.endpoints)});
 };
+
+/** As the store gives them back. */
+const inOrder = (endpoints: readonly Endpoint[]) =>
+  [...endpoints].sort((a, b) => (a.url < b.url ? -1 : 1));
 
 const beside = (
   existing: Model,
@@ -60,7 +63,7 @@ const beside = (
         ? {...known, maxConcurrency: endpoint.maxConcurrency, object}
         : newEndpoint({...endpoint, ...(object ? {object} : {})}, known?.id ?? newId());
     });
-  return advance({...existing, endpoints: [...kept, ...added]});
+  return advance({...existing, endpoints: inOrder([...kept, ...added])});
 };
 
 /** What an object said when it was last read. One that a newer release refuses says nothing. */

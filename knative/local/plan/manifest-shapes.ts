@@ -1,5 +1,5 @@
 /**
-Manifest shapes: which kinds are run here and which fields they may have.
+Manifest shapes: which kinds are run here and which fields they may have, and which are passed by.
 
 In: the body of one document. Out: what is wrong with it, each with the path of the field. A shape says of each field: a nested
 shape, a list of a shape, or `any` where the inside is the cluster's business or is checked by whoever reads it.
@@ -46,6 +46,8 @@ const pod: Shape = {
   automountServiceAccountToken: any,
   enableServiceLinks: any,
 };
+/** A pod of a Deployment or a StatefulSet; Knative takes this field from `timeoutSeconds`. */
+const lastingPod: Shape = {...pod, terminationGracePeriodSeconds: any};
 
 const shapes: Readonly<Record<string, Shape>> = {
   'v1 Namespace': {},
@@ -72,7 +74,7 @@ const shapes: Readonly<Record<string, Shape>> = {
     delivery,
   },
   'sources.knative.dev/v1 ContainerSource': {
-    template: {metadata: any, spec: pod},
+    template: {metadata: any, spec: lastingPod},
     sink: destination,
     ceOverrides,
   },
@@ -96,8 +98,22 @@ const shapes: Readonly<Record<string, Shape>> = {
     selector: any,
     podManagementPolicy: any,
     updateStrategy: any,
-    template: {metadata: any, spec: {...pod, terminationGracePeriodSeconds: any}},
+    template: {metadata: any, spec: lastingPod},
   },
+};
+
+/**
+What concerns the cluster alone, and why nothing here does it. It is read, for lint, and has no effect: its fields are checked by the
+cluster's own API server (test/cluster/manifests.test.ts).
+*/
+export const ofClusterOnly: Readonly<Record<string, string>> = {
+  'batch/v1 Job': 'the database is brought to this release at every start here',
+  'sources.knative.dev/v1 ApiServerSource': 'there is no Kubernetes API on one machine',
+  'v1 ServiceAccount': 'nothing here asks a Kubernetes API',
+  'rbac.authorization.k8s.io/v1 Role': 'nothing here asks a Kubernetes API',
+  'rbac.authorization.k8s.io/v1 RoleBinding': 'nothing here asks a Kubernetes API',
+  'rbac.authorization.k8s.io/v1 ClusterRole': 'nothing here asks a Kubernetes API',
+  'rbac.authorization.k8s.io/v1 ClusterRoleBinding': 'nothing here asks a Kubernetes API',
 };
 
 const tops = ['apiVersion', 'kind', 'metadata', 'spec'];
@@ -111,7 +127,8 @@ export const faultsOf = (body: unknown): Fault[] => {
     return [{path: [], reason: 'expected a Kubernetes resource'}];
   }
   const {apiVersion, kind, metadata} = body;
-  const shape = shapes[`${apiVersion} ${kind}`];
+  const isClusterOnly = Object.hasOwn(ofClusterOnly, `${apiVersion} ${kind}`);
+  const shape = isClusterOnly ? any : shapes[`${apiVersion} ${kind}`];
   if (!shape) {
     const known = `known are ${Object.keys(shapes).join(', ')}`;
     const reason = refusalOfKind(apiVersion, kind);
@@ -131,7 +148,7 @@ export const faultsOf = (body: unknown): Fault[] => {
     faults.push({path: ['metadata'], reason: `expected metadata.name of ${kind} to be a DNS name`});
   }
   const allowed = kind === 'ConfigMap' ? [...tops, 'data'] : tops;
-  for (const field of Object.keys(body)) {
+  for (const field of isClusterOnly ? [] : Object.keys(body)) {
     if (!allowed.includes(field)) {
       faults.push({path: [field], reason: `${field} is not a field of ${kind}`});
     }

@@ -34,10 +34,6 @@ const kinds: Readonly<Record<string, Reason>> = {
   },
   'sources.knative.dev KafkaSource': ownSources,
   'sources.knative.dev RedisStreamSource': ownSources,
-  'sources.knative.dev ApiServerSource': {
-    why: 'there is no Kubernetes API on one machine',
-    instead: 'a manifest of its own that only the cluster applies, outside of this folder',
-  },
   'sources.knative.dev IntegrationSource': ownSources,
   'sinks.knative.dev RedisStreamSink': ownSinks,
   'eventing.knative.dev KafkaSink': ownSinks,

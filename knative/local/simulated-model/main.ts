@@ -5,6 +5,7 @@ In: the environment. Out: one line when it listens. It ends on SIGTERM or SIGINT
 ends with that parent, so that a killed parent leaves nothing behind, and SIGINT is the parent's business: Ctrl-C reaches
 the whole group, and a gateway that drains still needs its model.
 */
+import {parseFaults} from './faults.ts';
 import type {Model, UsageAbility} from './plan.ts';
 import {defaultModels, startSimulatedModel} from './server.ts';
 
@@ -35,6 +36,7 @@ try {
     tokenDelayMs: number('TOKEN_DELAY_MS'),
     defaultTokens: number('DEFAULT_TOKENS'),
     usage: env.USAGE ? (env.USAGE as UsageAbility) : undefined,
+    faults: env.FAULTS ? [...parseFaults(env.FAULTS)] : undefined,
   });
   const stop = () => model.close().then(() => process.exit(0));
   process.once('SIGTERM', stop);

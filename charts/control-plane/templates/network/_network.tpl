@@ -1,5 +1,6 @@
 {{/* Peers as NetworkPolicies write them. In: a list of {namespace, podLabels} or {cidr, except}. Out: a YAML list. */}}
 {{- define "sluice.network.peers" -}}
+{{- if not . }}{{ fail "networkPolicies: a list of peers is empty, and a rule without peers admits everybody" }}{{ end }}
 {{- range . }}
 {{- if .cidr }}
 - ipBlock:
@@ -21,6 +22,7 @@
 
 {{/* TCP ports as NetworkPolicies write them. In: a list of numbers. Out: a YAML list. */}}
 {{- define "sluice.network.ports" -}}
+{{- if not . }}{{ fail "networkPolicies: a list of ports is empty, and a rule without ports opens all" }}{{ end }}
 {{- range . }}
 - protocol: TCP
   port: {{ . }}

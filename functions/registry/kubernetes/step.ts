@@ -1,0 +1,116 @@
+/**
+Step: what one look at an object makes of one model.
+
+In: the model as it is, what the object says by now. Out: the model after it, what that is called, and whether its server is to be asked.
+The same look again does nothing.
+*/
+import {applyFindings, type Endpoint, type Model} from '../model.ts';
+import {differences, mergeClaim} from './merge.ts';
+import type {Reading} from './read.ts';
+import {judge, type Standing} from './standing.ts';
+
+export type Looked = Exclude<Reading, {kind: 'unclear'}>;
+export type Question = Readonly<{
+  model: Model;
+  endpoint: Endpoint;
+  standing: Standing;
+  /** It never answered: it may have come up this moment. */
+  isNew: boolean;
+}>;
+export type Step = Readonly<{
+  did: 'registered' | 'changed' | 'removed' | 'nothing';
+  after: Model | undefined;
+  /** False: what is stored is the same already. */
+  isToSave: boolean;
+  question?: Question;
+  /** What of the claim does not count. */
+  ignored: readonly string[];
+}>;
+
+export const stepOf = (
+  before: Model | undefined,
+  {
+    ref,
+    looked,
+    thorough,
+    at,
+    newId,
+  }: Readonly<{
+    ref: string;
+    /** Nothing, where the object says another model by now. */
+    looked: Looked;
+    /** Servers that run are asked although nothing has changed. */
+    thorough: boolean;
+    at: string;
+    newId: () => string;
+  }>,
+): Step => {
+  const claim = looked.kind === 'claim' ? looked.claim : undefined;
+  const merged = mergeClaim(before, {ref, claim}, newId);
+  if (!merged) {
+    return {did: before ? 'removed' : 'nothing', after: undefined, isToSave: false, ignored: []};
+  }
+  const own = merged.endpoints.find(({object}) => object?.ref === ref);
+  const {after, ask} =
+    own && looked.kind === 'claim'
+      ? judged(merged, own, {before, standing: looked.standing, thorough, at})
+      : {after: merged, ask: false};
+  const did = !before ? 'registered' : said(before) === said(after) ? 'nothing' : 'changed';
+  return {
+    did,
+    after,
+    isToSave: !before || text(before) !== text(after),
+    ...(ask && own && looked.kind === 'claim'
+      ? {
+          question: {
+            model: after,
+            endpoint: own,
+            standing: looked.standing,
+            isNew: own.usage === null,
+          },
+        }
+      : {}),
+    ignored: claim ? differences(after, claim) : [],
+  };
+};
+
+const judged = (
+  merged: Model,
+  own: Endpoint,
+  {
+    before,
+    standing,
+    thorough,
+    at,
+  }: Readonly<{before: Model | undefined; standing: Standing; thorough: boolean; at: string}>,
+): Readonly<{after: Model; ask: boolean}> => {
+  const known = before?.endpoints.find(({id}) => id === own.id);
+  // What was found of another model on the same URL says nothing of this one.
+  const {startSeconds} = merged;
+  const {ask, finding} = judge(
+    standing,
+    known && {...known, usage: own.usage, health: own.health},
+    {
+      startSeconds,
+      thorough,
+    },
+  );
+  const isSaid =
+    finding === undefined || (finding.health === own.health && finding.reason === own.healthReason);
+  return {
+    after: isSaid || !finding ? merged : applyFindings(merged, new Map([[own.id, finding]]), at),
+    ask,
+  };
+};
+
+const text = (value: unknown) =>
+  JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? String(part) : part));
+
+/** What is told as a registration: not how endpoints are, nor what stands behind them. */
+const said = ({endpoints, status: _status, ...model}: Model) =>
+  text([
+    model,
+    endpoints
+      .map(({id, url, upstreamModel, maxConcurrency}) => [id, url, upstreamModel, maxConcurrency])
+      .sort(([, a], [, b]) => (String(a) < String(b) ? -1 : 1)),
+  ]);

@@ -1,0 +1,69 @@
+/**
+Image: what the one image is made of, and what its configuration says.
+
+In: the tree, a folder to work in, a name. Out: the archive. The same tree, packages and Node are the same bytes.
+*/
+import {copyFileSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {appLayer, layOut} from './app.ts';
+import {type ImageConfiguration, writeArchive} from './archive.ts';
+import {baseLayer, user} from './base.ts';
+import {sbomOf} from './sbom.ts';
+
+export const cacheFolder = '/app/cache';
+
+export const configurationOf = ({
+  version,
+  revision,
+}: {
+  version: string;
+  revision?: string;
+}): ImageConfiguration => ({
+  user: String(user),
+  entrypoint: ['/usr/local/bin/node', '/app/bundle/main.cjs'],
+  workingDirectory: '/app',
+  environment: {
+    PATH: '/usr/local/bin',
+    NODE_ENV: 'production',
+    NODE_COMPILE_CACHE: cacheFolder,
+    NODE_COMPILE_CACHE_PORTABLE: '1',
+    SSL_CERT_FILE: '/etc/ssl/certs/ca-certificates.crt',
+  },
+  labels: {
+    'org.opencontainers.image.title': 'sluice',
+    'org.opencontainers.image.description': 'An event-driven control plane for LLM inference',
+    'org.opencontainers.image.licenses': 'Apache-2.0',
+    'org.opencontainers.image.version': version,
+    ...(revision === undefined ? {} : {'org.opencontainers.image.revision': revision}),
+  },
+  created: new Date(Number(process.env.SOURCE_DATE_EPOCH ?? 0) * 1000).toISOString(),
+});
+
+export const buildImage = async ({
+  tree,
+  work,
+  out,
+  name,
+  version,
+  revision,
+}: {
+  tree: string;
+  work: string;
+  out: string;
+  name: string;
+  version: string;
+  revision?: string;
+}) => {
+  const app = join(work, 'app');
+  const inputs = await layOut({tree, app, version});
+  const list = join(app, 'sbom.cdx.json');
+  writeFileSync(list, sbomOf({tree, inputs, version}));
+  copyFileSync(list, `${out}.cdx.json`);
+  const {id, bytes} = writeArchive({
+    file: out,
+    name,
+    layers: {base: baseLayer(process.execPath), app: appLayer(app)},
+    configuration: configurationOf({version, ...(revision === undefined ? {} : {revision})}),
+  });
+  return {name, id, bytes, archive: out};
+};

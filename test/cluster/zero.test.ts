@@ -1,0 +1,168 @@
+/** Every function goes to zero, and the next thing that it is there for brings it back, with all that it has to do. */
+import assert from 'node:assert/strict';
+import test from 'ava';
+import {binary, post} from '../dataplane/post.ts';
+import {eventually} from '../helpers/eventually.ts';
+import type {Installation} from '../helpers/installation.ts';
+import {type Listening, listen} from './eventing.ts';
+import {openWorld, type World} from './world.ts';
+
+const minutes = 60_000;
+const fromZero = {timeoutMs: 90_000, intervalMs: 250};
+
+type Woken = Readonly<{
+  /** Functions that have to be at zero before, and have a pod after it. */
+  functions: readonly string[];
+  wake(world: World, listening: Listening): Promise<void>;
+}>;
+
+const requested = 'dev.sluice.hello.requested.v1';
+
+const rowsOf = async (
+  {pool}: Installation,
+  statement: string,
+  values: readonly unknown[],
+): Promise<Record<string, unknown>[]> =>
+  (await pool('superuser').query(statement, [...values])).rows;
+
+const arrived = ({receiver, name}: Listening, type: string, isIt: (data: unknown) => boolean) =>
+  eventually(() => {
+    const found = receiver
+      .at(`/${name}`)
+      .find(({headers, body}) => headers['ce-type'] === type && isIt(JSON.parse(String(body))));
+    assert.ok(found, `no ${type} has arrived`);
+    return found;
+  }, fromZero);
+
+const greets = (name: string) => (data: unknown) =>
+  (data as {greeting?: string}).greeting?.startsWith(`Hello, ${name}!`) === true;
+
+const take = async (url: string, headers: Record<string, string>, body: string) => {
+  const {status} = await post(url, headers, body);
+  assert.ok(status >= 200 && status < 300, `the Broker answered ${status}`);
+};
+
+/** In this order: what one wakes beside its own is no part of a later one. */
+const wakings: Readonly<Record<string, Woken>> = {
+  'a request wakes the gateway, and what it cost wakes, through Kafka, those that book it': {
+    functions: ['gateway', 'budget', 'usage'],
+    async wake({ask, books}) {
+      const stream = await ask({maxTokens: 5, timeoutMs: 120_000});
+      assert.equal(stream.status, 200, stream.text());
+      assert.equal(await stream.ended, 'whole');
+      assert.deepEqual(
+        (await books()).ledger.map(({request, outputTokens}) => [request, outputTokens]),
+        [[stream.request, 5]],
+      );
+    },
+  },
+  'a request to be greeted wakes hello, and its reply world': {
+    functions: ['hello', 'world'],
+    async wake(_world, listening) {
+      const sent = take(listening.url, binary('asleep', {type: requested}), '{"name":"Asleep"}');
+      await arrived(listening, 'dev.sluice.hello.greeted.v1', greets('Asleep'));
+      await arrived(listening, 'dev.sluice.world.greeted.v1', greets('Asleep'));
+      await sent;
+    },
+  },
+  'an event that is refused wakes deadletter': {
+    functions: ['deadletter'],
+    async wake({installation}, {name, url}) {
+      await take(url, binary(name, {type: requested}), '{"name":""}');
+      await eventually(async () => {
+        const rows = await rowsOf(
+          installation,
+          'select reason from dead_letters where event_id = $1',
+          [name],
+        );
+        assert.equal(rows.length, 1);
+      }, fromZero);
+    },
+  },
+  'a suspected endpoint wakes the registry': {
+    functions: ['registry'],
+    async wake({installation, model}, {name, url}) {
+      const probedAt = async () =>
+        (
+          await rowsOf(installation, 'select health_at from endpoints where id = $1', [
+            model.endpoint,
+          ])
+        )[0]?.health_at;
+      const before = await probedAt();
+      const data = {model: model.id, endpoint: model.endpoint, reason: 'looks asleep'};
+      await take(
+        url,
+        binary(name, {type: 'dev.sluice.endpoint.suspected.v1'}),
+        JSON.stringify(data),
+      );
+      await eventually(async () => assert.notDeepEqual(await probedAt(), before), fromZero);
+    },
+  },
+  'a proxy that asks whether a key may pass wakes auth': {
+    functions: ['auth'],
+    async wake({installation: {fetch, urlOf}, tenant}) {
+      const verify = async (key: string) =>
+        (
+          await fetch(urlOf('/verify'), {
+            headers: {authorization: `Bearer ${key}`, 'x-original-method': 'GET'},
+          })
+        ).status;
+      assert.equal(await verify(tenant.apiKey), 200);
+      assert.equal(await verify(`${tenant.apiKey.slice(0, -4)}AAAA`), 401);
+    },
+  },
+  'an operator wakes admin': {
+    functions: ['admin'],
+    async wake({installation}) {
+      const {id} = await installation.admin.post<{id: string}>('/orgs', {name: 'Woken'});
+      const rows = await rowsOf(installation, 'select name from orgs where id = $1', [id]);
+      assert.deepEqual(rows, [{name: 'Woken'}]);
+    },
+  },
+  'a producer wakes the ingress of events': {
+    functions: ['events-ingress'],
+    async wake({installation: {fetch, urlOf}, tenant}, listening) {
+      const answer = await fetch(urlOf('/events'), {
+        method: 'POST',
+        headers: {
+          ...binary('posted', {type: requested, source: '/shop'}),
+          authorization: `Bearer ${tenant.apiKey}`,
+        },
+        body: '{"name":"Shop"}',
+      });
+      assert.equal(answer.status, 202, await answer.text());
+      const {headers} = await arrived(
+        listening,
+        requested,
+        data => (data as {name?: string}).name === 'Shop',
+      );
+      assert.equal(headers['ce-orgid'], tenant.org);
+    },
+  },
+};
+
+test.serial('every function goes to zero and wakes with what it is there for', async t => {
+  t.timeout(20 * minutes);
+  const world = await openWorld(t);
+  const {installation} = world;
+  // A function that nobody is named for here would be found by nobody.
+  t.deepEqual(
+    Object.values(wakings)
+      .flatMap(({functions}) => functions)
+      .sort(),
+    Object.keys(installation.services).sort(),
+  );
+  const listening = await listen(t, installation);
+  await Promise.all(Object.keys(installation.services).map(name => installation.untilZero(name)));
+  for (const [title, {functions, wake}] of Object.entries(wakings)) {
+    for (const name of functions) {
+      t.deepEqual(await installation.pods(name), [], `${name}, before: ${title}`);
+    }
+    const begun = performance.now();
+    await t.notThrowsAsync(wake(world, listening), title);
+    t.log(`${title}: ${Math.round(performance.now() - begun)} ms`);
+    for (const name of functions) {
+      t.true((await installation.pods(name)).length > 0, `${name}, after: ${title}`);
+    }
+  }
+});
