@@ -8,7 +8,8 @@ made in two steps: split as ES modules, each of the parts written as CommonJS th
 */
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {basename, join} from 'node:path';
-import {type BuildOptions, build, type OutputFile, transform} from 'esbuild';
+import {type BuildOptions, build, type OutputFile, type Plugin, transform} from 'esbuild';
+import {createLater} from './later.ts';
 import {listPrograms} from './programs.ts';
 import {bundleUrl, ownSources} from './sources.ts';
 import {trimmed} from './trim.ts';
@@ -20,40 +21,53 @@ export type Bundles = Readonly<{
   inputs: readonly string[];
 }>;
 
-const shared = {
+const options = {
   bundle: true,
   platform: 'node',
   target: 'node24',
+  format: 'esm',
+  splitting: true,
+  outExtension: {'.js': '.cjs'},
+  chunkNames: '[hash]',
   // Names are kept: a stack trace says which function failed.
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',
   charset: 'ascii',
   logLevel: 'error',
+  write: false,
+  metafile: true,
+  // Of pg: a driver that we do not use. Asked for in a `try`.
+  external: ['pg-native'],
 } as const satisfies BuildOptions;
 
-/** The entry of the image; without a name of a program it says what it wants. */
+/** The first file of the image. */
 const entry = 'knative/image/entry.ts';
 
-export const bundle = async ({tree, folder}: {tree: string; folder: string}): Promise<Bundles> => {
+/** `only`: names of programs; all of them unless said. */
+export const bundle = async ({
+  tree,
+  folder,
+  only,
+}: {
+  tree: string;
+  folder: string;
+  only?: readonly string[];
+}): Promise<Bundles> => {
   mkdirSync(folder, {recursive: true});
-  const programs = listPrograms(tree);
+  const programs = new Map(
+    [...listPrograms(tree)].filter(([name]) => only === undefined || only.includes(name)),
+  );
   const inputs = new Set<string>();
-  for (const [name, file] of [...programs, ['main', entry] as const]) {
+  const later = createLater();
+  const own = ownSources({tree, programs: new Set(programs.values())});
+  const make = async (entryPoints: Record<string, string>, plugins: readonly Plugin[]) => {
     const {outputFiles, metafile} = await build({
-      ...shared,
+      ...options,
       absWorkingDir: tree,
-      entryPoints: {[name]: file},
       outdir: folder,
-      outExtension: {'.js': '.cjs'},
-      chunkNames: '[hash]',
-      format: 'esm',
-      splitting: true,
-      write: false,
-      metafile: true,
-      // Of pg: a driver that we do not use. Asked for in a `try`.
-      external: ['pg-native'],
-      plugins: [ownSources({tree, programs: new Set(programs.values())}), ...trimmed],
+      entryPoints,
+      plugins: [...plugins, own, ...trimmed],
     });
     for (const output of Object.values(metafile.outputs)) {
       for (const [input, {bytesInOutput}] of Object.entries(output.inputs)) {
@@ -62,8 +76,15 @@ export const bundle = async ({tree, folder}: {tree: string; folder: string}): Pr
         }
       }
     }
-    await write(folder, outputFiles);
-  }
+    await Promise.all(outputFiles.map(file => write(folder, file)));
+  };
+  // One by one, so that a function has one file and not a share of fourteen: each file costs a start.
+  await Promise.all(
+    [...programs, ['main', entry] as const].map(([name, file]) =>
+      make({[name]: file}, [later.plugin]),
+    ),
+  );
+  await make(later.entries(), []);
   return {programs: [...programs.keys()], inputs: [...inputs].sort()};
 };
 
@@ -73,24 +94,23 @@ const exportWhole = (text: string) =>
 
 /** `import()` has the whole of it as `default` too, as in Node. */
 const asNodeDoes = (code: string) =>
-  code.replace(/__toESM\((require\("\.\/\w+\.cjs"\))\)/g, '__toESM($1,1)');
+  code.replace(/__toESM\((require\("\.\/[\w-]+\.cjs"\))\)/g, '__toESM($1,1)');
 
-const write = async (folder: string, files: readonly OutputFile[]) => {
-  for (const {path, text} of files) {
-    const {code} = await transform(exportWhole(text), {
-      platform: 'node',
-      target: 'node24',
-      format: 'cjs',
-      supported: {'dynamic-import': false},
-      minifyWhitespace: true,
-      charset: 'ascii',
-      logLevel: 'error',
-    });
-    writeFileSync(
-      join(folder, basename(path)),
-      code.includes(bundleUrl)
-        ? `const ${bundleUrl}=require("node:url").pathToFileURL(__filename);${asNodeDoes(code)}`
-        : asNodeDoes(code),
-    );
-  }
+const write = async (folder: string, {path, text}: OutputFile) => {
+  const {code} = await transform(exportWhole(text), {
+    platform: 'node',
+    target: 'node24',
+    format: 'cjs',
+    supported: {'dynamic-import': false},
+    minifyWhitespace: true,
+    charset: 'ascii',
+    logLevel: 'error',
+  });
+  const whole = asNodeDoes(code);
+  writeFileSync(
+    join(folder, basename(path)),
+    whole.includes(bundleUrl)
+      ? `const ${bundleUrl}=require("node:url").pathToFileURL(__filename);${whole}`
+      : whole,
+  );
 };

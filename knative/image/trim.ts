@@ -1,18 +1,82 @@
 /**
 Trim: what packages do at their start that no function needs, taken out of the bundles.
 
-In: an esbuild build. Out: the same packages with these files changed. A change that does not find what it changes fails the build, so
-that a new version of a package is looked at.
+In: an esbuild build. Out: the same packages without these parts; what is left out and used all the same says so by an error.
 */
 import {readFileSync} from 'node:fs';
 import type {Plugin} from 'esbuild';
+
+/** What is required, by which package: what it is for. Each is loaded at a start and used by none of our calls. */
+const leftOut: Readonly<Record<string, {by: RegExp; because: string}>> = {
+  'iconv-lite': {by: /[\\/](body-parser|raw-body)[\\/]/, because: 'bodies are read as bytes'},
+  qs: {by: /[\\/](express|body-parser)[\\/]/, because: "express's query parser is the simple one"},
+  send: {by: /[\\/](express|serve-static)[\\/]/, because: 'no files are served'},
+  'serve-static': {by: /[\\/]express[\\/]/, because: 'no files are served'},
+  'thread-stream': {by: /[\\/]pino[\\/]/, because: 'lines are written by the process itself'},
+};
+
+/** `get` and not a plain error: a package may ask whether there is something. */
+const absentee = (name: string, because: string) =>
+  `const refuse = () => {
+    throw new Error(${JSON.stringify(`${name} is left out of the image: ${because}`)});
+  };
+  module.exports = new Proxy(function leftOut() {}, {get: refuse, apply: refuse, construct: refuse});`;
+
+const absent: Plugin = {
+  name: 'left-out',
+  setup(build) {
+    build.onResolve({filter: new RegExp(`^(${Object.keys(leftOut).join('|')})$`)}, asked => {
+      const {by} = leftOut[asked.path] as {by: RegExp};
+      return by.test(asked.importer) ? {path: asked.path, namespace: 'left-out'} : undefined;
+    });
+    build.onLoad({filter: /.*/, namespace: 'left-out'}, ({path}) => ({
+      contents: absentee(path, (leftOut[path] as {because: string}).because),
+    }));
+  },
+};
+
+/** Looks at the terminal, colours and the environment for lines that nobody asked for. */
+const silent: Plugin = {
+  name: 'silent',
+  setup(build) {
+    build.onResolve({filter: /^debug$/}, () => ({path: 'debug', namespace: 'silent'}));
+    build.onLoad({filter: /.*/, namespace: 'silent'}, () => ({
+      contents: `const silent = () => Object.assign(() => {}, {enabled: false, extend: silent});
+        module.exports = silent;`,
+    }));
+  },
+};
+
+/** Of 2,500 types, each sorted in at the start, those that an answer of ours can have. */
+const types =
+  /^(text\/|application\/(json|problem\+json|x-ndjson|x-www-form-urlencoded|octet-stream|cloudevents.*|yaml|pdf)$)/;
+const small: Plugin = {
+  name: 'media-types',
+  setup(build) {
+    build.onLoad({filter: /[\\/]mime-db[\\/]db\.json$/}, ({path}) => {
+      const all = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+      const kept = Object.entries(all).filter(([type]) => types.test(type));
+      return {contents: JSON.stringify(Object.fromEntries(kept)), loader: 'json'};
+    });
+  },
+};
+
+/** body-parser with the one parser that is used; it asks for the others when it is loaded. */
+const rawOnly: Plugin = {
+  name: 'raw-only',
+  setup(build) {
+    build.onLoad({filter: /[\\/]body-parser[\\/]index\.js$/}, () => ({
+      contents: `exports.raw = require('./lib/types/raw');`,
+    }));
+  },
+};
 
 const kafkajs: Plugin = {
   name: 'kafkajs',
   setup(build) {
     // At run time `events/kafka/mend.ts` puts ours in its place, which it cannot in a bundle.
     build.onLoad(
-      {filter: /kafkajs[\\/]src[\\/]producer[\\/]groupMessagesPerPartition\.js$/},
+      {filter: /[\\/]kafkajs[\\/]src[\\/]producer[\\/]groupMessagesPerPartition\.js$/},
       () => ({
         contents: `module.exports = require('./events/kafka/grouping.ts').group;`,
         resolveDir: build.initialOptions.absWorkingDir ?? '.',
@@ -21,4 +85,4 @@ const kafkajs: Plugin = {
   },
 };
 
-export const trimmed: readonly Plugin[] = [kafkajs];
+export const trimmed: readonly Plugin[] = [absent, silent, small, rawOnly, kafkajs];

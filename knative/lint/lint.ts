@@ -9,12 +9,21 @@ import {makePlan} from '../local/plan/plan.ts';
 import type {CatalogueType} from './catalogue.ts';
 import type {Finding, Rule} from './finding.ts';
 import {inMemoryLosesNoTruth, orderHasKeys} from './rules/brokers.ts';
+import {resourcesAreAsked, scaleIsBounded} from './rules/capacity.ts';
 import {deadLetters} from './rules/dead-letters.ts';
 import {backoffIsWhole, deliveryIsWhole, retryIsNotZero} from './rules/delivery.ts';
 import {noDifferingAttribute, noEmptyValue} from './rules/filters.ts';
+import {imagesAreOne} from './rules/images.ts';
 import {noLoops} from './rules/loops.ts';
+import {probesAreThere} from './rules/probes.ts';
+import {noTokenIsMounted, podsAreRestricted} from './rules/restricted.ts';
 import {ticksAreRare} from './rules/ticks.ts';
-import {deliveryOutlastsSubscriber, serviceOutlastsDrain} from './rules/timeouts.ts';
+import {
+  deliveryOutlastsSubscriber,
+  serviceOutlastsDrain,
+  sourceOutlastsDelivery,
+} from './rules/timeouts.ts';
+import {frontDoorsAreSaid} from './rules/visibility.ts';
 
 const rules: readonly Rule[] = [
   deadLetters,
@@ -23,12 +32,20 @@ const rules: readonly Rule[] = [
   retryIsNotZero,
   deliveryOutlastsSubscriber,
   serviceOutlastsDrain,
+  sourceOutlastsDelivery,
   noEmptyValue,
   noDifferingAttribute,
   inMemoryLosesNoTruth,
   orderHasKeys,
   noLoops,
   ticksAreRare,
+  podsAreRestricted,
+  noTokenIsMounted,
+  resourcesAreAsked,
+  scaleIsBounded,
+  probesAreThere,
+  imagesAreOne,
+  frontDoorsAreSaid,
 ];
 
 export const lint = (

@@ -14,10 +14,16 @@ const chart = 'charts/control-plane';
 const copies = `${chart}/files/knative`;
 const valuesSchema = `${chart}/values.schema.json`;
 
+/** What every cluster has, and what those with KServe have too. */
+const folders = ['', 'kserve/'];
+
 const yamlIn = (folder: string): string[] =>
-  readdirSync(folder)
-    .filter(name => name.endsWith('.yaml'))
-    .sort();
+  folders.flatMap(part =>
+    (existsSync(join(folder, part)) ? readdirSync(join(folder, part)) : [])
+      .filter(name => name.endsWith('.yaml'))
+      .sort()
+      .map(name => `${part}${name}`),
+  );
 
 export const renderChart = (root: string): Copy[] => {
   if (!existsSync(join(root, valuesSchema))) {
@@ -35,7 +41,7 @@ export const renderChart = (root: string): Copy[] => {
 /** Rendering removes nothing, and what is left over would be installed. */
 const refuseLeftovers = (root: string, names: readonly string[]) => {
   const folder = join(root, copies);
-  const left = (existsSync(folder) ? yamlIn(folder) : []).filter(name => !names.includes(name));
+  const left = yamlIn(folder).filter(name => !names.includes(name));
   if (left.length > 0) {
     throw new Error(`${copies} has ${left.join(', ')}, and knative has not: delete it there`);
   }

@@ -14,6 +14,7 @@ const benches = {
   debit: () => import('./debit/bench.ts'),
   statements: () => import('./statements/bench.ts'),
   revocation: () => import('./revocation/bench.ts'),
+  start: () => import('./start/bench.ts'),
   rest: () => import('./rest/bench.ts'),
 };
 

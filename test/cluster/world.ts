@@ -22,10 +22,14 @@ export type World = Readonly<{
   model: Readonly<{name: string; id: string; url: string; endpoint: string}>;
   /** Resolves with the first byte, or with the refusal. */
   ask(options: {maxTokens: number; stream?: boolean; timeoutMs?: number}): Promise<Stream>;
-  /** Waits until ledger, records, rollups and windows say the same and nothing of the tenant is under way. */
-  books(options?: {timeoutMs?: number}): Promise<Books>;
+  /**
+  Waits until exactly these requests are in the ledger, once each, records, rollups and windows say the same, and nothing of the
+  tenant is under way.
+  */
+  books(streams: readonly Stream[], options?: {timeoutMs?: number}): Promise<Books>;
 }>;
 
+const contextLength = 8_192;
 const price = {inputPerMillion: '0.50', outputPerMillion: '1.50'};
 
 export const openWorld = async (
@@ -34,14 +38,18 @@ export const openWorld = async (
 ): Promise<World> => {
   const installation = openInstallation(t);
   const {admin, host, gateways, services} = installation;
-  const server = await startSimulatedModel({...options, host});
-  t.teardown(server.close);
   const name = `cluster-${randomBytes(4).toString('hex')}`;
+  const server = await startSimulatedModel({
+    ...options,
+    host,
+    models: [{name, maxModelLength: contextLength}],
+  });
+  t.teardown(server.close);
   const {id} = await admin.post<{id: string}>('/models', {
     name,
     environment: 'development',
     endpoints: [server.url],
-    contextLength: 8_192,
+    contextLength,
     price,
   });
   t.teardown(() => admin.delete(`/models/${id}`));
@@ -60,8 +68,18 @@ export const openWorld = async (
     tenant,
     model,
     ask,
-    books: ({timeoutMs = 120_000} = {}) =>
-      eventually(() => readWhole(installation, tenant.org), {timeoutMs, intervalMs: 500}),
+    books: (streams, {timeoutMs = 120_000} = {}) =>
+      eventually(
+        async () => {
+          const books = await readWhole(installation, tenant.org);
+          assert.deepEqual(
+            books.ledger.map(({request}) => request),
+            streams.map(({request}) => request).sort(),
+          );
+          return books;
+        },
+        {timeoutMs, intervalMs: 500},
+      ),
   };
 };
 

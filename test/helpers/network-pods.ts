@@ -22,8 +22,12 @@ export type Manifest = Readonly<{
 
 const manifests = new URL('../../knative/', import.meta.url);
 
+/** What is applied only where KServe is, too. */
 export const readManifests = (): readonly Manifest[] =>
-  readdirSync(manifests)
+  [
+    ...readdirSync(manifests),
+    ...readdirSync(new URL('kserve/', manifests)).map(name => `kserve/${name}`),
+  ]
     .filter(name => name.endsWith('.yaml'))
     .flatMap(name => parseAllDocuments(readFileSync(new URL(name, manifests), 'utf8')))
     .map(document => document.toJS());
@@ -87,7 +91,11 @@ const others = (sluice: string): readonly (readonly [string, string, Record<stri
     'knative-eventing',
     eventing('broker-filter', {'eventing.knative.dev/brokerRole': 'filter'}),
   ],
-  ['pings', 'knative-eventing', eventing('pingsource-mt-adapter', {'sources.knative.dev/role': 'adapter'})],
+  [
+    'pings',
+    'knative-eventing',
+    eventing('pingsource-mt-adapter', {'sources.knative.dev/role': 'adapter'}),
+  ],
   ['prometheus', 'monitoring', {'app.kubernetes.io/name': 'prometheus'}],
   ['collector', 'observability', {'app.kubernetes.io/name': 'opentelemetry-collector'}],
   ['dns', 'kube-system', {'k8s-app': 'kube-dns'}],
@@ -98,6 +106,7 @@ const others = (sluice: string): readonly (readonly [string, string, Record<stri
   ['tenant', 'tenant-acme', knativeLabels('worker')],
   ['other-tenant', 'tenant-globex', knativeLabels('worker')],
   ['impostor', 'tenant-acme', {...knativeLabels('gateway'), ...sourceLabels('budget-source')}],
+  ['tenant-shell', 'tenant-acme', {run: 'shell'}],
   ['stranger', 'default', {app: 'anything'}],
   ['unnamed', sluice, {run: 'shell'}],
   [
@@ -147,7 +156,10 @@ export const createWho = (sluice = 'sluice'): Who => {
     {ip: `10.244.0.${index + 2}`, pod: {namespace, labels}},
   ]);
   return {
-    ends: new Map([...ends, ...Object.entries(outside).map(([name, ip]): [string, End] => [name, {ip}])]),
+    ends: new Map([
+      ...ends,
+      ...Object.entries(outside).map(([name, ip]): [string, End] => [name, {ip}]),
+    ]),
     groups: {functions, sources, watches},
   };
 };

@@ -49,7 +49,9 @@ export const expandRows = (rows: readonly Row[], {ends, groups}: Who): readonly 
           const text = `${source} → ${target}:${at}`;
           const earlier = lines.get(text);
           if (earlier !== undefined && earlier.allowed !== allowed) {
-            throw new Error(`network.yaml contradicts itself on ${text}: "${earlier.why}", "${why}"`);
+            throw new Error(
+              `network.yaml contradicts itself on ${text}: "${earlier.why}", "${why}"`,
+            );
           }
           const connection = {from: endOf(source), to: endOf(target), ...portOf(at)};
           lines.set(text, {text, why, allowed, connection});

@@ -445,7 +445,6 @@ for (const [apiVersion, kind, instead] of [
   ['sources.knative.dev/v1', 'KafkaSource', 'a ContainerSource'],
   ['sources.knative.dev/v1beta1', 'KafkaSource', 'a ContainerSource'],
   ['sources.knative.dev/v1alpha1', 'RedisStreamSource', 'a ContainerSource'],
-  ['sources.knative.dev/v1', 'ApiServerSource', 'a manifest of its own'],
   ['sinks.knative.dev/v1alpha1', 'RedisStreamSink', 'a function as subscriber'],
   ['eventing.knative.dev/v1alpha1', 'KafkaSink', 'a function as subscriber'],
   ['sinks.knative.dev/v1alpha1', 'IntegrationSink', 'a function as subscriber'],

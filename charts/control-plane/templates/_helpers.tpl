@@ -21,7 +21,7 @@ sluice.dev/environment: {{ .Values.environment }}
 {{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end -}}
 {{- end }}
 
-{{/* What a file's name says is a function: there is a manifest of that name. In: root, name. Out: the name or nothing. */}}
+{{/* What the values say of one function, over what they say of all. In: root, name. Out: JSON. */}}
 {{- define "sluice.functionValues" -}}
 {{- $own := index .root.Values.functions .name | default dict -}}
 {{- mergeOverwrite (deepCopy .root.Values.functionDefaults) (deepCopy $own) | toJson -}}
@@ -39,15 +39,29 @@ sluice.dev/environment: {{ .Values.environment }}
 {{- if ne (get $own "enabled" | toString) "false" }}on{{ end -}}
 {{- end }}
 
-{{/* All documents of the copied manifests, as they are, as one JSON object {"items": [...]}. */}}
+{{/*
+All objects of the copied manifests that the values leave in, as they are, each with its file's name: JSON {"items": [{file, object}]}.
+A file that is named after a function, or begins with its name, goes with the function.
+*/}}
 {{- define "sluice.documents" -}}
 {{- $items := list -}}
-{{- range $path, $_ := .Files.Glob "files/knative/*.yaml" -}}
+{{- $off := list -}}
+{{- range $name, $values := .Values.functions -}}
+{{- if not (include "sluice.functionOn" (dict "root" $ "name" $name)) -}}{{- $off = append $off $name -}}{{- end -}}
+{{- end -}}
+{{- range $path, $_ := .Files.Glob (ternary "files/knative/{,kserve/}*.yaml" "files/knative/*.yaml" .Values.kserve.enabled) -}}
+{{- $file := trimSuffix ".yaml" (base $path) -}}
+{{- $on := true -}}
+{{- range $off -}}
+{{- if hasPrefix (printf "%s-" .) (printf "%s-" $file) -}}{{- $on = false -}}{{- end -}}
+{{- end -}}
+{{- range ternary (list) (list $path) (not $on) -}}
 {{- range $text := regexSplit "(?m)^---\\s*$" ($.Files.Get $path) -1 -}}
 {{- $object := fromYaml $text -}}
 {{- if $object -}}
 {{- if $object.Error }}{{ fail (printf "%s: %s" $path $object.Error) }}{{ end -}}
-{{- $items = append $items $object -}}
+{{- $items = append $items (dict "file" $file "object" $object) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -67,8 +81,8 @@ sluice.dev/environment: {{ .Values.environment }}
 {{- define "sluice.functionNames" -}}
 {{- $names := list -}}
 {{- range (include "sluice.documents" . | fromJson).items -}}
-{{- if and (hasPrefix "serving.knative.dev/" .apiVersion) (eq .kind "Service") -}}
-{{- if include "sluice.functionOn" (dict "root" $ "name" .metadata.name) -}}{{- $names = append $names .metadata.name -}}{{- end -}}
+{{- if and (hasPrefix "serving.knative.dev/" .object.apiVersion) (eq .object.kind "Service") -}}
+{{- $names = append $names .object.metadata.name -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $names -}}

@@ -9,7 +9,7 @@ the names that the cluster's DNS gives a Service. Objects that belong to no name
 {{- $text := toJson .object -}}
 {{- $text = $text | replace `"namespace":"sluice"` (printf `"namespace":%q` $namespace) -}}
 {{- $text = $text | replace `.sluice.svc` (printf `.%s.svc` $namespace) -}}
-{{- $text = $text | regexReplaceAll `"secretKeyRef":\{"key":"([^"]+)","name":"sluice"` (printf `"secretKeyRef":{"key":"${1}","name":%q` $secret) -}}
+{{- $text = regexReplaceAll `"secretKeyRef":\{"key":"([^"]+)","name":"sluice"` $text (printf `"secretKeyRef":{"key":"${1}","name":%q` $secret) -}}
 {{- $text = $text | replace `"secretRef":{"name":"sluice"` (printf `"secretRef":{"name":%q` $secret) -}}
 {{- $text = $text | replace `"secretName":"sluice"` (printf `"secretName":%q` $secret) -}}
 {{- if hasPrefix "Cluster" .object.kind -}}

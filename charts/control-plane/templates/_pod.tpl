@@ -5,11 +5,16 @@ the function or source (env, resources). Changes the spec.
 {{- define "sluice.pod" -}}
 {{- $root := .root -}}
 {{- $values := .values -}}
+{{- $env := $values.env | default dict -}}
+{{- with $root.Values.global.region -}}
+{{- $where := printf "cloud.provider=%s,cloud.region=%s,deployment.environment.name=%s" $root.Values.global.cloud . $root.Values.environment -}}
+{{- $env = merge (dict) $env (dict "OTEL_RESOURCE_ATTRIBUTES" $where) -}}
+{{- end -}}
 {{- range concat (.spec.initContainers | default list) .spec.containers -}}
 {{- $_ := set . "image" (include "sluice.image" $root) -}}
 {{- $_ := set . "imagePullPolicy" $root.Values.image.pullPolicy -}}
 {{- if $values.resources -}}{{- $_ := set . "resources" $values.resources -}}{{- end -}}
-{{- include "sluice.environment" (dict "root" $root "container" . "env" ($values.env | default dict)) -}}
+{{- include "sluice.environment" (dict "root" $root "container" . "env" $env) -}}
 {{- end -}}
 {{- with $root.Values.image.pullSecrets -}}{{- $_ := set $.spec "imagePullSecrets" . -}}{{- end -}}
 {{- if and $root.Values.serviceAccount.name (not .spec.serviceAccountName) -}}

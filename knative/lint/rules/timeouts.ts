@@ -6,6 +6,7 @@ for 30 s and is killed after `timeoutSeconds`, so less than that cuts requests.
 */
 import {readDurationMs} from '../../local/plan/delivery.ts';
 import {findingsOf, type Rule} from '../finding.ts';
+import {podsOf} from '../pods.ts';
 import {brokerOfTrigger, deliveryOf, ofKind, serviceOf, timeoutSecondsOf} from '../wiring.ts';
 
 const drainSeconds = 30;
@@ -42,3 +43,27 @@ export const serviceOutlastsDrain: Rule = ({resources}) =>
         `timeoutSeconds is less than ${drainSeconds}: a pod that drains is killed before its last requests end`,
       ),
     );
+
+/** A source's own default: events/source/settings.ts. */
+const sourceTimeoutMs = 60_000;
+const graceDefaultSeconds = 30;
+
+/** What is in flight when a source is told to go is answered before it is killed: else it is sent again. */
+export const sourceOutlastsDelivery: Rule = ({resources}) =>
+  podsOf(resources)
+    .filter(({resource}) => ['ContainerSource', 'StatefulSet'].includes(resource.kind))
+    .flatMap(({resource, path, fields, containers}) => {
+      const env = containers[0]?.fields.env;
+      const said = (Array.isArray(env) ? env : []).find(({name}) => name === 'SOURCE_TIMEOUT_MS');
+      const deliverySeconds = Number(said?.value ?? sourceTimeoutMs) / 1_000;
+      const {terminationGracePeriodSeconds: grace = graceDefaultSeconds} = fields;
+      return Number(grace) > deliverySeconds
+        ? []
+        : [
+            error(
+              resource,
+              [...path, 'terminationGracePeriodSeconds'],
+              `its pod is killed ${grace} s after it was told to go, a delivery may last ${deliverySeconds} s`,
+            ),
+          ];
+    });

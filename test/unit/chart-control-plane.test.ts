@@ -1,0 +1,177 @@
+/** The control plane's chart: what it renders is knative/ with the release's names, and it renders for every environment and cloud. */
+import {cp, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {parse} from 'yaml';
+import {
+  environments,
+  marks,
+  readManifests,
+  withoutHooks,
+  withoutMarks,
+} from '../helpers/control-plane.ts';
+import {chartFolder, type KubernetesObject, lint, template} from '../helpers/helm.ts';
+
+// The first use on a machine builds Helm.
+test.before(t => t.timeout(15 * 60_000));
+test.beforeEach(t => t.timeout(5 * 60_000));
+
+const chart = chartFolder('control-plane');
+const keyOf = ({kind, apiVersion, metadata}: KubernetesObject) =>
+  `${apiVersion}/${kind}/${metadata.name}`;
+const isOurs = ({kind, metadata}: KubernetesObject) =>
+  kind !== 'NetworkPolicy' && metadata.name !== 'health';
+
+test.before(async () => {
+  await template(chart);
+});
+
+test('with its own values the chart is knative/: the same objects, but for labels, hooks and the Namespace', async t => {
+  const manifests = readManifests().filter(({kind}) => kind !== 'Namespace');
+  const rendered = (await template(chart)).filter(isOurs);
+  t.deepEqual(rendered.map(keyOf).sort(), manifests.map(keyOf).sort());
+  for (const manifest of manifests) {
+    const found = rendered.find(object => keyOf(object) === keyOf(manifest));
+    t.deepEqual(withoutHooks(withoutMarks(found)), manifest, keyOf(manifest));
+  }
+});
+
+test('every object says which release it is of', async t => {
+  for (const object of await template(chart, {
+    release: 'mine',
+    files: ['values-production.yaml'],
+    values: {
+      commonLabels: {team: 'platform'},
+      commonAnnotations: {'example.com/owner': 'platform'},
+    },
+  })) {
+    t.like(
+      object.metadata.labels,
+      {...marks, 'app.kubernetes.io/instance': 'mine', team: 'platform'},
+      keyOf(object),
+    );
+  }
+});
+
+test('in another namespace, with another Secret, nothing is left of the names in knative/', async t => {
+  const place = {namespace: 'elsewhere', values: {secretName: 'other-secret'}};
+  const text = JSON.stringify(await template(chart, place));
+  t.notRegex(text, /"namespace":"sluice"/);
+  t.notRegex(text, /\.sluice\.svc/);
+  t.notRegex(
+    text,
+    /"name":"sluice","optional"|"key":"[^"]+","name":"sluice"|"secretName":"sluice"/,
+  );
+  t.regex(text, /"namespace":"elsewhere"/);
+  t.regex(text, /"key":"admin-key","name":"other-secret"/);
+});
+
+test('an object of no namespace has the release in its name, so that two releases do not share it', async t => {
+  const objects = await template(chart, {namespace: 'elsewhere'});
+  for (const {kind, metadata, subjects} of objects.filter(each => /^Cluster/.test(each.kind))) {
+    t.regex(metadata.name, /^elsewhere-/, `${kind} ${metadata.name}`);
+    t.is(metadata.namespace, undefined);
+    t.deepEqual((subjects ?? []).map((each: KubernetesObject) => each.namespace).filter(Boolean), [
+      ...new Set((subjects ?? []).map(() => 'elsewhere')),
+    ]);
+  }
+});
+
+test('the chart, its images and the manifests are of the version in package.json', async t => {
+  const {version} = JSON.parse(await readFile(join(chart, '../../package.json'), 'utf8'));
+  const {version: chartVersion, appVersion} = parse(
+    await readFile(join(chart, 'Chart.yaml'), 'utf8'),
+  );
+  t.deepEqual([chartVersion, String(appVersion)], [version, version]);
+  const images = JSON.stringify(await template(chart)).matchAll(/"image":"([^"]+)"/g);
+  t.deepEqual([...new Set([...images].map(([, image]) => image))], [`dev.local/sluice:${version}`]);
+});
+
+const clouds = [
+  {cloud: 'gcp', region: 'europe-west3', registry: 'europe-west3-docker.pkg.dev/example/sluice'},
+  {
+    cloud: 'aws',
+    region: 'eu-central-1',
+    registry: '111122223333.dkr.ecr.eu-central-1.amazonaws.com',
+  },
+  {cloud: 'bare', region: '', registry: 'registry.example:5000'},
+];
+
+for (const environment of environments) {
+  for (const {cloud, region, registry} of clouds) {
+    test(`${environment} renders on ${cloud}, and every image is from its registry`, async t => {
+      const rendering = {
+        files: [`values-${environment}.yaml`],
+        values: {global: {cloud, region, imageRegistry: registry}},
+      };
+      const objects = await template(chart, rendering);
+      const text = JSON.stringify(objects);
+      for (const [, image] of text.matchAll(/"image":"([^"]+)"/g)) {
+        t.true(image?.startsWith(`${registry}/`), image);
+      }
+      t.true(text.includes(`{"name":"ENVIRONMENT","value":"${environment}"}`));
+      t.is(text.includes(`cloud.region=${region},`), region !== '');
+      const external = objects.filter(({kind}) => kind === 'ExternalSecret');
+      t.deepEqual(
+        external.map(({apiVersion, spec}) => [apiVersion, spec.secretStoreRef]),
+        environment === 'development'
+          ? []
+          : [['external-secrets.io/v1', {name: `${cloud}-store`, kind: 'ClusterSecretStore'}]],
+      );
+    });
+  }
+
+  test(`${environment} is free of complaints`, async t => {
+    const {code, stdout, stderr} = await lint(chart, {files: [`values-${environment}.yaml`]});
+    t.is(code, 0, stdout + stderr);
+    t.notRegex(stdout + stderr, /\[WARNING\]|\[ERROR\]/);
+  });
+}
+
+/** Helm shows the notes of an installation only, and an installation wants a cluster. */
+const notesOf = async (t: ExecutionContext, values: object) => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-chart-'));
+  t.teardown(() => rm(folder, {recursive: true, force: true}));
+  await cp(chart, folder, {recursive: true});
+  const notes = await readFile(join(folder, 'templates/NOTES.txt'), 'utf8');
+  await rm(join(folder, 'templates/NOTES.txt'));
+  await writeFile(
+    join(folder, 'templates/notes.yaml'),
+    `{{- define "notes" }}${notes}{{ end }}\nnotes: {{ include "notes" . | toJson }}\n`,
+  );
+  const objects = await template(folder, {
+    values,
+    arguments: ['--show-only', 'templates/notes.yaml'],
+  });
+  return objects[0].notes as string;
+};
+
+test('the notes say what is there, how to make the first key, and what is missing', async t => {
+  const plain = await notesOf(t, {functions: {hello: {enabled: false}}});
+  t.regex(plain, /Functions: admin, auth, budget, .*, world\n/);
+  t.notRegex(plain, /hello/);
+  t.regex(plain, /port-forward service\/kourier-internal/);
+  t.regex(plain, /The Secret sluice is yours to make/);
+  t.regex(plain, /No NetworkPolicies/);
+  t.regex(plain, /need kafka-brokers/);
+
+  const memory = await notesOf(t, {
+    broker: {class: 'MTChannelBasedBroker'},
+    secret: {create: true, data: {'admin-key': 'canary-of-a-secret'}},
+    migration: {enabled: false},
+  });
+  t.regex(memory, /may keep events in memory only/);
+  t.regex(memory, /in Helm's history/);
+  t.regex(memory, /schema is not migrated/);
+  t.notRegex(memory, /canary/);
+
+  const edge = await notesOf(t, {
+    environment: 'production',
+    edge: {enabled: true, host: 'api.example.com', gateway: {name: 'public'}},
+    domains: [{host: 'api.acme.example'}],
+  });
+  t.regex(edge, /SLUICE_URL=https:\/\/api\.example\.com\n/);
+  t.regex(edge, /https:\/\/api\.acme\.example is gateway/);
+  t.regex(edge, /default class/);
+});
