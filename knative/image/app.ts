@@ -5,6 +5,7 @@ In: the tree, a folder to work in. Out: the entries of the layer, all below `/ap
 */
 import {mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join, relative} from 'node:path';
+import {parse} from 'yaml';
 import {withFolders} from './base.ts';
 import {bundle} from './bundle.ts';
 import type {Entry} from './tar.ts';
@@ -27,8 +28,10 @@ export const dataFiles = (tree: string): readonly string[] =>
     .map(file => relative(tree, file));
 
 const copyInto = (app: string, tree: string, file: string) => {
+  const content = readFileSync(join(tree, file), 'utf8');
   mkdirSync(join(app, file, '..'), {recursive: true});
-  writeFileSync(join(app, file), readFileSync(join(tree, file)));
+  // JSON is YAML, and is read in a hundredth of the time.
+  writeFileSync(join(app, file), file.endsWith('.yaml') ? JSON.stringify(parse(content)) : content);
 };
 
 /** Lays out `/app` in a folder; out: the files of packages that are in it. */

@@ -8,6 +8,7 @@ import {ManifestError, parseManifests, type Resource} from '../local/plan/manife
 import {makePlan} from '../local/plan/plan.ts';
 import type {CatalogueType} from './catalogue.ts';
 import type {Finding, Rule} from './finding.ts';
+import {kafkaIsConfigured} from './rules/broker-config.ts';
 import {inMemoryLosesNoTruth, orderHasKeys} from './rules/brokers.ts';
 import {resourcesAreAsked, scaleIsBounded} from './rules/capacity.ts';
 import {deadLetters} from './rules/dead-letters.ts';
@@ -37,6 +38,7 @@ const rules: readonly Rule[] = [
   noDifferingAttribute,
   inMemoryLosesNoTruth,
   orderHasKeys,
+  kafkaIsConfigured,
   noLoops,
   ticksAreRare,
   podsAreRestricted,

@@ -14,8 +14,8 @@ const chart = 'charts/control-plane';
 const copies = `${chart}/files/knative`;
 const valuesSchema = `${chart}/values.schema.json`;
 
-/** What every cluster has, and what those with KServe have too. */
-const folders = ['', 'kserve/'];
+/** What every cluster has, and what those with Kafka's Broker or with KServe have. */
+const folders = ['', 'broker-kafka/', 'kserve/'];
 
 const yamlIn = (folder: string): string[] =>
   folders.flatMap(part =>

@@ -3,16 +3,17 @@ Installation: Sluice on an empty cluster, for all tests that share it.
 
 In: a kubeconfig of a cluster with Knative; the environment (README.md). Out: a description for `test/helpers/installation.ts`, how
 long it took until a client had its first token, and an end that leaves nothing behind. PostgreSQL, Redis and a simulated model
-server run on this machine; Kafka is the cluster's.
+server run on this machine; Kafka is the cluster's unless said.
 */
 import {randomBytes} from 'node:crypto';
-import {existsSync} from 'node:fs';
 import {startSimulatedModel} from '../../knative/local/simulated-model/server.ts';
 import type {Description} from '../helpers/installation.ts';
+import {requireGoTool} from '../runner/go-tools.ts';
 import type {Installing} from '../runner/install.ts';
 import {findAddress} from './address.ts';
 import {provideImage} from './cluster-image.ts';
 import {askFirstToken} from './first-token.ts';
+import {startKafkaLog} from './kafka-log.ts';
 import {createKubectl, type Kubectl} from './kubectl.ts';
 import {imageValues, install, type Release, uninstall} from './release.ts';
 import {makeKnown, secretOf} from './secret.ts';
@@ -29,70 +30,105 @@ export type Installed = Readonly<{
 const imageName = 'dev.local/sluice:cluster-tests';
 const readyMaxSeconds = 600;
 
+/** What is begun here is ended in the opposite order. */
+const openStops = () => {
+  const stops: (() => Promise<unknown>)[] = [];
+  return {
+    push: (end: () => Promise<unknown>) => void stops.push(end),
+    async stop() {
+      for (const end of stops.splice(0).reverse()) {
+        await end();
+      }
+    },
+  };
+};
+
 export const startInstallation = async (
   kubeconfig: string,
   installing: Installing = {},
 ): Promise<Installed> => {
-  const kubectl = createKubectl(kubeconfig);
-  const stops: (() => Promise<unknown>)[] = [];
-  const stop = async () => {
-    for (const end of stops.splice(0).reverse()) {
-      await end();
-    }
-  };
+  const stops = openStops();
   try {
-    const address = await findAddress(kubectl);
-    const image = await provideImage({kubeconfig, name: imageName}, installing);
-    const stores = await startStores(address, installing);
-    stops.push(stores.stop);
-    const model = await startSimulatedModel({host: address.host});
-    stops.push(model.close);
-    const namespace = `sluice-${randomBytes(4).toString('hex')}`;
-    await kubectl(['create', 'namespace', namespace]);
-    stops.push(() => removeNamespace(kubectl, namespace));
-    const known = makeKnown();
-    const kafkaBrokers =
-      process.env.SLUICE_TEST_KAFKA_BROKERS ?? 'kafka.kafka.svc.cluster.local:9092';
-    // Empty: the chart's Job makes the roles and the schema.
-    const database = await stores.createDatabase({
-      migrated: !existsSync('knative/05-migrate.yaml'),
-    });
-    const secret = secretOf({
-      namespace,
-      known,
-      database,
-      redisUrl: stores.redisUrl,
-      kafkaBrokers,
-    });
-    await kubectl(['apply', '-f', '-'], JSON.stringify(secret));
-    const begun = performance.now();
-    const seconds = () => Math.round((performance.now() - begun) / 100) / 10;
-    const release: Release = {kubeconfig, namespace, name: 'sluice'};
-    const values = {image: imageValues(image)};
-    stops.push(() => uninstall(release));
-    await install(release, values);
-    const description: Description = {
-      ...(await findWaysIn(kubectl, namespace)),
-      kubeconfig,
-      namespace,
-      release: {name: release.name, values},
-      image,
-      host: address.host,
-      adminKey: known.adminKey,
-      sourceToken: known.sourceToken,
-      database,
-      redisUrl: stores.redisUrl,
-      kafkaBrokers,
-      model: {name: 'simulated-chat', url: model.url},
-    };
-    await askFirstToken(description);
-    const firstToken = seconds();
-    await waitUntilReady(kubectl, namespace);
-    return {description, measured: {firstToken, ready: seconds()}, stop};
+    const installed = await installOn(kubeconfig, stops.push, installing);
+    return {...installed, stop: stops.stop};
   } catch (error) {
-    await stop().catch(() => {});
+    // What went wrong first is what is told.
+    await stops.stop().catch(() => {});
     throw error;
   }
+};
+
+const installOn = async (
+  kubeconfig: string,
+  onStop: (end: () => Promise<unknown>) => void,
+  installing: Installing,
+): Promise<Omit<Installed, 'stop'>> => {
+  const kubectl = createKubectl(kubeconfig);
+  const around = await startSurroundings({kubeconfig, kubectl, onStop}, installing);
+  const {namespace, known, image} = around;
+  const release: Release = {kubeconfig, namespace, name: 'sluice'};
+  const values = {image: imageValues(image)};
+  const begun = performance.now();
+  const seconds = () => Math.round((performance.now() - begun) / 100) / 10;
+  onStop(() => uninstall(release));
+  await install(release, values);
+  const description: Description = {
+    ...(await findWaysIn(kubectl, namespace)),
+    kubeconfig,
+    namespace,
+    release: {name: release.name, values},
+    image,
+    host: around.host,
+    adminKey: known.adminKey,
+    sourceToken: known.sourceToken,
+    database: around.database,
+    redisUrl: around.redisUrl,
+    kafkaBrokers: around.kafkaBrokers,
+    model: {name: 'simulated-chat', url: around.modelUrl},
+  };
+  await askFirstToken(description);
+  const firstToken = seconds();
+  await waitUntilReady(kubectl, namespace);
+  return {description, measured: {firstToken, ready: seconds()}};
+};
+
+/** What an operator has before: stores, a log, a model server, a namespace with the Secret, an image. */
+const startSurroundings = async (
+  {
+    kubeconfig,
+    kubectl,
+    onStop,
+  }: {
+    kubeconfig: string;
+    kubectl: Kubectl;
+    onStop: (end: () => Promise<unknown>) => void;
+  },
+  installing: Installing,
+) => {
+  const address = await findAddress(kubectl);
+  const {host} = address;
+  const image = await provideImage({kubeconfig, name: imageName}, installing);
+  // Built before the clock runs.
+  await requireGoTool('helm', installing);
+  const stores = await startStores(address, installing);
+  onStop(stores.stop);
+  const log = await startKafkaLog({kubectl, host}, installing);
+  onStop(log.stop);
+  const model = await startSimulatedModel({host});
+  onStop(model.close);
+  const namespace = `sluice-${randomBytes(4).toString('hex')}`;
+  await kubectl(['create', 'namespace', namespace]);
+  onStop(() => removeNamespace(kubectl, namespace));
+  const known = makeKnown();
+  // Empty: the chart's Job makes the roles and the schema.
+  const database = await stores.createDatabase({migrated: false});
+  const kafkaBrokers = log.brokers;
+  const {redisUrl} = stores;
+  await kubectl(
+    ['apply', '-f', '-'],
+    JSON.stringify(secretOf({namespace, known, database, redisUrl, kafkaBrokers})),
+  );
+  return {host, image, namespace, known, database, redisUrl, kafkaBrokers, modelUrl: model.url};
 };
 
 const waitUntilReady = async (kubectl: Kubectl, namespace: string) => {

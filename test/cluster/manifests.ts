@@ -58,3 +58,98 @@ export const awayService = ({
     },
   },
 ];
+
+type Source = Readonly<{
+  name: string;
+  namespace: string;
+  image: string;
+  /** A URL. */
+  sink: string;
+  environment: Readonly<Record<string, string>>;
+}>;
+
+const fromSecret = (name: string, key: string, optional = false) => ({
+  name,
+  valueFrom: {secretKeyRef: {name: 'sluice', key, ...(optional ? {optional} : {})}},
+});
+
+const sourceContainer = (
+  {image, environment}: Source,
+  more: readonly object[],
+): Record<string, unknown> => ({
+  name: 'source',
+  image,
+  imagePullPolicy: 'IfNotPresent',
+  args: ['source'],
+  env: [
+    ...Object.entries(environment).map(([name, value]) => ({name, value})),
+    fromSecret('DATABASE_URL', 'system-database-url'),
+    ...more,
+  ],
+  securityContext,
+});
+
+/** A StatefulSet, so that the consumer's name, the pod's, is the same after a restart; the sink comes by a SinkBinding. */
+export const redisSource = (source: Source): readonly object[] => {
+  const {name, namespace, sink} = source;
+  const labels = {app: name};
+  return [
+    {
+      apiVersion: 'sources.knative.dev/v1',
+      kind: 'SinkBinding',
+      metadata: {name, namespace},
+      spec: {
+        subject: {apiVersion: 'apps/v1', kind: 'StatefulSet', namespace, name},
+        sink: {uri: sink},
+      },
+    },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'StatefulSet',
+      metadata: {name, namespace},
+      spec: {
+        serviceName: name,
+        replicas: 1,
+        selector: {matchLabels: labels},
+        template: {
+          metadata: {labels},
+          spec: {
+            containers: [
+              sourceContainer(source, [
+                fromSecret('REDIS_URL', 'redis-url'),
+                {name: 'SOURCE_STREAM', value: name},
+                {name: 'SOURCE_GROUP', value: name},
+              ]),
+            ],
+          },
+        },
+      },
+    },
+  ];
+};
+
+/** Its group has its own name. */
+export const kafkaSource = (source: Source & Readonly<{topic: string}>): readonly object[] => {
+  const {name, namespace, sink, topic} = source;
+  return [
+    {
+      apiVersion: 'sources.knative.dev/v1',
+      kind: 'ContainerSource',
+      metadata: {name, namespace},
+      spec: {
+        sink: {uri: sink},
+        template: {
+          spec: {
+            containers: [
+              sourceContainer(source, [
+                fromSecret('KAFKA_BROKERS', 'kafka-brokers'),
+                {name: 'SOURCE_TOPIC', value: topic},
+                {name: 'SOURCE_GROUP', value: name},
+              ]),
+            ],
+          },
+        },
+      },
+    },
+  ];
+};

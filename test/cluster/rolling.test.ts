@@ -77,7 +77,7 @@ const assertServed = async (
 
 test.serial('a new revision in mid-stream', async t => {
   t.timeout(15 * minutes);
-  const world = await openWorld(t, {tokenDelayMs});
+  const world = await openWorld(t, {tokenDelayMs, defaultTokens: longTokens});
   const {installation} = world;
   const {first, long} = await openLong(world);
   const old = await installation.pods('gateway');
@@ -109,7 +109,7 @@ test.serial('a new revision in mid-stream', async t => {
 
 test.serial('a pod that is told to go in mid-stream', async t => {
   t.timeout(15 * minutes);
-  const world = await openWorld(t, {tokenDelayMs});
+  const world = await openWorld(t, {tokenDelayMs, defaultTokens: longTokens});
   const {installation} = world;
   const {first, long} = await openLong(world);
   const stop = askMeanwhile(world);

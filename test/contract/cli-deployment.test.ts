@@ -183,7 +183,7 @@ test('one model is shown as JSON and as CSV, and one that is not there is said t
   const kubernetes = await startFakeKubernetes(t, objects());
   const {run, json} = cliWith({KUBECONFIG: kubernetes.kubeconfig});
   const answer = await json('deployment', 'status', '--model', 'llama', '--env', 'dev');
-  t.deepEqual(answer.kubernetes, {server: kubernetes.url});
+  t.deepEqual(answer.kubernetes, {server: kubernetes.url, notRegistered: []});
   const [row] = answer.data as unknown as [{kubernetes: {workloads: object[]; pods: object[]}}];
   t.like(row, {model: 'llama', health: 'healthy', kubernetes: {namespace: 'models'}});
   t.deepEqual(row.kubernetes.workloads, [

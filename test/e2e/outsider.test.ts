@@ -20,7 +20,13 @@ import {
   otherPaths,
 } from '../helpers/outsider-answers.ts';
 import {type Forged, forge, typeNamed, type Victim} from '../helpers/outsider-events.ts';
-import {dumpTables, findChanges, type Tables, untilQuiet} from '../helpers/outsider-tables.ts';
+import {
+  dumpTables,
+  findChanges,
+  type Tables,
+  untilQuiet,
+  valuable,
+} from '../helpers/outsider-tables.ts';
 import {makeVictim, sourceTokenOf} from '../helpers/outsider-victim.ts';
 import {type Sluice, startSluice} from '../helpers/sluice.ts';
 
@@ -37,13 +43,6 @@ const ends: (() => unknown)[] = [];
 
 /** For a slow machine: tens of thousands of requests are sent. */
 const limitMs = 900_000;
-
-/** Tables that have rows before anything is posted. */
-const valuable = [
-  ...['orgs', 'projects', 'keys', 'changes', 'revision', 'models', 'endpoints', 'prices'],
-  ...['budgets', 'windows', 'top_ups', 'leases', 'requests', 'ledger'],
-  ...['usage_records', 'usage_hourly', 'usage_daily'],
-];
 
 test.before(async t => {
   t.timeout(limitMs);

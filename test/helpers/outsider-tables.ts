@@ -5,8 +5,16 @@ In: a running Sluice's data folder. Out: the rows of each table as its superuser
 differ, with how many rows came and went. What may change without anybody's right is named below, and nothing else may.
 */
 import assert from 'node:assert/strict';
+import type pg from 'pg';
 import {asSuperuser} from './books.ts';
 import {eventually} from './eventually.ts';
+
+/** Tables that say what belongs to whom, and what it cost. */
+export const valuable = [
+  ...['orgs', 'projects', 'keys', 'changes', 'revision', 'models', 'endpoints', 'prices'],
+  ...['budgets', 'windows', 'top_ups', 'leases', 'requests', 'ledger'],
+  ...['usage_records', 'usage_hourly', 'usage_daily'],
+];
 
 export type Tables = ReadonlyMap<string, readonly string[]>;
 export type Change = Readonly<{
@@ -40,19 +48,23 @@ const tableNames = `
     and nspname not like 'pg_toast%' and relpersistence <> 't' order by 1`;
 
 export const dumpTables = (dataFolder: string): Promise<Tables> =>
-  asSuperuser(dataFolder, async client => {
-    await client.query('begin isolation level repeatable read read only');
-    const {rows: names} = await client.query<{name: string}>(tableNames);
-    const tables = new Map<string, readonly string[]>();
-    for (const {name} of names) {
-      const {rows} = await client.query<{line: string}>(
-        `select (to_jsonb(t) - $1::text)::text as line from ${name} t ${onlyRows[name] ?? ''}`,
-        [withoutColumns[name] ?? ''],
-      );
-      tables.set(name, rows.map(({line}) => line).sort());
-    }
-    return tables;
-  });
+  asSuperuser(dataFolder, dumpTablesBy);
+
+/** As a superuser. */
+export const dumpTablesBy = async (client: pg.ClientBase): Promise<Tables> => {
+  await client.query('begin isolation level repeatable read read only');
+  const {rows: names} = await client.query<{name: string}>(tableNames);
+  const tables = new Map<string, readonly string[]>();
+  for (const {name} of names) {
+    const {rows} = await client.query<{line: string}>(
+      `select (to_jsonb(t) - $1::text)::text as line from ${name} t ${onlyRows[name] ?? ''}`,
+      [withoutColumns[name] ?? ''],
+    );
+    tables.set(name, rows.map(({line}) => line).sort());
+  }
+  await client.query('commit');
+  return tables;
+};
 
 /** Rows of the second that the first has not, each as often as it is there. */
 const beyond = (lines: readonly string[], others: readonly string[]): string[] => {

@@ -132,7 +132,8 @@ export const postAll = async <Name extends string>(campaign: Campaign<Name>): Pr
   return tally;
 };
 
-function* combine<Name extends string>({events, places, credentials}: Campaign<Name>) {
+/** Every event in every mode to every place with every credential. */
+export function* combine<Name extends string>({events, places, credentials}: Campaign<Name>) {
   for (const forged of events) {
     for (const carrier of carriers) {
       const message = carry[carrier](forged);

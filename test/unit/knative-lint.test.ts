@@ -13,6 +13,7 @@ import {lint} from '../../knative/lint/lint.ts';
 import {choosesType, takes} from '../../knative/lint/takes.ts';
 import {readFilter} from '../../knative/local/eventing/filter.ts';
 import {readManifestFiles} from '../../knative/local/plan/manifests.ts';
+import {wholeService} from '../helpers/manifests.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -69,12 +70,7 @@ type Case = {
   more?: readonly object[];
 };
 
-const service = (name: string, seconds = 60) => ({
-  apiVersion: 'serving.knative.dev/v1',
-  kind: 'Service',
-  metadata: {name},
-  spec: {template: {spec: {timeoutSeconds: seconds, containers: [{image: 'sluice'}]}}},
-});
+const service = (name: string, seconds?: number) => wholeService(name, {seconds});
 const triggerOf = (name: string, spec: object, annotations = {}) => ({
   apiVersion: 'eventing.knative.dev/v1',
   kind: 'Trigger',
@@ -98,7 +94,21 @@ const textOf = ({
       apiVersion: 'eventing.knative.dev/v1',
       kind: 'Broker',
       metadata: {name: 'default', annotations: brokerNotes},
-      spec: {delivery: {...whole, deadLetterSink: ref('dead')}, ...broker},
+      spec: {
+        config: {apiVersion: 'v1', kind: 'ConfigMap', name: 'kafka'},
+        delivery: {...whole, deadLetterSink: ref('dead')},
+        ...broker,
+      },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: {name: 'kafka'},
+      data: {
+        'bootstrap.servers': 'kafka:9092',
+        'default.topic.partitions': '1',
+        'default.topic.replication.factor': '1',
+      },
     },
     triggerOf('takes', trigger, triggerNotes),
     ...more,
@@ -143,6 +153,37 @@ test(
   {seconds: 601},
   ['error run', 'error timeouts'],
   /from 0 to 600/,
+);
+test(
+  'a Kafka Broker without a ConfigMap',
+  breaks,
+  {broker: {config: undefined}},
+  ['error broker-config'],
+  /names no ConfigMap/,
+);
+test(
+  'a Kafka Broker whose ConfigMap is not there',
+  breaks,
+  {broker: {config: {apiVersion: 'v1', kind: 'ConfigMap', name: 'other'}}},
+  ['error broker-config'],
+  /there is no ConfigMap default\/other/,
+);
+test(
+  'a Kafka Broker whose ConfigMap says too little',
+  breaks,
+  {
+    broker: {config: {apiVersion: 'v1', kind: 'ConfigMap', name: 'thin'}},
+    more: [
+      {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: {name: 'thin'},
+        data: {'bootstrap.servers': 'kafka:9092'},
+      },
+    ],
+  },
+  ['error broker-config'],
+  /says nothing of default\.topic\.partitions, default\.topic\.replication\.factor/,
 );
 test(
   'no dead letter sink',
@@ -433,5 +474,7 @@ test('the program tells findings as lines or JSON, and its status', async t => {
     findings: {0: {rule: 'run', severity: 'error', file: join(folder, 'b.yaml'), line: 1}},
   });
   t.is(run(folder, folder).status, 2, 'two folders');
+  t.is(run('--with', 'nowhere').status, 2, 'a variant that is none');
+  t.regex(run('--with', 'broker-kafka').stdout, /^0 errors, 0 warnings\n$/);
   t.is(run('--fast').status, 2, 'an unknown option');
 });

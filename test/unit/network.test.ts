@@ -125,10 +125,8 @@ test('every source reaches its sink, and no other', t => {
     sorted(destinations['cluster-local']?.sources),
     reaching('ContainerSource', 'Service'),
   );
-  t.deepEqual(
-    sorted(destinations['cluster-local']?.watches),
-    reaching('ApiServerSource', 'Service'),
-  );
+  t.deepEqual(sorted(destinations.broker?.watches), reaching('ApiServerSource', 'Broker'));
+  t.deepEqual(reaching('ApiServerSource', 'Service'), []);
   t.deepEqual(
     sorted(destinations['kubernetes-api']?.watches),
     [...namesOf('ApiServerSource')].sort(),

@@ -81,7 +81,15 @@ const plan = fc.record({
   late: fc.boolean(),
 });
 
-const objectOf = (name: string, at: number, to: NonNullable<ReturnType<typeof valueOf>>) =>
+type Value = Readonly<{
+  model: string;
+  price: string;
+  contextLength: string;
+  isFaulty: boolean;
+  isLabelled: boolean;
+}>;
+
+const objectOf = (name: string, at: number, to: Value) =>
   makeService({
     name,
     createdAt: `2026-11-22T00:00:${String(at).padStart(2, '0')}Z`,
@@ -93,18 +101,6 @@ const objectOf = (name: string, at: number, to: NonNullable<ReturnType<typeof va
       ...(to.isFaulty ? {'sluice.dev/start-seconds': 'soon'} : {}),
     },
   }) as KubeObject;
-
-type Change = {
-  name: string;
-  to: {
-    model: string;
-    price: string;
-    contextLength: string;
-    isFaulty: boolean;
-    isLabelled: boolean;
-  } | null;
-};
-const valueOf = ({to}: Change) => to;
 
 const registerByHand = (registry: ReturnType<typeof makeRegistry>['registry']) =>
   registry.register(

@@ -85,8 +85,11 @@ for (const [annotations, reason] of [
   [{}, /^sluice\.dev\/price: expected "free", or in its place sluice\.dev\/price-input/],
   [{'sluice.dev/price': 'cheap'}, /^sluice\.dev\/price: expected "free"/],
   [{'sluice.dev/price': 'free', 'sluice.dev/price-input': '1'}, /^sluice\.dev\/price: expected/],
-  [{'sluice.dev/price-input': '0.20'}, /^sluice\.dev\/price-output: expected/],
-  [{'sluice.dev/price-input': 'x', 'sluice.dev/price-output': '1'}, /^sluice\.dev\/price-input: /],
+  [{'sluice.dev/price-input': '0.20'}, /^sluice\.dev\/price-output is a decimal text in USD/],
+  [
+    {'sluice.dev/price-input': 'x', 'sluice.dev/price-output': '1'},
+    /^sluice\.dev\/price-input is a decimal text/,
+  ],
   [{'sluice.dev/prize': 'free'}, /^sluice\.dev\/prize: expected one of model-name, /],
   [{'sluice.dev/context-length': '8k'}, /^sluice\.dev\/context-length: expected a whole number/],
   [{'sluice.dev/context-length': '-1'}, /^sluice\.dev\/context-length: expected a whole number/],

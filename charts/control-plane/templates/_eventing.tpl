@@ -13,6 +13,18 @@
 {{- end -}}
 {{- end }}
 
+{{/* Where Kafka's class finds Kafka. In: root, object (the ConfigMap). Changes the object. */}}
+{{- define "sluice.brokerConfig" -}}
+{{- $values := .root.Values.broker.kafka -}}
+{{- $settings := dict
+  "bootstrap.servers" $values.bootstrapServers
+  "default.topic.partitions" $values.partitions
+  "default.topic.replication.factor" $values.replicationFactor -}}
+{{- range $name, $value := $settings -}}
+{{- if $value -}}{{- $_ := set $.object.data $name (toString $value) -}}{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* Source: one that runs a container (ContainerSource), or ticks (PingSource). In: root, object. Changes the object. */}}
 {{- define "sluice.source" -}}
 {{- $values := index .root.Values.sources .object.metadata.name | default dict -}}

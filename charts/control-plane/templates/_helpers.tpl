@@ -41,7 +41,7 @@ sluice.dev/environment: {{ .Values.environment }}
 
 {{/*
 All objects of the copied manifests that the values leave in, as they are, each with its file's name: JSON {"items": [{file, object}]}.
-A file that is named after a function, or begins with its name, goes with the function.
+A file that is named after a function, or begins with its name, goes with the function. Kafka's Brokers come instead of the others.
 */}}
 {{- define "sluice.documents" -}}
 {{- $items := list -}}
@@ -49,9 +49,13 @@ A file that is named after a function, or begins with its name, goes with the fu
 {{- range $name, $values := .Values.functions -}}
 {{- if not (include "sluice.functionOn" (dict "root" $ "name" $name)) -}}{{- $off = append $off $name -}}{{- end -}}
 {{- end -}}
-{{- range $path, $_ := .Files.Glob (ternary "files/knative/{,kserve/}*.yaml" "files/knative/*.yaml" .Values.kserve.enabled) -}}
+{{- $kafka := eq .Values.broker.class "Kafka" -}}
+{{- $folders := list "files/knative" -}}
+{{- if $kafka -}}{{- $folders = append $folders "files/knative/broker-kafka" -}}{{- end -}}
+{{- if .Values.kserve.enabled -}}{{- $folders = append $folders "files/knative/kserve" -}}{{- end -}}
+{{- range $path, $_ := .Files.Glob (printf "{%s}/*.yaml" (join "," $folders)) -}}
 {{- $file := trimSuffix ".yaml" (base $path) -}}
-{{- $on := true -}}
+{{- $on := not (and $kafka (eq $path "files/knative/10-broker.yaml")) -}}
 {{- range $off -}}
 {{- if hasPrefix (printf "%s-" .) (printf "%s-" $file) -}}{{- $on = false -}}{{- end -}}
 {{- end -}}

@@ -140,11 +140,10 @@ const inAnnotations = ({message, parameter = ''}: SluiceError): string => {
       price: 'price',
     }[last] ??
     (parameter.startsWith('fallbacks') ? 'fallbacks' : undefined);
-  const expected = message.slice(parameter.length).replace(/^: /, '');
   if (name === undefined) {
     return message;
   }
   return name === 'price'
     ? `${prefix}price: expected "free", or in its place ${prefix}price-input and ${prefix}price-output in USD a million tokens`
-    : `${prefix}${name}: ${expected}`;
+    : `${prefix}${name}${message.slice(parameter.length)}`;
 };

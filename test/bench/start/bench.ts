@@ -5,7 +5,7 @@ Start: how long each function takes from its spawn until its own main event is h
 In: options. Out: a table: the function from its sources, as a bundle, as the image has it (bundle and compile cache), each as a multiple of
 bare; whether the last is within the budget. Starts are interleaved: each round has one of each.
 */
-import {readdirSync, renameSync} from 'node:fs';
+import {existsSync, readdirSync, renameSync} from 'node:fs';
 import {mkdtemp, rm} from 'node:fs/promises';
 import {availableParallelism, loadavg, tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -18,7 +18,7 @@ import {type Start, startOnce} from './once.ts';
 import {openWorld} from './world.ts';
 
 export const usage =
-  'npm run bench start -- [--rounds 15] [--function NAME]… [--variant sources|bundle|image]… [--json]';
+  'npm run bench start -- [--rounds 15] [--function NAME]… [--variant sources|bundle|image]… [--app FOLDER] [--json]';
 
 /** Of the wall time of bare. */
 const budget = 2;
@@ -33,6 +33,7 @@ const readOptions = (args: readonly string[]) => {
       rounds: {type: 'string', default: '15'},
       function: {type: 'string', multiple: true},
       variant: {type: 'string', multiple: true},
+      app: {type: 'string'},
       json: {type: 'boolean', default: false},
     },
   });
@@ -44,7 +45,13 @@ const readOptions = (args: readonly string[]) => {
   if (!asked.every(name => (variants as readonly string[]).includes(name))) {
     throw new TypeError(`variants are ${variants.join(', ')}; got "${asked.join(', ')}"`);
   }
-  return {rounds, functions: values.function, variants: asked as Variant[], json: values.json};
+  return {
+    rounds,
+    functions: values.function,
+    variants: asked as Variant[],
+    app: values.app,
+    json: values.json,
+  };
 };
 
 const bareFile = fileURLToPath(new URL('bare.cjs', import.meta.url));
@@ -141,10 +148,11 @@ export const run = async (
 ): Promise<boolean> => {
   const options = readOptions(args);
   const folder = await mkdtemp(join(tmpdir(), 'sluice-start-app-'));
-  const app = join(folder, 'app');
+  // One that `--app` names is kept, and used again when it is there: bundling takes longer than a round.
+  const app = options.app ?? join(folder, 'app');
   const world = await openWorld();
   try {
-    if (options.variants.some(variant => variant !== 'sources')) {
+    if (options.variants.some(variant => variant !== 'sources') && !existsSync(app)) {
       say('bundling …');
       await layOut({tree: process.cwd(), app, version: '0.0.0'});
       nameCacheForUs(app);

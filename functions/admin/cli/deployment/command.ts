@@ -26,13 +26,15 @@ type Endpoint = Readonly<{
   health: string;
   healthAt: string | null;
   healthReason: string | null;
+  /** The object of Kubernetes that it was registered by. */
+  object?: string | null;
 }>;
 
 const seenOf = (item: Item) => item.kubernetes as Seen | null | undefined;
 const workloadsText = (item: Item) =>
   seenOf(item)
-    ?.workloads.map(({kind, name, isReady, replicas}) =>
-      [kind, name, replicas ?? (isReady ? 'ready' : 'not ready')].join(' '),
+    ?.workloads.map(({kind, name, isReady, isAsleep, replicas}) =>
+      [kind, name, replicas ?? (isAsleep ? 'asleep' : isReady ? 'ready' : 'not ready')].join(' '),
     )
     .join(', ');
 const podsText = (item: Item) => {
@@ -94,11 +96,17 @@ export const deploymentCommand = (program: Command, context: Context, environmen
         const cluster =
           kubernetes === false ? undefined : await clusterOf(context, environment, kubeContext);
         const items = await rowsOf(models, cluster);
-        const answer = {data: items, kubernetes: cluster ? {server: cluster.server} : null};
+        const strangers =
+          cluster && model === undefined ? await cluster.strangers(objectsOf(data)) : [];
+        const answer = {
+          data: items,
+          kubernetes: cluster ? {server: cluster.server, notRegistered: strangers} : null,
+        };
         const columns = [...registryColumns, ...(cluster ? clusterColumns : [])];
         showList(context, format, {columns, items, answer});
         if (formatOf(context, format) === 'table') {
           showPods(context, items);
+          context.err(strangers.map(({ref, reason}) => `${ref}: ${reason}\n`).join(''));
         }
       },
     );
@@ -121,6 +129,13 @@ const clusterOf = async (
   });
 };
 
+const objectsOf = (models: readonly Item[]) =>
+  new Set(
+    models.flatMap(({endpoints}) =>
+      (endpoints as readonly Endpoint[]).flatMap(({object}) => object ?? []),
+    ),
+  );
+
 /** One for each endpoint. Endpoints of one Service are looked for once. */
 const rowsOf = async (models: readonly Item[], cluster: Cluster | undefined): Promise<Item[]> => {
   const looks = new Map<string, Promise<Seen>>();
@@ -136,16 +151,19 @@ const rowsOf = async (models: readonly Item[], cluster: Cluster | undefined): Pr
   };
   return Promise.all(
     models.flatMap(({name, environment, status, namespace, endpoints}) =>
-      (endpoints as readonly Endpoint[]).map(async ({url, health, healthAt, healthReason}) => ({
-        model: name,
-        environment,
-        status,
-        url,
-        health,
-        healthAt,
-        healthReason,
-        kubernetes: await look(url, (namespace ?? null) as string | null),
-      })),
+      (endpoints as readonly Endpoint[]).map(
+        async ({url, health, healthAt, healthReason, object = null}) => ({
+          model: name,
+          environment,
+          status,
+          url,
+          health,
+          healthAt,
+          healthReason,
+          object,
+          kubernetes: await look(url, (namespace ?? null) as string | null),
+        }),
+      ),
     ),
   );
 };

@@ -1,17 +1,19 @@
 /**
 View: what Kubernetes' objects say, in a line each.
 
-In: a Deployment, a pod, an InferenceService. Out: its name, whether it is ready, and if not, why.
+In: a Deployment, a pod, an InferenceService, a Knative Service. Out: its name, whether it is ready, and if not, why.
 */
 import type {V1Pod} from '@kubernetes/client-node';
 import {isPartOf, type Place} from './place.ts';
 
 export type Workload = Readonly<{
-  kind: 'InferenceService' | 'Deployment';
+  kind: 'InferenceService' | 'Knative Service' | 'Deployment';
   name: string;
   isReady: boolean;
   /** Such as 1/2. */
   replicas?: string;
+  /** Scaled to zero, and nothing wrong with that. */
+  isAsleep?: boolean;
   reason?: string;
 }>;
 export type Pod = Readonly<{
@@ -35,9 +37,15 @@ export type InferenceService = Readonly<{
   metadata?: {name?: string};
   status?: {url?: string; address?: {url?: string}; conditions?: readonly Condition[]};
 }>;
+export type KnativeService = Readonly<{
+  metadata?: {name?: string};
+  status?: {conditions?: readonly Condition[]};
+}>;
 export type Selector = Readonly<Record<string, string>>;
 
 const textMax = 200;
+export const serviceLabel = 'serving.knative.dev/service';
+export const revisionLabel = 'serving.knative.dev/revision';
 
 export const isMeant = ({metadata, status}: InferenceService, {service, host}: Place) =>
   isPartOf(service, metadata?.name ?? '') ||
@@ -53,15 +61,28 @@ export const selectorOf = (inference: InferenceService | undefined): Selector | 
 export const hasLabels = (labels: Selector, selector: Selector) =>
   Object.entries(selector).every(([name, value]) => labels[name] === value);
 
-export const inferenceOf = ({metadata, status}: InferenceService): Workload => {
+const readinessOf = ({metadata, status}: KnativeService) => {
   const ready = status?.conditions?.find(({type}) => type === 'Ready');
   const isReady = ready?.status === 'True';
   const reason = ready?.message || ready?.reason;
   return {
-    kind: 'InferenceService',
     name: String(metadata?.name),
     isReady,
     ...(isReady || !reason ? {} : {reason: reason.slice(0, textMax)}),
+  };
+};
+
+export const inferenceOf = (inference: InferenceService): Workload => ({
+  kind: 'InferenceService',
+  ...readinessOf(inference),
+});
+
+export const knativeOf = (service: KnativeService, pods: number): Workload => {
+  const readiness = readinessOf(service);
+  return {
+    kind: 'Knative Service',
+    ...readiness,
+    ...(readiness.isReady && pods === 0 ? {isAsleep: true} : {}),
   };
 };
 
