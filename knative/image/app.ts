@@ -8,6 +8,8 @@ import {join, relative} from 'node:path';
 import {parse} from 'yaml';
 import {withFolders} from './base.ts';
 import {bundle} from './bundle.ts';
+import {licencesOf} from './licences.ts';
+import {packagesOf, sbomOf} from './sbom.ts';
 import type {Entry} from './tar.ts';
 import {warm} from './warm.ts';
 
@@ -34,15 +36,21 @@ const copyInto = (app: string, tree: string, file: string) => {
   writeFileSync(join(app, file), file.endsWith('.yaml') ? JSON.stringify(parse(content)) : content);
 };
 
-/** Lays out `/app` in a folder; out: the files of packages that are in it. */
+/** Where the list of what is in the image lies, below `/app`. */
+export const listName = 'sbom.cdx.json';
+
+/** Lays out `/app` in a folder; out: the files of the tree that are in its bundles. */
 export const layOut = async ({
   tree,
   app,
   version,
+  only,
 }: {
   tree: string;
   app: string;
   version: string;
+  /** Names of programs; all of them unless said. */
+  only?: readonly string[];
 }): Promise<readonly string[]> => {
   for (const file of dataFiles(tree)) {
     copyInto(app, tree, file);
@@ -51,7 +59,13 @@ export const layOut = async ({
     join(app, 'package.json'),
     `${JSON.stringify({name: 'sluice', version, private: true})}\n`,
   );
-  const {inputs, programs} = await bundle({tree, folder: join(app, 'bundle')});
+  const {inputs, programs} = await bundle({
+    tree,
+    folder: join(app, 'bundle'),
+    ...(only === undefined ? {} : {only}),
+  });
+  writeFileSync(join(app, listName), sbomOf({tree, inputs, version}));
+  writeFileSync(join(app, 'LICENSES.txt'), licencesOf(tree, packagesOf(inputs)));
   await warm({app, programs});
   return inputs;
 };

@@ -3,12 +3,11 @@ Image: what the one image is made of, and what its configuration says.
 
 In: the tree, a folder to work in, a name. Out: the archive. The same tree, packages and Node are the same bytes.
 */
-import {copyFileSync, writeFileSync} from 'node:fs';
+import {copyFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {appLayer, layOut} from './app.ts';
+import {appLayer, layOut, listName} from './app.ts';
 import {type ImageConfiguration, writeArchive} from './archive.ts';
 import {baseLayer, user} from './base.ts';
-import {sbomOf} from './sbom.ts';
 
 export const cacheFolder = '/app/cache';
 
@@ -55,10 +54,8 @@ export const buildImage = async ({
   revision?: string;
 }) => {
   const app = join(work, 'app');
-  const inputs = await layOut({tree, app, version});
-  const list = join(app, 'sbom.cdx.json');
-  writeFileSync(list, sbomOf({tree, inputs, version}));
-  copyFileSync(list, `${out}.cdx.json`);
+  await layOut({tree, app, version});
+  copyFileSync(join(app, listName), `${out}.cdx.json`);
   const {id, bytes} = writeArchive({
     file: out,
     name,

@@ -1,6 +1,6 @@
 /**
 Warm: runs every program once, so that Node's compile cache has what a start compiles. V8 then reads it instead of parsing: functions
-that ran included.
+that ran included. The same programs make the same bytes.
 
 In: the folder that will be `/app`. Out: `cache/` in it, readable for everybody, named as the image's user will look for it. A program that
 cannot start for want of its stores has compiled what it is made of before.
@@ -10,17 +10,24 @@ import {once} from 'node:events';
 import {chmodSync, mkdirSync, readdirSync, renameSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as wait} from 'node:timers/promises';
+import {fileURLToPath} from 'node:url';
 import {user} from './base.ts';
 import {startStandIn} from './stand-in.ts';
 
 const patienceMs = 30_000;
 const secret = 'a-secret-for-the-warm-up-only';
 
+const nodeArguments = [
+  '--hash-seed=1',
+  '--random-seed=1',
+  '--require',
+  fileURLToPath(new URL('warm-up.cjs', import.meta.url)),
+];
+
 /** What any of them asks for. */
 const environmentOf = ({app, url}: {app: string; url: string}) => ({
   NODE_ENV: 'production',
-  NODE_COMPILE_CACHE: join(app, 'cache'),
-  NODE_COMPILE_CACHE_PORTABLE: '1',
+  WARM_UP_CACHE: join(app, 'cache'),
   PORT: '0',
   LOG_LEVEL: 'info',
   DATABASE_URL: url,
@@ -57,7 +64,7 @@ const ask = async (port: number) => {
 };
 
 const run = async (program: readonly string[], environment: Readonly<Record<string, string>>) => {
-  const child = spawn(process.execPath, program, {
+  const child = spawn(process.execPath, [...nodeArguments, ...program], {
     env: environment,
     stdio: ['ignore', 'ignore', 'pipe'],
   });

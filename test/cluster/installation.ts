@@ -27,21 +27,46 @@ export type Installed = Readonly<{
   stop(): Promise<void>;
 }>;
 
-const imageName = 'dev.local/sluice:cluster-tests';
 const readyMaxSeconds = 600;
+/** In an upgrade every function has two revisions for a while, and a small node has to have room for both. */
+const resources = {requests: {cpu: '5m', memory: '64Mi'}, limits: {memory: '1Gi'}};
+const smallRequests = {functionDefaults: {resources}, sourceDefaults: {resources}};
 
-/** What is begun here is ended in the opposite order. */
+/** What is begun here is ended in the opposite order, all of it, whatever fails on the way. */
 const openStops = () => {
   const stops: (() => Promise<unknown>)[] = [];
+  let ended = false;
   return {
-    push: (end: () => Promise<unknown>) => void stops.push(end),
+    /** What begins when all is ended already, because nobody could stop it, ends at once. */
+    push: (end: () => Promise<unknown>) => {
+      if (ended) {
+        void end().catch(() => {});
+      } else {
+        stops.push(end);
+      }
+    },
     async stop() {
+      ended = true;
+      const errors: unknown[] = [];
       for (const end of stops.splice(0).reverse()) {
-        await end();
+        await end().catch(error => errors.push(error));
+      }
+      if (errors.length > 0) {
+        throw new AggregateError(errors, `what was installed could not be removed: ${errors[0]}`);
       }
     },
   };
 };
+
+/** Rejects when the run is told to end: what is waited for may take minutes. */
+const whenAborted = (signal: AbortSignal | undefined) =>
+  new Promise<never>((_resolve, reject) => {
+    const refuse = () => reject(new Error('the installation was told to stop while it started'));
+    if (signal?.aborted) {
+      refuse();
+    }
+    signal?.addEventListener('abort', refuse, {once: true});
+  });
 
 export const startInstallation = async (
   kubeconfig: string,
@@ -49,7 +74,10 @@ export const startInstallation = async (
 ): Promise<Installed> => {
   const stops = openStops();
   try {
-    const installed = await installOn(kubeconfig, stops.push, installing);
+    const installed = await Promise.race([
+      installOn(kubeconfig, stops.push, installing),
+      whenAborted(installing.signal),
+    ]);
     return {...installed, stop: stops.stop};
   } catch (error) {
     // What went wrong first is what is told.
@@ -67,7 +95,7 @@ const installOn = async (
   const around = await startSurroundings({kubeconfig, kubectl, onStop}, installing);
   const {namespace, known, image} = around;
   const release: Release = {kubeconfig, namespace, name: 'sluice'};
-  const values = {image: imageValues(image)};
+  const values = {image: imageValues(image), ...smallRequests};
   const begun = performance.now();
   const seconds = () => Math.round((performance.now() - begun) / 100) / 10;
   onStop(() => uninstall(release));
@@ -107,7 +135,7 @@ const startSurroundings = async (
 ) => {
   const address = await findAddress(kubectl);
   const {host} = address;
-  const image = await provideImage({kubeconfig, name: imageName}, installing);
+  const image = await provideImage(kubeconfig, installing);
   // Built before the clock runs.
   await requireGoTool('helm', installing);
   const stores = await startStores(address, installing);

@@ -153,3 +153,34 @@ export const kafkaSource = (source: Source & Readonly<{topic: string}>): readonl
     },
   ];
 };
+
+/** Node alone, without our program: whoever it is. */
+export const callerPod = ({
+  namespace,
+  image,
+  program,
+  control,
+}: {
+  namespace: string;
+  image: string;
+  program: string;
+  control: string;
+}): object => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: {name: 'caller', namespace},
+  spec: {
+    automountServiceAccountToken: false,
+    terminationGracePeriodSeconds: 1,
+    containers: [
+      {
+        name: 'caller',
+        image,
+        imagePullPolicy: 'IfNotPresent',
+        command: ['/usr/local/bin/node', '--input-type=module', '--eval', program],
+        env: [{name: 'CONTROL', value: control}],
+        securityContext,
+      },
+    ],
+  },
+});

@@ -15,13 +15,16 @@ const marker = 'sluice.dev/test-revised';
 
 /** One after the other, each on a connection of its own, until it is told to stop. */
 const askMeanwhile = ({ask}: World) => {
-  const streams: Stream[] = [];
+  const streams: (Stream & {tookMs: number; sentMs: number})[] = [];
+  const began = performance.now();
   let isOver = false;
   const ended = (async () => {
     while (!isOver) {
+      const sentMs = performance.now() - began;
       const stream = await ask({maxTokens: 3, timeoutMs: 60_000});
       await stream.ended;
-      streams.push(stream);
+      const tookMs = performance.now() - began - sentMs;
+      streams.push({...stream, sentMs: Math.round(sentMs), tookMs: Math.round(tookMs)});
       await wait(100);
     }
   })();
@@ -50,7 +53,15 @@ const openLong = async (world: World) => {
 const assertServed = async (
   t: ExecutionContext,
   world: World,
-  {first, long, short}: {first: Stream; long: readonly Stream[]; short: readonly Stream[]},
+  {
+    first,
+    long,
+    short,
+  }: {
+    first: Stream;
+    long: readonly Stream[];
+    short: readonly (Stream & {sentMs: number; tookMs: number})[];
+  },
 ) => {
   t.deepEqual(
     await Promise.all(long.map(async ({ended}) => await ended)),
@@ -63,7 +74,8 @@ const assertServed = async (
   const failed = [];
   for (const stream of short) {
     if (stream.status !== 200 || (await stream.ended) !== 'whole') {
-      failed.push(`${stream.status} ${stream.text().slice(0, 200)}`);
+      const {status, sentMs, tookMs} = stream;
+      failed.push({status, sentMs, tookMs, end: stream.text().slice(-200)});
     }
   }
   t.deepEqual(failed, []);

@@ -48,17 +48,21 @@ export const openServerSide = async (t: ExecutionContext) => {
     const account = {...object, metadata: {...object.metadata, namespace}};
     await kubectl(['create', '-f', '-'], JSON.stringify(account));
   }
-  const refusalOf = async (object: Document): Promise<string | undefined> => {
-    const moved = JSON.stringify(object).replaceAll(
-      '"namespace":"sluice"',
-      `"namespace":"${namespace}"`,
-    );
-    const args = ['create', '--dry-run=server', '--validate=strict', '-f', '-'];
-    return kubectl(args, moved).then(
-      () => undefined,
-      error => String(error.stderr ?? error),
-    );
+  const moved = (object: Document): Document => {
+    const {namespace: its, name} = object.metadata;
+    const metadata =
+      its === undefined ? {...object.metadata, name: `${name}-${namespace}`} : object.metadata;
+    const text = JSON.stringify({...object, metadata});
+    return JSON.parse(text.replaceAll('"namespace":"sluice"', `"namespace":"${namespace}"`));
   };
+  const refusalOf = (...objects: readonly Document[]): Promise<string | undefined> =>
+    kubectl(
+      ['create', '--dry-run=server', '--validate=strict', '-f', '-'],
+      JSON.stringify({apiVersion: 'v1', kind: 'List', items: objects.map(moved)}),
+    ).then(
+      () => undefined,
+      error => String(error.stderr || error),
+    );
   return {namespace, refusalOf};
 };
 

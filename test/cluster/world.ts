@@ -45,6 +45,10 @@ export const openWorld = async (
     models: [{name, maxModelLength: contextLength}],
   });
   t.teardown(server.close);
+  // On a busy machine a start from zero may last longer than its first request is kept; a read may be asked again.
+  const patience = {timeoutMs: 240_000, intervalMs: 500};
+  await eventually(() => admin.get('/orgs?limit=1'), patience);
+  await eventually(() => admin.get('/models?status=ready'), patience);
   const {id} = await admin.post<{id: string}>('/models', {
     name,
     environment: 'development',

@@ -99,6 +99,10 @@ test('a labelled Service is registered, follows its annotations, and goes when i
   deploy({annotations: {'sluice.dev/price': 'free', 'sluice.dev/max-concurrency': '4'}});
   await tell(['services', 'llama-dev']);
   t.like(await models(), [{id: model?.id, priceVersion: 1, endpoints: [{maxConcurrency: 4}]}]);
+  const before = await models();
+  await tell(['services', 'llama-dev']);
+  await tell(['endpointslices', 'llama-dev-x1y2z']);
+  t.deepEqual(await models(), before);
   remove(services, 'llama-dev');
   remove(slices, 'llama-dev-x1y2z');
   await tell(['services', 'llama-dev'], {type: 'dev.knative.apiserver.ref.delete'});

@@ -28,11 +28,12 @@ const markNames = [
   'sluice.dev/environment',
 ];
 
-export const readManifests = (): KubernetesObject[] =>
-  readdirSync(folder)
+/** Of `knative/`, or of a folder below it. */
+export const readManifests = (part = '.'): KubernetesObject[] =>
+  readdirSync(join(folder, part))
     .filter(name => name.endsWith('.yaml'))
     .sort()
-    .flatMap(name => parseAllDocuments(readFileSync(join(folder, name), 'utf8')))
+    .flatMap(name => parseAllDocuments(readFileSync(join(folder, part, name), 'utf8')))
     .map(document => document.toJS())
     .filter(object => object !== null);
 

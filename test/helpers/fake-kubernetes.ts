@@ -129,7 +129,7 @@ export const startFakeKubernetes = async (t: ExecutionContext, lists: KubeLists)
   return {
     url: server.url,
     kubeconfig,
-    account: {url: server.url, tokenFile},
+    account: {url: server.url, namespace: 'sluice', tokenFile},
     asked,
     posted,
     forbid: (part: string) => forbidden.add(part),

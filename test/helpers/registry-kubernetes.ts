@@ -96,12 +96,16 @@ export const makeInference = ({
 });
 
 export const trusted: KubeObject = {
-  metadata: {name: 'models', labels: {'sluice.dev/models': 'enabled'}},
+  metadata: {name: 'models', labels: {'sluice.dev/models': 'sluice'}},
 };
 
 /** The lists of an API server. Its arrays may be changed by the test. */
 export const makeCluster = () => {
-  const namespaces: KubeObject[] = [trusted, {metadata: {name: 'tenant-a'}}];
+  const namespaces: KubeObject[] = [
+    trusted,
+    {metadata: {name: 'tenant-a'}},
+    {metadata: {name: 'elsewhere', labels: {'sluice.dev/models': 'sluice-staging'}}},
+  ];
   const services: KubeObject[] = [];
   const strangers: KubeObject[] = [];
   const slices: KubeObject[] = [];

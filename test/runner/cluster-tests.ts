@@ -5,6 +5,9 @@ In: AVA's arguments, or none for all of it; the environment (`cluster.ts`, `test
 nothing runs and each test counts as skipped, because a person said so. One file after the other, on one installation that they share.
 */
 import {readdirSync} from 'node:fs';
+import {findAddress} from '../cluster/address.ts';
+import {provideImage} from '../cluster/cluster-image.ts';
+import {createKubectl} from '../cluster/kubectl.ts';
 import {runAva} from './ava.ts';
 import {openCluster} from './cluster.ts';
 import {countTests} from './counting.ts';
@@ -32,6 +35,19 @@ export const clusterFiles = (): string[] =>
       .map(name => `${folder}/${name}`),
   );
 
+/** For test files and for the installation: the cluster, where its pods reach this machine, the image that its nodes have. */
+const tellEnvironment = async (kubeconfig: string, signal: AbortSignal) => {
+  const begun = performance.now();
+  const {host} = await findAddress(createKubectl(kubeconfig));
+  const image = await provideImage(kubeconfig, {log: say, signal});
+  Object.assign(process.env, {
+    SLUICE_TEST_KNATIVE: kubeconfig,
+    SLUICE_TEST_KNATIVE_HOST: host,
+    SLUICE_TEST_IMAGE: image,
+  });
+  say(`passed  image ${image} (${seconds(begun)})`);
+};
+
 export const runClusterTests = async ({
   args,
   verbose,
@@ -53,7 +69,7 @@ export const runClusterTests = async ({
   const cluster = await openCluster({log, signal});
   try {
     say(`passed  cluster (${seconds(begun)})`);
-    process.env.SLUICE_TEST_KNATIVE = cluster.kubeconfig;
+    await tellEnvironment(cluster.kubeconfig, signal);
     const needed = await findNeeds(process.cwd(), chosen);
     const services = await startServices(needed, signal);
     try {
@@ -64,7 +80,7 @@ export const runClusterTests = async ({
         signal,
       });
       return {
-        passed: 1 + needed.length + result.passed,
+        passed: 2 + needed.length + result.passed,
         failed: result.failed,
         skipped: result.skipped,
         leftOut: 0,

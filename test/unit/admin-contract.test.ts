@@ -32,6 +32,17 @@ test('every operation of the admin contract has a name of its own, a summary and
   }
 });
 
+test('every operation of the admin contract has schemas that can be compiled', t => {
+  for (const item of Object.values(readDocument().paths)) {
+    for (const {operationId} of Object.values(item).filter(each => each.operationId)) {
+      const {code} = t.throws(() => contract.query(String(operationId), {nobodyAsks: 'x'}), {
+        any: true,
+      }) as {code?: string};
+      t.is(code, 'bad_request', String(operationId));
+    }
+  }
+});
+
 const refused = test.macro(
   (t, operation: string, body: object, parameter: string | undefined, message: RegExp) => {
     const error = t.throws(() => contract.body(operation, body as Record<string, unknown>), {

@@ -27,15 +27,31 @@ test.before(async () => {
   await template(chart);
 });
 
-test('with its own values the chart is knative/: the same objects, but for labels, hooks and the Namespace', async t => {
-  const manifests = readManifests().filter(({kind}) => kind !== 'Namespace');
-  const rendered = (await template(chart)).filter(isOurs);
-  t.deepEqual(rendered.map(keyOf).sort(), manifests.map(keyOf).sort());
-  for (const manifest of manifests) {
-    const found = rendered.find(object => keyOf(object) === keyOf(manifest));
-    t.deepEqual(withoutHooks(withoutMarks(found)), manifest, keyOf(manifest));
-  }
+const same = test.macro({
+  async exec(t, values: object, select: () => KubernetesObject[]) {
+    const manifests = select().filter(({kind}) => kind !== 'Namespace');
+    const rendered = (await template(chart, {values})).filter(isOurs);
+    t.deepEqual(rendered.map(keyOf).sort(), manifests.map(keyOf).sort());
+    for (const manifest of manifests) {
+      const found = rendered.find(object => keyOf(object) === keyOf(manifest));
+      t.deepEqual(withoutHooks(withoutMarks(found)), withoutMarks(manifest), keyOf(manifest));
+    }
+  },
+  title: (title = '') =>
+    `${title}: the same objects, but for labels, hooks and the Namespace, which is the release's`,
 });
+
+test('with its own values the chart is knative/', same, {}, readManifests);
+test(
+  "with Kafka's Broker and KServe it is knative/ with these two folders",
+  same,
+  {broker: {class: 'Kafka'}, kserve: {enabled: true}},
+  () => [
+    ...readManifests().filter(({kind}) => kind !== 'Broker'),
+    ...readManifests('broker-kafka'),
+    ...readManifests('kserve'),
+  ],
+);
 
 test('every object says which release it is of', async t => {
   for (const object of await template(chart, {

@@ -142,7 +142,7 @@ test('values that cannot be meant are refused with a sentence', async t => {
   t.regex(await refusal({namespace: {name: ''}}), /name/);
   t.regex(await refusal({sluice: {url: ''}}), /sluice\.url: the front door/);
   t.regex(await refusal({worker: {types: ['dev.sluice.key.revoked.v1']}}), /types/);
-  t.regex(await refusal({worker: {env: {SLUICE_API_KEY: 'sk-1'}}}), /env/);
+  t.regex(await refusal({worker: {env: {SLUICE_API_KEY: 'sk-1'}}}), /SLUICE_API_KEY/);
   t.regex(await refusal({worker: {apiKey: 'sk-1'}}), /apiKey/);
 });
 

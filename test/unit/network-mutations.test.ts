@@ -80,8 +80,9 @@ const isNoticed = async (policy: Policy, become: Policy | undefined): Promise<bo
     other !== policy ? [other] : become ? [become] : [],
   );
   const known = await right;
-  const loses = become === undefined && (policy.spec.ingress || policy.spec.egress);
-  const asked = linesOf(policy).filter(line => known.has(line) && line.allowed === Boolean(loses));
+  const asked = linesOf(policy).filter(
+    line => known.has(line) && (become === undefined || !line.allowed),
+  );
   for (const part of inParts(asked)) {
     const answers = await ask(changed, part);
     if (part.some(({allowed}, index) => answers[index] !== allowed)) {
@@ -141,9 +142,10 @@ test('a policy that is open to everybody is noticed by a line of the table', asy
 
 test('a policy that opens to whole namespaces where it names pods is noticed by a line of the table', async t => {
   const forget = (peers: unknown) =>
-    (peers as readonly Record<string, unknown>[]).map(({podSelector, ...peer}) =>
-      'namespaceSelector' in peer ? peer : {podSelector, ...peer},
-    );
+    (peers as readonly Record<string, unknown>[]).map(peer => {
+      const {podSelector, ...whole} = peer;
+      return podSelector && peer.namespaceSelector ? whole : peer;
+    });
   const found = await unnoticed(policy =>
     withRules(policy, ({from, to, ...rule}) => ({
       ...rule,

@@ -23,16 +23,19 @@ const keyOf = (name: string): Key => ({kind: 'Service', namespace: 'models', nam
 const makeRegistry = (world: World, listed: () => Key[]) => {
   const store = createMemoryStore();
   const registry = createRegistry({store, probe: async () => well});
-  const read = createReader({
-    get: async path => {
-      const [at = ''] = path.split('?');
-      if (at.endsWith('/endpointslices')) {
-        return {status: 'found', body: {items: [makeSlice()]}};
-      }
-      const body = at === '/api/v1/namespaces/models' ? trusted : world.get(at);
-      return body ? {status: 'found', body} : {status: 'missing'};
+  const read = createReader(
+    {
+      get: async path => {
+        const [at = ''] = path.split('?');
+        if (at.endsWith('/endpointslices')) {
+          return {status: 'found', body: {items: [makeSlice()]}};
+        }
+        const body = at === '/api/v1/namespaces/models' ? trusted : world.get(at);
+        return body ? {status: 'found', body} : {status: 'missing'};
+      },
     },
-  });
+    {ownNamespace: 'sluice'},
+  );
   const follow: Follow = createFollow({store, registry, read, tell: async () => {}, pausesMs: []});
   const resync = createResync({
     store,

@@ -144,21 +144,26 @@ test('an event names its object by its subject, an EndpointSlice stands for its 
 });
 
 const readWith = (object: KubeObject | undefined, namespace: object = trusted) =>
-  createReader({
-    get: async path => {
-      if (/\/endpointslices\?/.test(path)) {
-        return {status: 'found', body: {items: [makeSlice()]}};
-      }
-      const body = /\/namespaces\/[^/]+$/.test(path) ? namespace : object;
-      return body ? {status: 'found', body} : {status: 'missing'};
+  createReader(
+    {
+      get: async path => {
+        if (/\/endpointslices\?/.test(path)) {
+          return {status: 'found', body: {items: [makeSlice()]}};
+        }
+        const body = /\/namespaces\/[^/]+$/.test(path) ? namespace : object;
+        return body ? {status: 'found', body} : {status: 'missing'};
+      },
     },
-  })({kind: 'Service', namespace: 'models', name: 'llama-dev'});
+    {ownNamespace: 'sluice'},
+  )({kind: 'Service', namespace: 'models', name: 'llama-dev'});
 
 test('only a labelled object in a namespace that may, and of nobody else’s making, says a model', async t => {
   const service = makeService() as KubeObject;
   t.is((await readWith(service)).kind, 'claim');
   t.is((await readWith(undefined)).kind, 'nothing');
   t.is((await readWith(service, {metadata: {name: 'models'}})).kind, 'nothing');
+  const ofAnother = {metadata: {name: 'models', labels: {'sluice.dev/models': 'sluice-staging'}}};
+  t.is((await readWith(service, ofAnother)).kind, 'nothing');
   t.is((await readWith(makeService({labels: {app: 'llama'}}) as KubeObject)).kind, 'nothing');
   for (const metadata of [
     {deletionTimestamp: '2026-11-22T00:00:00Z'},
@@ -276,8 +281,15 @@ test('a resync asks a server that runs, and lets one sleep', t => {
 });
 
 test('the account is that of the pod, and there is none outside of a cluster', t => {
-  t.is(accountOf({host: '10.0.0.1', port: '6443'}, () => true)?.url, 'https://10.0.0.1:6443');
-  t.is(accountOf({host: 'fd00::1'}, () => true)?.url, 'https://[fd00::1]:443');
+  const read = () => 'sluice\n';
+  t.like(
+    accountOf({host: '10.0.0.1', port: '6443'}, () => true, read),
+    {
+      url: 'https://10.0.0.1:6443',
+      namespace: 'sluice',
+    },
+  );
+  t.is(accountOf({host: 'fd00::1'}, () => true, read)?.url, 'https://[fd00::1]:443');
   t.is(
     accountOf({host: '10.0.0.1'}, () => false),
     undefined,

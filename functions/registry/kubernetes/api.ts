@@ -5,13 +5,15 @@ In: where the API server is and the files of the account. Out: an object, that t
 neither is an error that bears repetition, so that nothing is ever taken out because somebody did not answer. The whole client of Kubernetes
 costs half a second of every start, which three GETs are not worth; `list.ts` loads it where everything is listed.
 */
-import {existsSync} from 'node:fs';
+import {existsSync, readFileSync} from 'node:fs';
 import {readFile} from 'node:fs/promises';
 import {Agent, type Dispatcher, request} from 'undici';
 import {SluiceError} from '../../../events/errors.ts';
 
 export type Account = Readonly<{
   url: string;
+  /** The namespace that it is of. */
+  namespace: string;
   /** Read for every request: Kubernetes renews it. */
   tokenFile: string;
   /** Absent: the server's certificate is one that everybody trusts, or there is none. */
@@ -33,10 +35,12 @@ const bodyBytesMax = 4 * 1024 * 1024;
 export const accountOf = (
   {host, port = '443'}: Readonly<{host?: string | undefined; port?: string | undefined}>,
   exists: (path: string) => boolean = existsSync,
+  read: (path: string) => string = path => readFileSync(path, 'utf8'),
 ): Account | undefined =>
   host !== undefined && exists(`${folder}/token`)
     ? {
         url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+        namespace: read(`${folder}/namespace`).trim(),
         tokenFile: `${folder}/token`,
         caFile: `${folder}/ca.crt`,
       }

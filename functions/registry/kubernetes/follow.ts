@@ -16,6 +16,7 @@ import type {Reading} from './read.ts';
 import {withReason} from './standing.ts';
 import {type Question, type Step, stepOf} from './step.ts';
 import type {Tell} from './tell.ts';
+import {createTurns} from './turns.ts';
 
 export type Outcome = Readonly<{
   ref: string;
@@ -23,6 +24,7 @@ export type Outcome = Readonly<{
   /** Why it is not registered, or what of it does not count. */
   reason?: string;
 }>;
+type Looked = Readonly<{reading: Reading; steps: readonly Step[]}>;
 export type Follow = (key: Key, options?: {thorough?: boolean}) => Promise<Outcome>;
 
 export const createFollow = ({
@@ -47,6 +49,7 @@ export const createFollow = ({
   /** A server that Kubernetes calls ready may not be reachable yet: one that never answered is asked again after these. */
   pausesMs?: readonly number[];
 }): Follow => {
+  const turns = createTurns<Looked>();
   const apply = async (
     transaction: RegistryTransaction,
     name: ModelName,
@@ -108,9 +111,9 @@ export const createFollow = ({
     }
   };
 
-  return async function follow(key, {thorough = false} = {}) {
-    const ref = refOf(key);
-    const {reading, steps} = await store.change(async transaction => {
+  const look = (key: Key, thorough: boolean): Promise<Looked> =>
+    store.change(async transaction => {
+      const ref = refOf(key);
       const registered = await transaction.lockObject(ref);
       const reading = await read(key);
       const claimed = reading.kind === 'claim' ? [reading.claim.registration] : [];
@@ -122,6 +125,10 @@ export const createFollow = ({
       }
       return {reading, steps};
     });
+
+  return async function follow(key, {thorough = false} = {}) {
+    const ref = refOf(key);
+    const {reading, steps} = await turns(`${ref} ${thorough}`, () => look(key, thorough));
     for (const {question} of steps) {
       await (question && ask(question));
     }

@@ -27,7 +27,7 @@ export const createKubernetes = ({
   const follow = createFollow({
     store,
     registry,
-    read: createReader(api, {clusterDomain}),
+    read: createReader(api, {ownNamespace: account.namespace, clusterDomain}),
     tell: createTell({api, logger}),
   });
   return {follow, resync: createResync({store, follow, list: () => listObjects(account)})};

@@ -8,7 +8,7 @@ them, and limits and metadata, which no annotation says, stay the operator's. An
 */
 import {SluiceError} from '../../../events/errors.ts';
 import {draftModel, newEndpoint} from '../draft.ts';
-import {advance, type Endpoint, type KubernetesObject, type Model} from '../model.ts';
+import {advance, type Endpoint, type KubernetesObject, type Model, samePrice} from '../model.ts';
 import {parseRegistration, type Registration} from '../registration.ts';
 
 export type Claim = Readonly<{object: KubernetesObject; registration: Registration}>;
@@ -92,9 +92,9 @@ const compared = [
 
 /** What of a claim does not count, because an older object or the operator says it otherwise. */
 export const differences = (model: Model, {registration}: Claim): string[] => {
-  const text = (value: unknown) =>
-    JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? String(part) : part));
-  return compared.filter(
-    name => registration[name] !== null && text(registration[name]) !== text(model[name]),
-  );
+  const isOther = (name: (typeof compared)[number]) =>
+    name === 'price'
+      ? !samePrice(registration.price, model.price)
+      : String(registration[name]) !== String(model[name]);
+  return compared.filter(name => registration[name] !== null && isOther(name));
 };

@@ -27,9 +27,10 @@ export type KubeObject = Readonly<{
 export const prefix = 'sluice.dev/';
 /** On an object: it serves the model of this name. */
 export const modelLabel = `${prefix}model`;
-/** On a namespace: objects in it may say models. Only who may label namespaces decides that. */
+/**
+On a namespace: objects in it may say models to the Sluice in the namespace that is its value. Only who may label namespaces decides that.
+*/
 export const namespaceLabel = `${prefix}models`;
-export const namespaceValue = 'enabled';
 
 export const eventTypes = /^dev\.knative\.apiserver\.(?:resource|ref)\.(?:add|update|delete)$/;
 

@@ -12,7 +12,6 @@ import {
   type KubeObject,
   modelLabel,
   namespaceLabel,
-  namespaceValue,
   pathOf,
   prefix,
   refOf,
@@ -35,7 +34,14 @@ const makers = /^(?:serving\.kserve\.io|(?:[a-z]+\.)*knative\.dev)\//;
 
 export const createReader = (
   api: Pick<Api, 'get'>,
-  {clusterDomain = 'cluster.local'}: {clusterDomain?: string} = {},
+  {
+    ownNamespace,
+    clusterDomain = 'cluster.local',
+  }: {
+    /** Of the Sluice that this registry is of: another in the cluster has models of its own. */
+    ownNamespace: string;
+    clusterDomain?: string;
+  },
 ) =>
   async function readObject(key: Key): Promise<Reading> {
     const [namespace, got] = await Promise.all([
@@ -50,7 +56,7 @@ export const createReader = (
       };
     }
     const labels = namespace.status === 'found' ? labelsOf(namespace.body) : {};
-    if (got.status === 'missing' || labels[namespaceLabel] !== namespaceValue) {
+    if (got.status === 'missing' || labels[namespaceLabel] !== ownNamespace) {
       return {kind: 'nothing'};
     }
     const object = got.body as KubeObject;

@@ -4,6 +4,8 @@ Step: what one look at an object makes of one model.
 In: the model as it is, what the object says by now. Out: the model after it, what that is called, and whether its server is to be asked.
 The same look again does nothing.
 */
+
+import {isObject} from '../fields.ts';
 import {applyFindings, type Endpoint, type Model} from '../model.ts';
 import {differences, mergeClaim} from './merge.ts';
 import type {Reading} from './read.ts';
@@ -103,8 +105,15 @@ const judged = (
   };
 };
 
+/** Fields in one order: a model that was stored comes back in another. */
 const text = (value: unknown) =>
-  JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? String(part) : part));
+  JSON.stringify(value, (_, part) =>
+    typeof part === 'bigint'
+      ? String(part)
+      : isObject(part)
+        ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : part,
+  );
 
 /** What is told as a registration: not how endpoints are, nor what stands behind them. */
 const said = ({endpoints, status: _status, ...model}: Model) =>

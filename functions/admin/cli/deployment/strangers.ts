@@ -63,6 +63,6 @@ const reasonOf = async (
   );
   return (
     last?.message ??
-    `it says a model and is not registered: not looked at yet, or its namespace has no label sluice.dev/models=enabled`
+    'it says a model and is not registered: not looked at yet, or its namespace has no label sluice.dev/models with the namespace of Sluice'
   );
 };

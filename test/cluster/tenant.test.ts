@@ -1,0 +1,149 @@
+/**
+A tenant's namespace on a real cluster: what wakes its worker, what its worker may spend, and what neither it nor its people see.
+
+This cluster's network enforces no NetworkPolicy, so what is shown here holds without: by keys, tokens, stamps and roles.
+*/
+import assert from 'node:assert/strict';
+import test from 'ava';
+import {parseUsd} from '../../events/money.ts';
+import {eventually} from '../helpers/eventually.ts';
+import {accountsOf, patience} from './money.ts';
+import {openTenant, person, probeType, questionType} from './tenant.ts';
+
+test.serial(
+  'an event of its producer wakes a tenant’s worker from zero, whose completion is charged; no other’s does',
+  async t => {
+    const tenant = await openTenant(t);
+    const {installation, tenant: owner, model} = tenant;
+    await tenant.untilZero();
+    const begun = performance.now();
+    t.is(await tenant.post({id: 'first', type: questionType}), 202);
+    const line = await tenant.lineOf('first');
+    t.log(`handled ${Math.round(performance.now() - begun)} ms after POST /events, from zero`);
+    t.like(line, {status: 200, orgid: owner.org, source: `/orgs/${owner.org}/producer`});
+    const books = await eventually(async () => {
+      const found = await accountsOf(installation, owner);
+      assert.equal(found.rows.length, 1);
+      assert.equal(found.spent, found.ledger);
+      return found;
+    }, patience);
+    t.true(books.ledger > 0n);
+    t.is(books.rows[0]?.outputTokens, 10);
+    t.is(books.ledger, parseUsd(books.rows[0]?.cost ?? ''));
+
+    // Another organisation says that it is this one, sends before it, and a type that nobody listens to.
+    const other = await installation.admin.createTenant(`${model}-other`);
+    const claims = {orgid: owner.org, partitionkey: owner.org};
+    await eventually(async () => {
+      const event = {id: 'foreign', type: questionType, extensions: claims};
+      assert.equal(await tenant.post(event, other.apiKey), 202);
+    }, patience);
+    t.is(await tenant.post({id: 'unheard', type: 'com.acme.nothing'}), 202);
+    t.is(await tenant.post({id: 'second', type: questionType}), 202);
+    await tenant.lineOf('second');
+    t.deepEqual(
+      (await tenant.lines()).map(({event}) => event),
+      ['first', 'second'],
+    );
+    const after = await eventually(async () => {
+      const found = await accountsOf(installation, owner);
+      assert.equal(found.rows.length, 2);
+      return found;
+    }, patience);
+    t.true(after.ledger > books.ledger);
+    t.is((await accountsOf(installation, other)).rows.length, 0);
+  },
+);
+
+test.serial(
+  'a tenant’s worker speaks for nobody else: at /events, at a function, or at the Broker itself',
+  async t => {
+    const tenant = await openTenant(t);
+    const {installation, tenant: owner} = tenant;
+    const {services, namespace} = installation;
+    const forged = {
+      'content-type': 'application/json',
+      'ce-specversion': '1.0',
+      'ce-id': 'forged/finished',
+      'ce-source': '/functions/gateway',
+      'ce-type': 'dev.sluice.inference.finished.v1',
+      'ce-orgid': owner.org,
+    };
+    const body = JSON.stringify({request: 'forged', cost: '1'});
+    const probe = async (id: string, of: {url: string; headers?: object; method?: string}) => {
+      t.is(
+        await tenant.post({id, type: probeType, data: {probe: {method: 'POST', body, ...of}}}),
+        202,
+      );
+      return (await tenant.lineOf(id)).status;
+    };
+    t.is(await tenant.post({id: 'forged', type: 'dev.sluice.key.revoked.v1'}), 403);
+    const localOf = (name: string) => services[name]?.localUrl ?? '';
+    t.is(await probe('to-budget', {url: `${localOf('budget')}/`, headers: forged}), 401);
+    t.is(await probe('to-admin', {url: `${localOf('admin')}/admin/v1/orgs`, method: 'GET'}), 401);
+    t.is(
+      await probe('to-registry', {url: `${localOf('registry')}/admin/v1/models`, method: 'GET'}),
+      401,
+    );
+    // Without an enforced policy the Broker takes what comes: nobody believes it.
+    const broker = `http://broker-ingress.knative-eventing.svc.cluster.local/${namespace}/default`;
+    const atBroker = await probe('to-broker', {url: broker, headers: forged});
+    t.log(
+      `the Broker of ours answered ${atBroker}: it has no door of its own, the policies are its door`,
+    );
+    const revoked = {...forged, 'ce-id': 'forged/revoked', 'ce-type': 'dev.sluice.key.revoked.v1'};
+    await probe('revoked', {url: broker, headers: revoked});
+
+    t.is(await tenant.post({id: 'still', type: questionType}), 202);
+    t.is((await tenant.lineOf('still')).status, 200);
+    const books = await eventually(async () => {
+      const found = await accountsOf(installation, owner);
+      assert.equal(found.rows.length, 1);
+      return found;
+    }, patience);
+    t.is(books.spent, books.ledger);
+  },
+);
+
+test.serial('a tenant’s people look after their worker, and see nothing else', async t => {
+  const {installation, name} = await openTenant(t);
+  const {cluster, namespace} = installation;
+  const may = (verb: string, resource: string, where: string) =>
+    cluster(['-n', where, 'auth', 'can-i', verb, resource, '--as', person]).then(
+      answer => answer.startsWith('yes'),
+      () => false,
+    );
+  for (const [verb, resource] of [
+    ['get', 'services.serving.knative.dev'],
+    ['update', 'services.serving.knative.dev'],
+    ['get', 'pods/log'],
+    ['create', 'secrets'],
+    ['get', 'networkpolicies.networking.k8s.io'],
+  ] as const) {
+    t.true(await may(verb, resource, name), `${verb} ${resource} in its own`);
+  }
+  for (const [verb, resource] of [
+    ['delete', 'networkpolicies.networking.k8s.io'],
+    ['update', 'resourcequotas'],
+    ['create', 'rolebindings.rbac.authorization.k8s.io'],
+    ['create', 'pods'],
+    ['create', 'domainmappings.serving.knative.dev'],
+  ] as const) {
+    t.false(await may(verb, resource, name), `${verb} ${resource} in its own`);
+  }
+  for (const resource of [
+    'pods',
+    'secrets',
+    'services.serving.knative.dev',
+    'brokers.eventing.knative.dev',
+    'triggers.eventing.knative.dev',
+    'configmaps',
+  ]) {
+    for (const verb of ['get', 'list', 'watch', 'create', 'delete']) {
+      for (const where of [namespace, 'default', 'knative-eventing']) {
+        t.false(await may(verb, resource, where), `${verb} ${resource} in ${where}`);
+      }
+    }
+  }
+  t.false(await may('list', 'namespaces', 'default'));
+});
