@@ -42,7 +42,7 @@ const silent: Plugin = {
     build.onResolve({filter: /^debug$/}, () => ({path: 'debug', namespace: 'silent'}));
     build.onLoad({filter: /.*/, namespace: 'silent'}, () => ({
       contents: `const silent = () => Object.assign(() => {}, {enabled: false, extend: silent});
-        module.exports = silent;`,
+        module.exports = Object.assign(silent, {default: silent});`,
     }));
   },
 };

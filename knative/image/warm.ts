@@ -7,11 +7,12 @@ cannot start for want of its stores has compiled what it is made of before.
 */
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {chmodSync, mkdirSync, readdirSync, renameSync} from 'node:fs';
+import {chmodSync, cpSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as wait} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {user} from './base.ts';
+import {inOnePlace} from './place.ts';
 import {startStandIn} from './stand-in.ts';
 
 const patienceMs = 30_000;
@@ -88,22 +89,24 @@ const run = async (program: readonly string[], environment: Readonly<Record<stri
 };
 
 export const warm = async ({app, programs}: {app: string; programs: readonly string[]}) => {
-  const cache = join(app, 'cache');
-  mkdirSync(cache, {recursive: true});
   const standIn = await startStandIn();
   try {
-    const environment = environmentOf({app, url: standIn.url});
-    for (const name of programs) {
-      await run([join(app, 'bundle/main.cjs'), name], environment);
-    }
+    await inOnePlace(async place => {
+      const there = join(place, 'app');
+      cpSync(app, there, {recursive: true});
+      const environment = environmentOf({app: there, url: standIn.url});
+      for (const name of programs) {
+        await run([join(there, 'bundle/main.cjs'), name], environment);
+      }
+      // Its name ends with the number of the user who runs Node: another would not find it.
+      const [found = ''] = readdirSync(join(there, 'cache'));
+      const named = join(app, 'cache', found.replace(/-\d+$/, `-${user}`));
+      cpSync(join(there, 'cache', found), named, {recursive: true});
+      for (const file of readdirSync(named)) {
+        chmodSync(join(named, file), 0o644);
+      }
+    });
   } finally {
     await standIn.close();
-  }
-  // Its name ends with the number of the user who runs Node: another would not find it.
-  const [found = ''] = readdirSync(cache);
-  const named = join(cache, found.replace(/-\d+$/, `-${user}`));
-  renameSync(join(cache, found), named);
-  for (const file of readdirSync(named)) {
-    chmodSync(join(named, file), 0o644);
   }
 };

@@ -15,6 +15,7 @@ const benches = {
   statements: () => import('./statements/bench.ts'),
   revocation: () => import('./revocation/bench.ts'),
   start: () => import('./start/bench.ts'),
+  'cold-start': () => import('./start/cold.ts'),
   rest: () => import('./rest/bench.ts'),
 };
 

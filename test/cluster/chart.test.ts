@@ -9,17 +9,9 @@ const minutes = 60_000;
 const chart = chartFolder('control-plane');
 
 const everything: Rendering = {
-  files: ['values-production.yaml', 'ci/network-values.yaml'],
-  values: {
-    domains: [{host: 'api.acme.example', tlsSecretName: 'acme-tls'}],
-    domainClaims: true,
-    edge: {enabled: true, host: 'api.example.com', gateway: {name: 'public', namespace: 'edge'}},
-    kserve: {enabled: true},
-    monitoring: {queueProxy: true},
-    podDisruptionBudgets: {'outbox-source': {maxUnavailable: 1}},
-    externalSecret: {keys: {'admin-key': {key: 'sluice-admin', property: 'key'}}},
-    functions: {gateway: {env: {EXAMPLE: {secretKey: 'example', optional: true}}}},
-  },
+  files: ['production', 'network', 'edge', 'everything'].map(name =>
+    name === 'production' ? 'values-production.yaml' : `ci/${name}-values.yaml`,
+  ),
 };
 
 const renderings: readonly (readonly [string, Rendering])[] = [

@@ -59,6 +59,7 @@ export const awayService = ({
   },
 ];
 
+/** Its processes share one namespace, so that one that is not the first there can be killed from within. */
 type Source = Readonly<{
   name: string;
   namespace: string;
@@ -114,6 +115,7 @@ export const redisSource = (source: Source): readonly object[] => {
         template: {
           metadata: {labels},
           spec: {
+            shareProcessNamespace: true,
             containers: [
               sourceContainer(source, [
                 fromSecret('REDIS_URL', 'redis-url'),
@@ -140,6 +142,7 @@ export const kafkaSource = (source: Source & Readonly<{topic: string}>): readonl
         sink: {uri: sink},
         template: {
           spec: {
+            shareProcessNamespace: true,
             containers: [
               sourceContainer(source, [
                 fromSecret('KAFKA_BROKERS', 'kafka-brokers'),

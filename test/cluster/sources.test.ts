@@ -35,9 +35,27 @@ const idsAt = (receiver: Receiver) => eventsAt(receiver).map(({id}) => Number(id
 const apply = ({cluster}: Installation, objects: readonly object[]) =>
   cluster(['apply', '-f', '-'], objects.map(object => stringify(object)).join('---\n'));
 
-/** As a node that fails: no SIGTERM is waited for. */
-const killPod = ({kubectl}: Installation, pod: string) =>
+/** As a node that fails: a kubelet sends SIGTERM, and SIGKILL 2 s later. */
+const removePod = ({kubectl}: Installation, pod: string) =>
   kubectl('delete', 'pod', pod, '--force', '--grace-period=0', '--wait=false');
+
+const killProgram = `
+  const {readdirSync, readFileSync} = require('node:fs');
+  const isSource = pid => {
+    try {
+      return readFileSync('/proc/' + pid + '/cmdline', 'utf8').endsWith('\\0source\\0');
+    } catch {
+      return false;
+    }
+  };
+  const found = readdirSync('/proc').filter(name => /^[0-9]+$/.test(name) && isSource(name));
+  for (const pid of found) process.kill(Number(pid), 'SIGKILL');
+  process.exit(found.length === 1 ? 0 : 1);
+`;
+
+/** SIGKILL to the process itself, which is started again in its pod. */
+const killProcess = ({kubectl}: Installation, pod: string) =>
+  kubectl('exec', pod, '--', '/usr/local/bin/node', '--eval', killProgram);
 
 const openStream = async (
   t: ExecutionContext,
@@ -87,7 +105,7 @@ const openStream = async (
 };
 
 test.serial(
-  'a stream: in order, acknowledged when taken; a killed pod comes back to its own',
+  'a stream: in order, acknowledged when taken; a killed one comes back to its own',
   async t => {
     t.timeout(8 * minutes);
     let isWilling = true;
@@ -101,18 +119,23 @@ test.serial(
     t.deepEqual(idsAt(receiver), numbers(1, 100));
     await eventually(async () => assert.equal(await pending(), 0), patience);
 
-    isWilling = false;
-    await append(...numbers(101, 120).map(n => event(n)));
-    await eventually(() => assert.equal(idsAt(receiver).length, 101), patience);
-    t.true((await pending()) > 0, 'what nobody has taken is not acknowledged');
-    t.deepEqual(await consumers(), [`${name}-0`]);
-    await killPod(installation, `${name}-0`);
-    isWilling = true;
-    // The first again, and at once: nobody waits until it is stale.
-    await eventually(() => assert.equal(idsAt(receiver).length, 121), patience);
-    t.deepEqual(idsAt(receiver).slice(100), [101, ...numbers(101, 120)]);
-    await eventually(async () => assert.equal(await pending(), 0), patience);
-    t.deepEqual(await consumers(), [`${name}-0`], 'under the same name');
+    let sent = 100;
+    for (const end of [killProcess, removePod]) {
+      isWilling = false;
+      const before = idsAt(receiver).length;
+      const next = numbers(sent + 1, sent + 20);
+      sent += next.length;
+      await append(...next.map(n => event(n)));
+      await eventually(() => assert.equal(idsAt(receiver).length, before + 1), patience);
+      t.true((await pending()) > 0, 'what nobody has taken is not acknowledged');
+      await end(installation, `${name}-0`);
+      isWilling = true;
+      // The first again, and at once: nobody waits until it is stale.
+      await eventually(() => assert.equal(idsAt(receiver).length, before + 21), patience);
+      t.deepEqual(idsAt(receiver).slice(before), [...next.slice(0, 1), ...next]);
+      await eventually(async () => assert.equal(await pending(), 0), patience);
+      t.deepEqual(await consumers(), [`${name}-0`], 'under the same name');
+    }
   },
 );
 
@@ -135,56 +158,59 @@ test.serial('a stream: a reply is appended to the stream that is named for repli
   );
 });
 
-test.serial('a topic: in order within a key, nothing is lost when the pod is killed', async t => {
-  t.timeout(8 * minutes);
-  const installation = openInstallation(t);
-  const {kubectl, host} = installation;
-  const topic = await openTopic(t, installation, {partitions: 2});
-  let isSlow = true;
-  const receiver = await startReceiver(t, {
-    host,
-    respond: () => (isSlow ? new Promise(resolve => setTimeout(resolve, 200)) : undefined),
-  });
-  const name = `topic-${randomBytes(4).toString('hex')}`;
-  t.teardown(() =>
-    kubectl('delete', 'containersource', name, '--ignore-not-found', '--wait=false'),
-  );
-  const batchMax = 10;
-  await apply(
-    installation,
-    kafkaSource({
-      ...installation,
-      name,
-      topic: topic.name,
-      sink: `${receiver.url}/`,
-      environment: {SOURCE_BATCH_MAX: String(batchMax), SOURCE_ORDERED: 'true'},
-    }),
-  );
-  const keys = ['a', 'b', 'c', 'd'];
-  const keyOf = (n: number) => keys[n % keys.length] as string;
-  await topic.send(
-    numbers(1, 400).map(n => ({key: keyOf(n), event: event(n, {partitionkey: keyOf(n)})})),
-  );
-  await eventually(() => assert.ok(new Set(idsAt(receiver)).size > 50), patience);
-  const pod = await kubectl(
-    ...['get', 'pods', '-l', `sources.knative.dev/containerSource=${name}`],
-    ...['-o', 'jsonpath={.items[0].metadata.name}'],
-  );
-  await killPod(installation, pod);
-  isSlow = false;
-  await eventually(() => assert.equal(new Set(idsAt(receiver)).size, 400), patience);
-  const ids = idsAt(receiver);
-  // What was in hand comes again: a batch of each partition at most.
-  t.log(`${ids.length - 400} of 400 came twice`);
-  t.true(ids.length <= 400 + 2 * batchMax);
-  const firsts = [...new Set(ids)];
-  for (const key of keys) {
-    const own = firsts.filter(id => keyOf(id) === key);
-    t.deepEqual(
-      own,
-      [...own].sort((a, b) => a - b),
-      `key ${key}`,
+test.serial(
+  'a topic: in order within a key, nothing is lost when the source is killed',
+  async t => {
+    t.timeout(8 * minutes);
+    const installation = openInstallation(t);
+    const {kubectl, host} = installation;
+    const topic = await openTopic(t, installation, {partitions: 2});
+    let isSlow = true;
+    const receiver = await startReceiver(t, {
+      host,
+      respond: () => (isSlow ? new Promise(resolve => setTimeout(resolve, 200)) : undefined),
+    });
+    const name = `topic-${randomBytes(4).toString('hex')}`;
+    t.teardown(() =>
+      kubectl('delete', 'containersource', name, '--ignore-not-found', '--wait=false'),
     );
-  }
-  await eventually(async () => assert.equal(await topic.lag(name), 0), patience);
-});
+    const batchMax = 10;
+    await apply(
+      installation,
+      kafkaSource({
+        ...installation,
+        name,
+        topic: topic.name,
+        sink: `${receiver.url}/`,
+        environment: {SOURCE_BATCH_MAX: String(batchMax), SOURCE_ORDERED: 'true'},
+      }),
+    );
+    const keys = ['a', 'b', 'c', 'd'];
+    const keyOf = (n: number) => keys[n % keys.length] as string;
+    await topic.send(
+      numbers(1, 400).map(n => ({key: keyOf(n), event: event(n, {partitionkey: keyOf(n)})})),
+    );
+    await eventually(() => assert.ok(new Set(idsAt(receiver)).size > 50), patience);
+    const pod = await kubectl(
+      ...['get', 'pods', '-l', `sources.knative.dev/containerSource=${name}`],
+      ...['-o', 'jsonpath={.items[0].metadata.name}'],
+    );
+    await killProcess(installation, pod);
+    isSlow = false;
+    await eventually(() => assert.equal(new Set(idsAt(receiver)).size, 400), patience);
+    const ids = idsAt(receiver);
+    // What was in hand comes again: a batch of each partition at most.
+    t.log(`${ids.length - 400} of 400 came twice`);
+    t.true(ids.length <= 400 + 2 * batchMax);
+    const firsts = [...new Set(ids)];
+    for (const key of keys) {
+      const own = firsts.filter(id => keyOf(id) === key);
+      t.deepEqual(
+        own,
+        [...own].sort((a, b) => a - b),
+        `key ${key}`,
+      );
+    }
+    await eventually(async () => assert.equal(await topic.lag(name), 0), patience);
+  },
+);

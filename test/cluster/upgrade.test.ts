@@ -131,6 +131,7 @@ test.serial('an upgrade whose migration fails is refused, and what ran serves on
     const {code, stderr} = await toNext(installation);
     t.not(code, 0);
     t.regex(stderr, /pre-upgrade hooks failed/);
+    t.regex(await installation.kubectl('logs', 'job/migrate'), /"next_release" already exists/);
   });
   t.true(answered > 0);
   t.log(`${answered} requests were answered while the upgrade failed`);

@@ -78,7 +78,7 @@ $ model show gpt
 exit 5
 
 $ model show llama --environment development --json
-{"id":"ID1","name":"llama","environment":"development","status":"ready","contextLength":8192,"defaultMaxTokens":4096,"price":{"inputPerMillion":"0.50","outputPerMillion":"1.50"},"priceVersion":1,"endpoints":[{"id":"ID3","url":"http://a:8000","upstreamModel":"llama","usage":"every-chunk","tokenize":true,"health":"healthy","healthAt":"TIME","healthReason":null,"maxConcurrency":null}],"namespace":null,"metadata":{},"startSeconds":null,"fallbacks":[],"maxOutputTokens":null}
+{"id":"ID1","name":"llama","environment":"development","status":"ready","contextLength":8192,"defaultMaxTokens":4096,"price":{"inputPerMillion":"0.50","outputPerMillion":"1.50"},"priceVersion":1,"endpoints":[{"id":"ID3","url":"http://a:8000","upstreamModel":"llama","usage":"every-chunk","tokenize":true,"health":"healthy","healthAt":"TIME","healthReason":null,"maxConcurrency":null,"object":null}],"namespace":null,"metadata":{},"startSeconds":null,"fallbacks":[],"maxOutputTokens":null}
 
 $ model update llama --environment development --fallback small --max-output-tokens 1024
 name  llama

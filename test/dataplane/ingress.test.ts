@@ -1,6 +1,6 @@
 /** The door of a Broker: what it takes, what it refuses, and that what goes in comes out. */
 import test from 'ava';
-import {isKnative, openPlane} from './plane.ts';
+import {openPlane} from './plane.ts';
 import {binary, post} from './post.ts';
 
 const everything = {triggers: [{name: 'all'}]};
@@ -149,17 +149,4 @@ test('the same event posted twice is delivered twice: dropping doubles is the re
   await post(url, binary('1'));
   await receiver.count('/all', 2);
   t.pass();
-});
-
-// Knative's own ingress takes bodies of any size.
-(isKnative ? test.skip : test)('an event that is too large is told so', async t => {
-  const {url, receiver} = await openPlane(t, everything);
-  const {status} = await post(url, binary('1'), Buffer.alloc(11 * 1024 * 1024, 'x'));
-  t.is(status, 413);
-  await post(url, binary('after'));
-  await receiver.count('/all', 1);
-  t.deepEqual(
-    receiver.all().map(({id}) => id),
-    ['after'],
-  );
 });

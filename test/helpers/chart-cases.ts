@@ -36,9 +36,16 @@ export const has =
   objects =>
     one(objects, kind, name) !== undefined;
 
+let defaults: Promise<KubernetesObject[]> | undefined;
+/** Without any value: rendered once a file. */
+const renderDefaults = () => {
+  defaults ??= template(chart);
+  return defaults;
+};
+
 export const becomes = test.macro({
   async exec(t, values: object, find: Find, expected: unknown) {
-    const before = find(await template(chart));
+    const before = find(await renderDefaults());
     const after = find(await template(chart, {values}));
     t.deepEqual(after, expected);
     t.false(isDeepStrictEqual(before, after), 'it is so without the value too');

@@ -7,7 +7,7 @@ first use on a machine builds Helm, which takes minutes.
 import {spawn} from 'node:child_process';
 import {fileURLToPath} from 'node:url';
 import {parseAllDocuments} from 'yaml';
-import {requireGoTool} from '../runner/go-tools.ts';
+import {type GoTool, requireGoTool} from '../runner/go-tools.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a Kubernetes object of any kind.
 export type KubernetesObject = any;
@@ -26,7 +26,7 @@ export const chartFolder = (name: string) =>
 
 /** Runs a program of Go's; `input` is what it reads. */
 export const runTool = async (
-  program: 'helm' | 'kubeconform',
+  program: GoTool,
   parameters: readonly string[],
   {input = '', environment = {}}: {input?: string; environment?: Record<string, string>} = {},
 ): Promise<Output> => {

@@ -25,7 +25,6 @@ const tools = {
     version: 'v3.22.0',
     flags: ['-ldflags', `-s -w ${kubernetes}`],
   },
-  kubeconform: {program: 'github.com/yannh/kubeconform/cmd/kubeconform', version: 'v0.8.0'},
   cyclonus: {program: 'github.com/mattfenwick/cyclonus/cmd/cyclonus', version: 'v0.5.6'},
 } as const satisfies Record<string, Tool>;
 

@@ -118,6 +118,52 @@ test(
   ],
 );
 
+test(
+  "the edge's longest request, Knative's gateway and the cluster's domain",
+  becomes,
+  {
+    edge: {
+      ...edge,
+      functions: ['gateway'],
+      timeout: '900s',
+      clusterDomain: 'example.internal',
+      backend: {name: 'internal', namespace: 'istio-system', port: 8080},
+    },
+  },
+  objects =>
+    objects
+      .find(({kind}) => kind === 'HTTPRoute')
+      ?.spec.rules.map(({timeouts, filters, backendRefs}: KubernetesObject) => [
+        timeouts.request,
+        filters[0].urlRewrite.hostname,
+        backendRefs,
+      ]),
+  [
+    [
+      '900s',
+      'gateway.sluice.svc.example.internal',
+      [{name: 'internal', namespace: 'istio-system', port: 8080}],
+    ],
+  ],
+);
+test(
+  'annotations of every object that comes from a manifest, beside its own',
+  becomes,
+  {commonAnnotations: {'example.com/owner': 'platform'}},
+  objects => [
+    one(objects, 'Service', 'gateway').metadata.annotations,
+    one(objects, 'Trigger', 'hello-requested').metadata.annotations,
+  ],
+  [{'example.com/owner': 'platform', 'sluice.dev/paths': '/v1'}, {'example.com/owner': 'platform'}],
+);
+test(
+  'how long the test lets functions wake',
+  becomes,
+  {tests: {timeoutSeconds: 77}},
+  objects => one(objects, 'Pod', 'health').spec.activeDeadlineSeconds,
+  77,
+);
+
 test('unless said, the edge has neither the template functions nor what has no path', async t => {
   const objects = await template(chart, {values: {edge}});
   const paths = one(objects, 'HTTPRoute', 'sluice').spec.rules.flatMap((rule: KubernetesObject) =>

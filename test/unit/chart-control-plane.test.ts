@@ -1,4 +1,5 @@
 /** The control plane's chart: what it renders is knative/ with the release's names, and it renders for every environment and cloud. */
+import {readdirSync} from 'node:fs';
 import {cp, mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -142,6 +143,16 @@ for (const environment of environments) {
     const {code, stdout, stderr} = await lint(chart, {files: [`values-${environment}.yaml`]});
     t.is(code, 0, stdout + stderr);
     t.notRegex(stdout + stderr, /\[WARNING\]|\[ERROR\]/);
+  });
+}
+
+for (const scenario of readdirSync(join(chart, 'ci'))) {
+  test(`ci/${scenario} renders and is free of complaints`, async t => {
+    const files = [`ci/${scenario}`];
+    const {code, stdout, stderr} = await lint(chart, {files});
+    t.is(code, 0, stdout + stderr);
+    t.notRegex(stdout + stderr, /\[WARNING\]|\[ERROR\]/);
+    t.true((await template(chart, {files})).length > 20);
   });
 }
 

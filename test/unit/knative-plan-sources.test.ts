@@ -460,3 +460,18 @@ for (const [apiVersion, kind, instead] of [
     new RegExp(`${kind} is not run here: .+; use ${instead}`),
   );
 }
+
+for (const [apiVersion, kind] of [
+  ['batch/v1', 'Job'],
+  ['sources.knative.dev/v1', 'ApiServerSource'],
+  ['v1', 'ServiceAccount'],
+  ['rbac.authorization.k8s.io/v1', 'Role'],
+  ['rbac.authorization.k8s.io/v1', 'RoleBinding'],
+  ['rbac.authorization.k8s.io/v1', 'ClusterRole'],
+  ['rbac.authorization.k8s.io/v1', 'ClusterRoleBinding'],
+] as const) {
+  test(`${apiVersion} ${kind} concerns the cluster alone: the plan is the same with it`, t => {
+    const document = resource(apiVersion, kind, 'of-the-cluster', {any: {field: ['it', 'has']}});
+    t.deepEqual(plan(service('one'), document), plan(service('one')));
+  });
+}
