@@ -50,7 +50,6 @@ await runMain(async () => {
   const logger = createLogger({name: 'auth', level: settings.LOG_LEVEL});
   const onError = (error: Error) => logger.warn({err: error}, 'an idle connection broke');
   const pool = createPool({databaseUrl: settings.DATABASE_URL, name: 'auth', onError});
-  await refuseSuperuser(pool);
   const loginPool =
     people && createPool({databaseUrl: people.databaseUrl, name: 'auth-login', onError});
   const principals = createPrincipals({
@@ -62,7 +61,8 @@ await runMain(async () => {
     onChanges: principals.onChanges,
     onError: error => logger.warn({err: error}, 'the changes could not be read'),
   });
-  await changes.start();
+  // At once: each waits for a connection of its own.
+  await Promise.all([refuseSuperuser(pool), changes.start()]);
   const isStale = () => changes.staleSinceMs() > limits.staleMaxMs;
   await serve({
     name: 'auth',

@@ -46,19 +46,16 @@ await runMain(async () => {
     LOG_LEVEL: string('info'),
   });
   const logger = createLogger({name: 'events-ingress', level: settings.LOG_LEVEL});
-  const openPool = async (name: string, url: string, connectionsMax: number) => {
-    const pool = createPool({
+  const openPool = (name: string, url: string, connectionsMax: number) =>
+    createPool({
       databaseUrl: url,
       name,
       connectionsMax,
       statementTimeoutMs: 5_000,
       onError: error => logger.warn({err: error}, 'a database connection broke'),
     });
-    await refuseSuperuser(pool);
-    return pool;
-  };
-  const gateway = await openPool('events-ingress', settings.DATABASE_URL, 2);
-  const tenant = await openPool('events-ingress-tenant', settings.TENANT_DATABASE_URL, 8);
+  const gateway = openPool('events-ingress', settings.DATABASE_URL, 2);
+  const tenant = openPool('events-ingress-tenant', settings.TENANT_DATABASE_URL, 8);
   const principals = createPrincipals({
     load: createPrincipalLoader(gateway),
     environment: settings.ENVIRONMENT,
@@ -68,7 +65,8 @@ await runMain(async () => {
     onChanges: principals.onChanges,
     onError: error => logger.warn({err: error}, 'the changes could not be read'),
   });
-  await changes.start();
+  // At once: each waits for a connection of its own.
+  await Promise.all([refuseSuperuser(gateway), refuseSuperuser(tenant), changes.start()]);
   const store = createPostgresStore({tenant, gateway});
   const receive = createReceive({
     principals,

@@ -2,11 +2,11 @@
 Open types: which of our own types outsiders may send, and whether data fits its type.
 
 In: the folder of event schemas. Out: for each type with `"x-open": true`, a check of data that names the place of a fault and
-never its value. Read at the start: a schema that cannot be compiled is a start that fails, not a request.
+never its value. A schema is compiled by its first event: a compiler that nobody needs would be much of a start from zero.
 */
 import {readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {Ajv2020} from 'ajv/dist/2020.js';
+import {Ajv2020, type ValidateFunction} from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 
 /** `path` is a JSON pointer into the data. */
@@ -15,16 +15,25 @@ export type OpenTypes = ReadonlyMap<string, (data: unknown) => DataFault | undef
 
 type Schema = Readonly<Record<string, unknown>>;
 
-export const compileOpenTypes = (schemas: readonly Schema[]): OpenTypes => {
+const compilerFor = (schemas: readonly Schema[]) => {
   const ajv = new Ajv2020({strict: true, allowUnionTypes: true});
   addFormats.default(ajv);
-  const open = schemas.filter(schema => schema['x-open'] === true);
-  const notes = open.flatMap(schema => Object.keys(schema).filter(name => name.startsWith('x-')));
+  const notes = schemas.flatMap(schema =>
+    Object.keys(schema).filter(name => name.startsWith('x-')),
+  );
   ajv.addVocabulary([...new Set(notes)]);
+  return ajv;
+};
+
+export const compileOpenTypes = (schemas: readonly Schema[]): OpenTypes => {
+  const open = schemas.filter(schema => schema['x-open'] === true);
+  let compiler: Ajv2020 | undefined;
   return new Map(
     open.map(schema => {
-      const validate = ajv.compile(schema);
+      let validate: ValidateFunction | undefined;
       const check = (data: unknown): DataFault | undefined => {
+        compiler ??= compilerFor(open);
+        validate ??= compiler.compile(schema);
         if (validate(data)) {
           return undefined;
         }

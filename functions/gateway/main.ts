@@ -119,7 +119,8 @@ await runMain(async () => {
   const pool = createGatewayPool('gateway', 6);
   // Apart, so that a flood of unknown keys waits for itself and not intents for it.
   const lookups = createGatewayPool('gateway-lookups', 2);
-  await refuseSuperuser(pool);
+  // Waited for below: connections are opened beside each other.
+  const admitted = refuseSuperuser(pool);
   const warn = (message: string) => (error: Error) => logger.warn({err: error}, message);
 
   const principals = createPrincipals({
@@ -139,7 +140,10 @@ await runMain(async () => {
     ttlMs: limits.leaseTtlMs,
   });
   const gateways = countGateways({
-    ask: async () => (await leaseWork({returns: [], renewals: [], grants: []})).gateways,
+    async ask() {
+      await admitted;
+      return (await leaseWork({returns: [], renewals: [], grants: []})).gateways;
+    },
     everyMs: limits.leaseTtlMs / 3,
   });
   const leaseBook = createLeaseBook({
@@ -165,9 +169,11 @@ await runMain(async () => {
     beside: besideChanges(id, leaseBook.recall),
     onError: warn('the changes could not be read'),
   });
-  await changes.start();
-  // Without models it starts all the same: the next look-up tries again.
-  await catalogue.refresh().catch(() => {});
+  await Promise.all([
+    admitted,
+    // What was loaded before the first read would be forgotten by it. Without models it starts all the same: the next look-up tries again.
+    changes.start().then(() => catalogue.refresh().catch(() => {})),
+  ]);
 
   const metrics = createMetrics();
   const logs = createLogs({

@@ -24,14 +24,16 @@ export const openMoney = async (t: ExecutionContext, {limit = '5.00'} = {}) => {
   const {admin, host} = installation;
   const model = `money-${randomBytes(4).toString('hex')}`;
   const server = await startModel(t, {host, models: [{name: model, maxModelLength: 8_192}]});
-  await admin.post('/models', {
+  const body = {
     name: model,
     environment: 'development',
     endpoints: [server.url],
     contextLength: 8_192,
     price,
-  });
-  const tenant = await admin.createTenant(model, {limit});
+  };
+  // A node that starts many pods at once is slower than the ingress waits for one.
+  await eventually(() => admin.post('/models', body), patience);
+  const tenant = await eventually(() => admin.createTenant(model, {limit}), patience);
   const client = installation.openai(tenant.apiKey);
   // A gateway hears of a new key and a new model a moment later.
   await eventually(async () => {

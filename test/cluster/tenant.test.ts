@@ -114,7 +114,7 @@ test.serial(
 );
 
 test.serial('a tenant’s people look after their worker, and see nothing else', async t => {
-  const {installation, name} = await openTenant(t);
+  const {installation, name} = await openTenant(t, {withWorker: false});
   const {cluster, namespace} = installation;
   const may = (verb: string, resource: string, where: string) =>
     cluster(['-n', where, 'auth', 'can-i', verb, resource, '--as', person]).then(

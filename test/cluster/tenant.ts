@@ -28,7 +28,7 @@ export const person = 'ann@acme.example';
 
 const script = new URL('tenant-worker.js', import.meta.url);
 
-export const openTenant = async (t: ExecutionContext) => {
+export const openTenant = async (t: ExecutionContext, {withWorker = true} = {}) => {
   const money = await openMoney(t);
   const {installation, tenant, model} = money;
   const {namespace: sluice, kubeconfig, cluster, image, services} = installation;
@@ -47,27 +47,23 @@ export const openTenant = async (t: ExecutionContext) => {
     sluice: {url: services.gateway?.url},
     people: {users: [person]},
   };
-  t.teardown(() => remove(installation, name, () => helm(['uninstall', name, '--wait'])));
+  t.teardown(() => remove(installation, name, () => helm(['uninstall', name])));
   // As the chart's README says: the namespace, then the key, then what runs with it.
   await helm(['install', name, chartFolder('tenant'), '--values', '-'], base);
   await cluster(['apply', '-f', '-'], JSON.stringify(keySecret(name, tenant.apiKey)));
-  await helm(['upgrade', name, chartFolder('tenant'), '--values', '-'], {
-    ...base,
-    worker: {
-      image,
-      command: ['/usr/local/bin/node', '--input-type=module', '--eval'],
-      args: [await readFile(script, 'utf8')],
-      types: [questionType, probeType],
-      env: {FRONT_DOOR: 'kourier.kourier-system.svc.cluster.local:80', MODEL: model},
-    },
-  });
-  await cluster([
-    ...['-n', name, 'wait', '--for=condition=Ready', '--timeout=300s', 'ksvc/worker'],
-  ]);
-  await cluster([
-    ...['-n', sluice, 'wait', '--for=condition=Ready', '--timeout=120s', 'trigger'],
-    ...['-l', `sluice.dev/organisation=${tenant.org}`],
-  ]);
+  if (withWorker) {
+    await helm(['upgrade', name, chartFolder('tenant'), '--values', '-'], {
+      ...base,
+      worker: await workerOf(image, model),
+    });
+    await cluster([
+      ...['-n', name, 'wait', '--for=condition=Ready', '--timeout=300s', 'ksvc/worker'],
+    ]);
+    await cluster([
+      ...['-n', sluice, 'wait', '--for=condition=Ready', '--timeout=120s', 'trigger'],
+      ...['-l', `sluice.dev/organisation=${tenant.org}`],
+    ]);
+  }
   const lines = async (): Promise<readonly Line[]> =>
     (
       await cluster([
@@ -134,6 +130,14 @@ const postEvent = async (
   });
   return status;
 };
+
+const workerOf = async (image: string, model: string) => ({
+  image,
+  command: ['/usr/local/bin/node', '--input-type=module', '--eval'],
+  args: [await readFile(script, 'utf8')],
+  types: [questionType, probeType],
+  env: {FRONT_DOOR: 'kourier.kourier-system.svc.cluster.local:80', MODEL: model},
+});
 
 const keySecret = (namespace: string, apiKey: string) => ({
   apiVersion: 'v1',

@@ -4,6 +4,7 @@ nobody who asks meanwhile notices. The next release is this one with a migration
 */
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
+import {setTimeout as pause} from 'node:timers/promises';
 import test, {type ExecutionContext} from 'ava';
 import {parse} from 'yaml';
 import {eventually} from '../helpers/eventually.ts';
@@ -14,6 +15,7 @@ import {loadNextImage} from './next-image.ts';
 import {imageValues, upgrade} from './release.ts';
 
 const minutes = 60_000;
+const betweenMs = 100;
 const nextImage = 'dev.local/sluice:next-release';
 const file = '9001-next-release.sql';
 const expansions = ['ledger', 'usage_records', 'usage_hourly', 'budgets', 'windows', 'leases'].map(
@@ -66,7 +68,7 @@ const migrationsOf = async ({pool}: Installation) =>
     ({name}) => name,
   );
 
-/** One request after the other until `work` is done; resolves with how many were answered. */
+/** One request after the other until `work` is done, slow enough for a small node to start pods. Resolves with their number. */
 const askWhile = async (
   {client, model}: Pick<Awaited<ReturnType<typeof openMoney>>, 'client' | 'model'>,
   work: () => Promise<unknown>,
@@ -77,6 +79,7 @@ const askWhile = async (
     while (!done) {
       await client.chat.completions.create({model, messages, max_tokens: 4});
       answered += 1;
+      await pause(betweenMs);
     }
   })();
   const working = work().finally(() => {

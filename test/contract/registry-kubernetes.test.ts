@@ -1,16 +1,21 @@
 // Loaded before the tests: while it is, which takes seconds, no server of theirs answers.
 import '@kubernetes/client-node';
+import assert from 'node:assert/strict';
 import test, {type ExecutionContext} from 'ava';
 import {createPool} from '../../events/database.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {uuidv7} from '../../events/uuid.ts';
+import {createApi} from '../../functions/registry/kubernetes/api.ts';
 import {onKubernetes} from '../../functions/registry/kubernetes/events.ts';
+import {createFollow} from '../../functions/registry/kubernetes/follow.ts';
 import {createKubernetes} from '../../functions/registry/kubernetes/kubernetes.ts';
+import {createReader} from '../../functions/registry/kubernetes/read.ts';
 import {parseRegistration} from '../../functions/registry/registration.ts';
 import {createRegistry} from '../../functions/registry/registry.ts';
 import {createPostgresStore} from '../../functions/registry/store-postgres.ts';
 import {onSuspected} from '../../functions/registry/suspected.ts';
 import {createTestDatabase} from '../helpers/database.ts';
+import {eventually} from '../helpers/eventually.ts';
 import {startFakeKubernetes} from '../helpers/fake-kubernetes.ts';
 import {createFakeProbe, ill, makeBody, well} from '../helpers/registry.ts';
 import {
@@ -70,6 +75,8 @@ const setUp = async (t: ExecutionContext) => {
   return {
     ...cluster,
     server,
+    pool,
+    store,
     kubernetes,
     registry,
     handle,
@@ -142,6 +149,41 @@ test('what is read last counts, though many are told at once', async t => {
   }
   await Promise.all(running);
   t.like(await models(), [{endpoints: [{maxConcurrency: 12}]}]);
+});
+
+test('of two registries that look at one object the later one also reads later', async t => {
+  const {deploy, server, pool, registry, store, models} = await setUp(t);
+  const key = {kind: 'Service', namespace: 'models', name: 'llama-dev'} as const;
+  const read = createReader(createApi(server.account), {ownNamespace: 'sluice'});
+  const order: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  const followAs = (name: string, wait: Promise<void>) =>
+    createFollow({
+      store,
+      registry,
+      tell: async () => {},
+      read: async what => {
+        order.push(`${name} begins`);
+        await wait;
+        const found = await read(what);
+        order.push(`${name} has read`);
+        return found;
+      },
+    });
+  deploy();
+  const slow = followAs('slow', gate.promise)(key);
+  await eventually(() => assert.deepEqual(order, ['slow begins']));
+  const quick = followAs('quick', Promise.resolve())(key);
+  await eventually(async () => {
+    const {rows} = await pool.query(
+      "select from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())",
+    );
+    assert.equal(rows.length, 1);
+  });
+  gate.resolve();
+  await Promise.all([slow, quick]);
+  t.deepEqual(order, ['slow begins', 'slow has read', 'quick begins', 'quick has read']);
+  t.is((await models()).length, 1);
 });
 
 test('a hand and Kubernetes each keep their own, in one model', async t => {

@@ -103,7 +103,7 @@ const forgeOne = (schema: EventSchema, example: unknown, {org, project, requests
       knativeerrordest: 'http://budget.sluice.svc.cluster.local/',
       knativeerrorcode: 503,
       knativeerrordata: Buffer.from('busy').toString('base64'),
-      knativebrokerttl: 1,
+      knativebrokerttl: 2,
       knativearrivaltime: time,
     },
   } satisfies Record<string, Event>;

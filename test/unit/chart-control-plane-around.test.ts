@@ -150,11 +150,17 @@ test(
   'annotations of every object that comes from a manifest, beside its own',
   becomes,
   {commonAnnotations: {'example.com/owner': 'platform'}},
-  objects => [
-    one(objects, 'Service', 'gateway').metadata.annotations,
-    one(objects, 'Trigger', 'hello-requested').metadata.annotations,
+  objects =>
+    [one(objects, 'Service', 'gateway'), one(objects, 'Trigger', 'hello-requested')].map(
+      ({metadata: {annotations = {}}}) => [
+        annotations['example.com/owner'],
+        annotations['sluice.dev/paths'],
+      ],
+    ),
+  [
+    ['platform', '/v1'],
+    ['platform', undefined],
   ],
-  [{'example.com/owner': 'platform', 'sluice.dev/paths': '/v1'}, {'example.com/owner': 'platform'}],
 );
 test(
   'how long the test lets functions wake',

@@ -24,6 +24,13 @@ const keyOf = ({kind, apiVersion, metadata}: KubernetesObject) =>
 const isOurs = ({kind, metadata}: KubernetesObject) =>
   kind !== 'NetworkPolicy' && metadata.name !== 'health';
 
+const copyOfChart = async (t: ExecutionContext) => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-chart-'));
+  t.teardown(() => rm(folder, {recursive: true, force: true}));
+  await cp(chart, folder, {recursive: true});
+  return folder;
+};
+
 test.before(async () => {
   await template(chart);
 });
@@ -82,6 +89,35 @@ test('in another namespace, with another Secret, nothing is left of the names in
   );
   t.regex(text, /"namespace":"elsewhere"/);
   t.regex(text, /"key":"admin-key","name":"other-secret"/);
+});
+
+/** In no manifest yet, but where one of these comes it has to be the release's too. */
+const later = `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: later, namespace: sluice}
+spec:
+  template:
+    spec:
+      containers:
+        - image: dev.local/sluice:0.1.0
+          args: ["--say", 'a "namespace":"sluice" of words']
+          env: [{name: SINK, value: http://budget.sluice.svc.cluster.local/}]
+          envFrom: [{secretRef: {name: sluice}}]
+      volumes: [{name: keys, secret: {secretName: sluice}}]
+`;
+
+test('names of the release are put wherever a manifest may have them, and not into words', async t => {
+  const folder = await copyOfChart(t);
+  await writeFile(join(folder, 'files/knative/later.yaml'), later);
+  const objects = await template(folder, {namespace: 'elsewhere', values: {secretName: 'theirs'}});
+  const {metadata, spec} = objects.find(({kind}) => kind === 'StatefulSet');
+  const [container] = spec.template.spec.containers;
+  t.is(metadata.namespace, 'elsewhere');
+  t.is(container.env[0].value, 'http://budget.elsewhere.svc.cluster.local/');
+  t.deepEqual(container.envFrom, [{secretRef: {name: 'theirs'}}]);
+  t.is(spec.template.spec.volumes[0].secret.secretName, 'theirs');
+  t.is(container.args[1], 'a "namespace":"sluice" of words');
 });
 
 test('an object of no namespace has the release in its name, so that two releases do not share it', async t => {
@@ -158,9 +194,7 @@ for (const scenario of readdirSync(join(chart, 'ci'))) {
 
 /** Helm shows the notes of an installation only, and an installation wants a cluster. */
 const notesOf = async (t: ExecutionContext, values: object) => {
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-chart-'));
-  t.teardown(() => rm(folder, {recursive: true, force: true}));
-  await cp(chart, folder, {recursive: true});
+  const folder = await copyOfChart(t);
   const notes = await readFile(join(folder, 'templates/NOTES.txt'), 'utf8');
   await rm(join(folder, 'templates/NOTES.txt'));
   await writeFile(

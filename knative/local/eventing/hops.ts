@@ -1,8 +1,8 @@
 /**
 Hops: ends the travels of an event that its own replies keep alive.
 
-Knative's `knativebrokerttl`: each pass through a broker lowers it by one, a reply carries it on, and at 0 the broker takes the
-event no more. A subscriber never sees it.
+Knative's `knativebrokerttl`: each pass through a broker lowers it by one, a reply carries it on, and an event that it would bring to 0
+is taken no more. A subscriber never sees it.
 */
 import type {Event} from '../../../events/event.ts';
 
@@ -12,7 +12,7 @@ const most = 255;
 export const passBroker = (event: Event): Event | undefined => {
   const given = Number(event.knativebrokerttl ?? most);
   const left = (Number.isSafeInteger(given) && given <= most ? given : most) - 1;
-  return left < 0 ? undefined : {...event, knativebrokerttl: left};
+  return left <= 0 ? undefined : {...event, knativebrokerttl: left};
 };
 
 export const withoutHops = ({knativebrokerttl: _, ...event}: Event): Event => event as Event;

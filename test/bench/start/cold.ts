@@ -189,7 +189,7 @@ export const run = async (
         namespace,
         'wait',
         '--for=condition=Ready',
-        '--timeout=300s',
+        '--timeout=600s',
         'ksvc',
         '--all',
       ]);
