@@ -12,7 +12,7 @@ import {type BuildOptions, build, type OutputFile, type Plugin, transform} from 
 import {createLater} from './later.ts';
 import {listPrograms} from './programs.ts';
 import {bundleUrl, ownSources} from './sources.ts';
-import {trimmed} from './trim.ts';
+import {sendersOnly, trimmed} from './trim.ts';
 
 export type Bundles = Readonly<{
   /** Names of programs. */
@@ -81,7 +81,7 @@ export const bundle = async ({
   // One by one, so that a function has one file and not a share of fourteen: each file costs a start.
   await Promise.all(
     [...programs, ['main', entry] as const].map(([name, file]) =>
-      make({[name]: file}, [later.plugin]),
+      make({[name]: file}, [later.plugin, sendersOnly]),
     ),
   );
   await make(later.entries(), []);

@@ -85,4 +85,30 @@ const kafkajs: Plugin = {
   },
 };
 
+/** Of undici our programs use what sends; what it also has (fetch, mocks, caches, web sockets) is most of its start. */
+const senders = /^\.\/lib\/(core|api|global|dispatcher\/(client|dispatcher|pool|agent))(\/|$|\.)/;
+
+/**
+For programs, not for packages that are loaded later, which may use all of undici. Its index hands on parts of what is left out, so
+those may be asked for; only their use is an error.
+*/
+export const sendersOnly: Plugin = {
+  name: 'senders-only',
+  setup(build) {
+    build.onResolve({filter: /^\.\/lib\//}, ({path, importer}) => {
+      const isOther = /[\\/]node_modules[\\/]undici[\\/]index\.js$/.test(importer);
+      return isOther && !senders.test(path) && !/symbols|util/.test(path)
+        ? {path, namespace: 'not-a-sender'}
+        : undefined;
+    });
+    build.onLoad({filter: /.*/, namespace: 'not-a-sender'}, ({path}) => ({
+      contents: `const refuse = () => {
+          throw new Error(${JSON.stringify(`undici's ${path} is left out of the image`)});
+        };
+        const part = new Proxy(function leftOut() {}, {get: () => part, apply: refuse, construct: () => part});
+        module.exports = part;`,
+    }));
+  },
+};
+
 export const trimmed: readonly Plugin[] = [absent, silent, small, rawOnly, kafkajs];

@@ -2,8 +2,9 @@
 Migrate: brings a database to the newest schema.
 
 In: a connection as the owner role. Out: the names of the files that were applied now.
-Files run in the order of their numbers, each in a transaction of its own, once; a file that changed after it was applied,
-or a database that is ahead of this release's files, is an error. Two migrations at once wait for each other.
+Files run in the order of their numbers, each in a transaction of its own, once; a file that changed after it was applied is an error.
+A database that a later release has brought on is left as it is: this release runs on it, and who goes back by GitOps runs the
+migration of the release that he goes back to. What no later release can have made is an error. Two at once wait for each other.
 */
 import {hash} from 'node:crypto';
 import {readdir, readFile} from 'node:fs/promises';
@@ -28,10 +29,7 @@ export const migrate = async ({databaseUrl}: {databaseUrl: string}): Promise<str
     );
     const applied = new Map(rows.map(row => [row.name, row.hash]));
     const files = (await readdir(folder)).filter(name => /^\d{4}-[a-z-]+\.sql$/.test(name)).sort();
-    const unknown = [...applied.keys()].find(name => !files.includes(name));
-    if (unknown) {
-      throw new Error(`the database has migration ${unknown}, which this release does not know`);
-    }
+    refuseOtherHistory(files, [...applied.keys()]);
     const done: string[] = [];
     for (const name of files) {
       const sql = await readFile(new URL(name, folder), 'utf8');
@@ -50,6 +48,21 @@ export const migrate = async ({databaseUrl}: {databaseUrl: string}): Promise<str
     return done;
   } finally {
     await client.end();
+  }
+};
+
+/** Later releases only add to the end. A migration in between, or one of ours that is missing below it, is of another line. */
+const refuseOtherHistory = (files: readonly string[], applied: readonly string[]) => {
+  const unknown = applied.filter(name => !files.includes(name)).sort();
+  const [first] = unknown;
+  if (first === undefined) {
+    return;
+  }
+  const missing = files.find(name => !applied.includes(name));
+  if (missing !== undefined || first < (files.at(-1) ?? '')) {
+    throw new Error(
+      `the database has migration ${first}, which is no later release's: this one has ${missing ?? files.at(-1)}`,
+    );
   }
 };
 

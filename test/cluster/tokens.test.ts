@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import anyTest, {type ExecutionContext, type TestFn} from 'ava';
 import {toBatch} from '../../events/codec.ts';
-import {eventually} from '../helpers/eventually.ts';
 import type {Installation} from '../helpers/installation.ts';
 import {readDocument} from '../helpers/openapi.ts';
 import {type Credentials, combine, type Place} from '../helpers/outsider.ts';
@@ -13,9 +12,10 @@ import {
   functionAnswers,
 } from '../helpers/outsider-answers.ts';
 import {type Forged, forge, typeNamed, type Victim} from '../helpers/outsider-events.ts';
-import {dumpTablesBy, findChanges, type Tables, valuable} from '../helpers/outsider-tables.ts';
+import {findChanges, type Tables} from '../helpers/outsider-tables.ts';
 import {announcementOf, readVictim} from '../helpers/outsider-victim.ts';
 import {type Caller, startCaller} from './caller.ts';
+import {asSuperuser, readTraces} from './traces.ts';
 import {openWorld} from './world.ts';
 
 type Where = Place<Credential>;
@@ -30,54 +30,6 @@ type Context = {
 const test = anyTest as TestFn<Context>;
 const minutes = 60_000;
 const ends: (() => unknown)[] = [];
-
-const asSuperuser = async <Result>(
-  {pool}: Installation,
-  work: (client: Parameters<typeof dumpTablesBy>[0]) => Promise<Result>,
-): Promise<Result> => {
-  const client = await pool('superuser').connect();
-  try {
-    return await work(client);
-  } finally {
-    client.release();
-  }
-};
-
-/** Nothing is on its way to a Broker or into the log; what a Broker took it has delivered, for it answers after its subscribers. */
-const untilSent = (installation: Installation) =>
-  eventually(
-    async () => {
-      const {rows} = await installation
-        .pool('superuser')
-        .query<{waiting: number}>('select count(*)::integer as waiting from outbox');
-      assert.equal(rows[0]?.waiting, 0);
-    },
-    {timeoutMs: 2 * minutes, intervalMs: 250},
-  );
-
-/** What the schemas' examples name: a forged event that was believed would leave it. */
-const exampleIds = '0192f0c1-7a00-7000-8000-';
-
-/** Rows that name the victim or an example. Others are of others: the installation is shared. */
-const dump = async (installation: Installation, victim: Victim): Promise<Tables> => {
-  await untilSent(installation);
-  const tables = await asSuperuser(installation, dumpTablesBy);
-  const names = [
-    exampleIds,
-    victim.org,
-    victim.project,
-    ...Object.values(victim.requests),
-    ...['key', 'budget', 'window', 'lease', 'modelId', 'endpoint'].map(name =>
-      String(victim.ids[name]?.at(-1)),
-    ),
-  ];
-  return new Map(
-    valuable.map(table => [
-      table,
-      (tables.get(`public.${table}`) ?? []).filter(line => names.some(name => line.includes(name))),
-    ]),
-  );
-};
 
 const bearer = (token: string) => ({authorization: `Bearer ${token}`});
 
@@ -123,7 +75,7 @@ test.before(async t => {
       "another tenant's key": `Bearer ${outsider.apiKey}`,
       'the admin key': `Bearer ${adminKey}`,
     },
-    before: await dump(installation, victim),
+    before: await readTraces(installation, victim),
   };
 });
 test.after.always(async () => {
@@ -162,7 +114,7 @@ const attack = async (
     .map(({place, one: {forged, carrier, credential}, status}) =>
       [place.name, forged.type, forged.variant, carrier, credential, status].join(', '),
     );
-  const changes = findChanges(before, await dump(installation, victim)).map(
+  const changes = findChanges(before, await readTraces(installation, victim)).map(
     ({table, added, removed}) => ({
       table,
       examples: [...removed.slice(0, 1), ...added.slice(0, 1)],
@@ -253,7 +205,7 @@ test.serial('the same events with the token of the sources do change the books',
     ['budget', ['leases', 'ledger', 'requests', 'windows']],
     ['usage', ['usage_daily', 'usage_hourly', 'usage_records']],
   ] as const) {
-    const before = await dump(installation, victim);
+    const before = await readTraces(installation, victim);
     const [status] = await caller.send([
       {
         url: `${installation.services[name]?.localUrl}/`,
@@ -263,7 +215,9 @@ test.serial('the same events with the token of the sources do change the books',
       },
     ]);
     t.is(status, '204', name);
-    const changed = findChanges(before, await dump(installation, victim)).map(({table}) => table);
+    const changed = findChanges(before, await readTraces(installation, victim)).map(
+      ({table}) => table,
+    );
     t.deepEqual(changed, [...tables], name);
   }
 });

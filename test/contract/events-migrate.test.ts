@@ -58,12 +58,22 @@ test('a file that changed after it was applied is an error', async t => {
   });
 });
 
-test('a database that is ahead of this release is an error', async t => {
+const insert = `insert into migrations (name, hash) values ($1, 'x')`;
+
+test('a database that a later release has brought on is left as it is: who goes back runs this release on it', async t => {
   const database = await createTestDatabase(t);
-  await database
-    .pool('owner')
-    .query(`insert into migrations (name, hash) values ('9999-later.sql', 'x')`);
-  await t.throwsAsync(migrate({databaseUrl: database.url('owner')}), {message: /9999-later\.sql/});
+  await database.pool('owner').query(insert, ['9999-later.sql']);
+  t.deepEqual(await migrate({databaseUrl: database.url('owner')}), []);
+});
+
+test('a database of another line is an error: a migration in between, or one of ours missing below a later one', async t => {
+  const between = await createTestDatabase(t);
+  await between.pool('owner').query(insert, ['0002-other.sql']);
+  await t.throwsAsync(migrate({databaseUrl: between.url('owner')}), {message: /0002-other\.sql/});
+  const missing = await createTestDatabase(t);
+  await missing.pool('owner').query(insert, ['9999-later.sql']);
+  await missing.pool('owner').query('delete from migrations where name = $1', [files.at(-1)]);
+  await t.throwsAsync(migrate({databaseUrl: missing.url('owner')}), {message: /9999-later\.sql/});
 });
 
 test('a file that fails leaves nothing of itself, and those before it stay', async t => {

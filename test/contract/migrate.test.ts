@@ -165,15 +165,15 @@ test('a migration that fails ends with 1 and one line, and leaves the schema as 
   t.deepEqual(await schemaOf(url('owner')), before);
 });
 
-test('a database that is ahead of the release ends with 1, and is left alone', async t => {
+test('a database that a later release has brought on is left as it is, and that is no failure', async t => {
   t.timeout(timeoutMs);
   const {environment, url} = await startServer(t);
   await runProgram(t, 'migrate', environment);
   await query(url('owner'), `insert into migrations (name, hash) values ('9999-later.sql', 'x')`);
   const before = await schemaOf(url('owner'));
   t.deepEqual(await runProgram(t, 'migrate', environment), {
-    status: 1,
-    said: 'migrate: the database has migration 9999-later.sql, which this release does not know\n',
+    status: 0,
+    said: 'migrate: nothing to apply\n',
   });
   t.deepEqual(await schemaOf(url('owner')), before);
 });

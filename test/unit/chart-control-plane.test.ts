@@ -110,10 +110,12 @@ spec:
 test('names of the release are put wherever a manifest may have them, and not into words', async t => {
   const folder = await copyOfChart(t);
   await writeFile(join(folder, 'files/knative/later.yaml'), later);
-  const objects = await template(folder, {namespace: 'elsewhere', values: {secretName: 'theirs'}});
+  const values = {secretName: 'theirs', image: {tag: 'abc'}};
+  const objects = await template(folder, {namespace: 'elsewhere', values});
   const {metadata, spec} = objects.find(({kind}) => kind === 'StatefulSet');
   const [container] = spec.template.spec.containers;
   t.is(metadata.namespace, 'elsewhere');
+  t.is(container.image, 'dev.local/sluice:abc');
   t.is(container.env[0].value, 'http://budget.elsewhere.svc.cluster.local/');
   t.deepEqual(container.envFrom, [{secretRef: {name: 'theirs'}}]);
   t.is(spec.template.spec.volumes[0].secret.secretName, 'theirs');
