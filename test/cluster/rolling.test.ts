@@ -10,7 +10,7 @@ import {openWorld, type World} from './world.ts';
 const minutes = 60_000;
 const streamCount = 10;
 const tokenDelayMs = 20;
-const longTokens = 3_500;
+const longTokens = 7_500;
 const marker = 'sluice.dev/test-revised';
 
 /** One after the other, each on a connection of its own, until it is told to stop. */

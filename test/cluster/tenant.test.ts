@@ -124,7 +124,7 @@ test.serial('a tenant’s people look after their worker, and see nothing else',
   for (const [verb, resource] of [
     ['get', 'services.serving.knative.dev'],
     ['update', 'services.serving.knative.dev'],
-    ['get', 'pods/log'],
+    ['list', 'pods'],
     ['create', 'secrets'],
     ['get', 'networkpolicies.networking.k8s.io'],
   ] as const) {

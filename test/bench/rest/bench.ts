@@ -49,6 +49,8 @@ type Watched = {samples: Sample[]; readings: (readonly Memory[])[]};
 
 /** Memory is asked for once a minute: a kubelet measures it no more often than every 10 s. */
 const readingEveryMs = 60_000;
+/** Of the listings. */
+const missedMax = 20;
 
 const watch = async (
   {kubectl, namespace}: Place,
@@ -58,16 +60,27 @@ const watch = async (
   const watched: Watched = {samples: [], readings: []};
   const begun = performance.now();
   let readMs = Number.NEGATIVE_INFINITY;
+  let missed = 0;
   while (performance.now() - begun < minutes * 60_000) {
-    const sample = await takeSample(kubectl, namespace);
-    watched.samples.push(sample);
-    if (sample.atMs - readMs >= readingEveryMs) {
-      readMs = sample.atMs;
-      watched.readings.push(await readMemory(kubectl, namespace, sample));
-      const there = [...new Set(sample.pods.map(({owner}) => owner))].sort().join(', ');
-      say(`${Math.round((sample.atMs - begun) / 60_000)} min: ${there}`);
+    const askedMs = performance.now();
+    try {
+      const sample = await takeSample(kubectl, namespace);
+      watched.samples.push(sample);
+      if (sample.atMs - readMs >= readingEveryMs) {
+        readMs = sample.atMs;
+        const there = [...new Set(sample.pods.map(({owner}) => owner))].sort().join(', ');
+        say(`${Math.round((sample.atMs - begun) / 60_000)} min: ${there}`);
+        watched.readings.push(await readMemory(kubectl, namespace, sample));
+      }
+    } catch (error) {
+      // A cluster that does not answer once is no reason to lose the hour before.
+      missed += 1;
+      say(`not listed: ${(error as Error).message.split('\n').at(-1)}`);
+      if (missed > missedMax) {
+        throw error;
+      }
     }
-    await wait(Math.max(0, sample.atMs + everyMs - performance.now()));
+    await wait(Math.max(0, askedMs + everyMs - performance.now()));
   }
   return watched;
 };

@@ -84,7 +84,12 @@ export const readMemory = async (
   const summaries = await Promise.all(
     nodes.map(
       async (node): Promise<Summary> =>
-        JSON.parse(await kubectl(['get', '--raw', `/api/v1/nodes/${node}/proxy/stats/summary`])),
+        JSON.parse(
+          await kubectl([
+            ...['get', '--raw', `/api/v1/nodes/${node}/proxy/stats/summary`],
+            '--request-timeout=20s',
+          ]),
+        ),
     ),
   );
   return summaries

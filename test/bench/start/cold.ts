@@ -146,7 +146,8 @@ const measure = async ({
         throw new Error(`${row.name} answered before its effect was committed`);
       }
     }
-    say(`round ${round} of ${rounds}`);
+    const last = [...taken].map(([name, ms]) => `${name} ${Math.round(ms.at(-1) as number)}`);
+    say(`round ${round} of ${rounds}: ${last.join(', ')} ms`);
   }
   return taken;
 };
