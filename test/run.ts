@@ -17,7 +17,7 @@ import {runStage, type Stage, say} from './runner/stage.ts';
 import {summarise} from './runner/tap.ts';
 
 /** Of everything but the cluster's tests, and of all: a cluster may have to be built first. */
-const limitsMs = {ordinary: 30 * 60_000, whole: 85 * 60_000};
+const limitsMs = {ordinary: 45 * 60_000, whole: 88 * 60_000};
 const options = ['--only', '--cluster', '--everything'];
 
 const stages: readonly Stage[] = [

@@ -46,7 +46,7 @@ test.before(async t => {
   const stream = await world.ask({maxTokens: 5, timeoutMs: 120_000});
   await stream.ended;
   await world.books([stream]);
-  const outsider = await admin.createTenant('Outsider');
+  const outsider = await admin.createTenant(`Outsider of ${tenant.org}`);
   // A gateway that goes gives its leases back.
   await installation.untilZero('gateway');
   const victim = await asSuperuser(installation, client => readVictim(client, tenant));
