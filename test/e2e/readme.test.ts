@@ -54,7 +54,7 @@ test('the third block is what CI runs, the fourth the storm that its tests run',
   t.is(blocks[3], 'npm run chaos -- --seed 1');
   t.regex(scripts.chaos ?? '', /test\/chaos\/budget\/main\.ts$/);
   t.is(blocks.length, 4);
-  t.regex(await readFile(`${root}/.ci/run`, 'utf8'), /^(?:exec )?npm test$/m);
+  t.regex(await readFile(`${root}/.ci/run`, 'utf8'), /^(?:exec )?npm test(?: -- --everything)?$/m);
 });
 
 test('the map names every folder that is there, and every function', async t => {
