@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import pg from 'pg';
 import {startPostgres} from '../../knative/local/postgres/postgres.ts';
-import {verifierOf} from '../../schemas/sql/roles.ts';
+import {makeOwner, verifierOf} from '../../schemas/sql/roles.ts';
 import {runProgram} from '../helpers/programs.ts';
 
 const users = ['owner', 'tenant', 'gateway', 'system'] as const;
@@ -127,6 +127,39 @@ test('an administrator who is no superuser is enough, and a database that is alr
   landlord.username = 'landlord';
   landlord.password = 'landlord';
   await query(landlord.href, 'create database sluice');
+  const {status, said} = await runProgram(t, 'migrate', {
+    ...environment,
+    ADMIN_DATABASE_URL: landlord.href,
+  });
+  t.is(status, 0, said);
+  t.is((await query(url('system'), 'select 1')).length, 1);
+});
+
+test('an administrator who is cut off while roles are made leaves none that the next run could not use', async t => {
+  t.timeout(timeoutMs);
+  const {environment, adminUrl, url} = await startServer(t);
+  await query(adminUrl, `create role landlord login createrole createdb password 'landlord'`);
+  const landlord = new URL(adminUrl);
+  landlord.username = 'landlord';
+  landlord.password = 'landlord';
+  const client = new pg.Client({connectionString: landlord.href});
+  client.on('error', () => {});
+  await client.connect();
+  const cutOff = new Proxy(client, {
+    get(target, name) {
+      if (name !== 'query') {
+        return Reflect.get(target, name, target);
+      }
+      return async (sql: string) => {
+        const result = await target.query(sql);
+        if (sql.includes('create role')) {
+          await target.end();
+        }
+        return result;
+      };
+    },
+  });
+  await t.throwsAsync(makeOwner(cutOff, password('owner')));
   const {status, said} = await runProgram(t, 'migrate', {
     ...environment,
     ADMIN_DATABASE_URL: landlord.href,

@@ -191,6 +191,7 @@ test('a hand and Kubernetes each keep their own, in one model', async t => {
   const byHand = makeBody({
     endpoints: ['http://hand:8000'],
     contextLength: 4096,
+    namespace: 'models',
     metadata: {by: 'me'},
   });
   await registry.register(parseRegistration(byHand));
@@ -417,4 +418,53 @@ test('a disabled model stays disabled, and limits stay the operator’s', async 
   deploy({annotations: {'sluice.dev/price-input': '1', 'sluice.dev/price-output': '1'}});
   await tell(['services', 'llama-dev']);
   t.like(await models(), [{id, status: 'disabled', rates: {requests: 5}, priceVersion: 2}]);
+});
+
+test('the operator’s word outlives the object, and a model that is made again is as it says', async t => {
+  const {deploy, tell, models, remove, services, slices, registry, events} = await setUp(t);
+  const undeploy = async () => {
+    remove(services, 'llama-dev');
+    remove(slices, 'llama-dev-x1y2z');
+    await tell(['services', 'llama-dev']);
+  };
+  deploy();
+  await tell(['services', 'llama-dev']);
+  const [{id} = {id: ''}] = await models();
+  await registry.change(id, model => ({...model, rates: {requests: 5}}));
+  await undeploy();
+  t.like(await models(), [{id, status: 'registered', rates: {requests: 5}, endpoints: []}]);
+  t.is((await events()).at(-1), 'disabled');
+  deploy();
+  await tell(['services', 'llama-dev']);
+  t.like(await models(), [
+    {id, status: 'ready', rates: {requests: 5}, endpoints: [{url: serviceUrl, health: 'healthy'}]},
+  ]);
+  await registry.change(id, ({rates: _rates, ...model}) => model);
+  await registry.disable(id);
+  const told = (await events()).length;
+  await undeploy();
+  t.like(await models(), [{id, status: 'disabled', endpoints: []}]);
+  t.is((await events()).length, told, 'it was out of use before');
+  deploy();
+  await tell(['services', 'llama-dev']);
+  t.like(await models(), [{id, status: 'disabled', endpoints: [{url: serviceUrl}]}]);
+  await undeploy();
+  await registry.deregister(id);
+  t.deepEqual(await models(), []);
+});
+
+test('an object of another namespace joins no model, and is told so', async t => {
+  const {deploy, tell, models, set, strangers, namespaces, server} = await setUp(t);
+  deploy();
+  await tell(['services', 'llama-dev']);
+  const before = await models();
+  set(namespaces, {metadata: {name: 'tenant-a', labels: {'sluice.dev/models': 'sluice'}}});
+  set(strangers, makeService({namespace: 'tenant-a'}));
+  await tell(['services', 'llama-dev'], {namespace: 'tenant-a'});
+  t.deepEqual(await models(), before);
+  t.like(server.posted.at(-1), {
+    reason: 'NotAsModel',
+    message:
+      'Sluice: the model llama in development is not of the namespace tenant-a: only a model that its objects made, or whose registration names it, takes their endpoints',
+  });
 });

@@ -10,6 +10,8 @@ import {say, seconds} from './stage.ts';
 import {createTapReader, type TapResult, type TapTest} from './tap.ts';
 
 const outputMax = 100_000;
+/** How long AVA has after an abort to run its teardowns. */
+const graceMs = 20_000;
 
 export const runAva = async ({
   args,
@@ -55,11 +57,20 @@ export const runAva = async ({
     output = (output + chunk).slice(-outputMax);
   });
   createInterface({input: child.stdout}).on('line', reader.push);
+  const hard = () => {
+    // Once it has ended this does nothing.
+    setTimeout(() => child.kill('SIGKILL'), graceMs).unref();
+  };
+  if (signal.aborted) {
+    hard();
+  }
+  signal.addEventListener('abort', hard, {once: true});
   const exitCode = await new Promise<number | null>(resolve => {
     // An abort is told as an error too; the exit follows.
     child.on('error', () => {});
     child.on('close', resolve);
   });
+  signal.removeEventListener('abort', hard);
   const result = reader.end(exitCode);
   if (result.failed > 0) {
     if (!verbose && output) {

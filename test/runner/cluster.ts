@@ -72,8 +72,14 @@ export const openCluster = async ({
     throw new ServiceFailed(advice);
   }
   const stop = async () => {
-    if (CLUSTER_DOWN) {
-      await runCommand(CLUSTER_DOWN, log, AbortSignal.timeout(stopMaxMs));
+    if (!CLUSTER_DOWN) {
+      return;
+    }
+    const code = await runCommand(CLUSTER_DOWN, log, AbortSignal.timeout(stopMaxMs));
+    if (code !== 0) {
+      throw new ServiceFailed(
+        `the cluster did not stop (${CLUSTER_DOWN} ended with ${code}); the last of ${log}:\n${tail(log)}`,
+      );
     }
   };
   const code = await runCommand(
@@ -82,12 +88,15 @@ export const openCluster = async ({
     AbortSignal.any([signal, AbortSignal.timeout(startMaxMs)]),
   );
   if (code !== 0 || signal.aborted) {
-    await stop();
-    throw new ServiceFailed(
-      signal.aborted
-        ? 'the cluster was stopped while it started'
-        : `the cluster did not start (${CLUSTER_UP} ended with ${code}); the last of ${log}:\n${tail(log)}`,
+    const words = signal.aborted
+      ? 'the cluster was stopped while it started'
+      : `the cluster did not start (${CLUSTER_UP} ended with ${code}); the last of ${log}:\n${tail(log)}`;
+    // Why it did not start counts for more, and what it left behind is said too.
+    const left = await stop().then(
+      () => '',
+      (error: Error) => `\n${error.message}`,
     );
+    throw new ServiceFailed(words + left);
   }
   return {kubeconfig: CLUSTER_KUBECONFIG, stop};
 };

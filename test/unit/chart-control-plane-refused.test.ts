@@ -45,3 +45,27 @@ test(
   {functionDefaults: {enabled: false}},
   /functionDefaults/,
 );
+
+/** What would be an object of its own where a value is put into a template as it is. */
+const injection = 'x\n---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: injected';
+
+test('an image that ends its line', refused, {image: {repository: injection}}, /repository/);
+test('a registry that ends its line', refused, {global: {imageRegistry: injection}}, /Registry/);
+test(
+  'a place of secrets that ends its line',
+  refused,
+  {externalSecret: {enabled: true, from: injection}},
+  /from/,
+);
+test(
+  'a key of the Secret that ends its line',
+  refused,
+  {secret: {create: true, data: {[injection]: 'x'}}},
+  /propertyName/,
+);
+test(
+  'a peer whose namespace ends its line',
+  refused,
+  {networkPolicies: {enabled: true, dns: [{namespace: injection}]}},
+  /namespace/,
+);

@@ -55,6 +55,23 @@ test('one that does not start tells its last words, and what was begun is ended'
   t.true(existsSync(at('down')));
 });
 
+test('one that does not stop is a failure that tells its last words', async t => {
+  const {log, signal} = open(t);
+  const environment = {
+    CLUSTER_UP: 'true',
+    CLUSTER_DOWN: 'echo it stays; exit 4',
+    CLUSTER_KUBECONFIG: '/started',
+  };
+  const cluster = await openCluster({environment, log, signal});
+  const stays = {name: 'ServiceFailed', message: /did not stop .*ended with 4.*\nit stays$/s};
+  await t.throwsAsync(cluster.stop(), stays);
+  const both = {...environment, CLUSTER_UP: 'exit 3'};
+  await t.throwsAsync(openCluster({environment: both, log, signal}), {
+    name: 'ServiceFailed',
+    message: /did not start .*ended with 3.*did not stop .*ended with 4/s,
+  });
+});
+
 test('without a cluster and without a way to one there is a sentence that says how', async t => {
   const {log, signal} = open(t);
   await t.throwsAsync(openCluster({environment: {}, log, signal}), {

@@ -1,5 +1,5 @@
 /** The bundles of the image: every program starts from them and from nothing else, and the compile cache is used. */
-import {readFileSync} from 'node:fs';
+import {readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import test from 'ava';
 import {listPrograms} from '../../knative/image/programs.ts';
@@ -42,7 +42,13 @@ test('every program starts from its bundle, and says what its environment lacks'
 });
 
 test('a name of no program exits 2', async t => {
-  for (const name of ['nobody', 'main', '../bundle/hello', '']) {
+  const programs = [...listPrograms(tree).keys(), 'main'];
+  const parts = readdirSync(join(image.app, 'bundle'))
+    .filter(file => file.endsWith('.cjs'))
+    .map(file => file.slice(0, -'.cjs'.length))
+    .filter(name => !programs.includes(name));
+  t.true(parts.includes('kafkajs'));
+  for (const name of ['nobody', 'main', '../bundle/hello', '', ...parts]) {
     const {code, log} = await startProgram(image.app, [name]).ended;
     t.is(code, 2, name);
     t.regex(log, /expected the name of a function/);

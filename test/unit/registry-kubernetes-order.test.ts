@@ -107,7 +107,14 @@ const objectOf = (name: string, at: number, to: Value) =>
 
 const registerByHand = (registry: ReturnType<typeof makeRegistry>['registry']) =>
   registry.register(
-    parseRegistration(makeBody({name: 'mistral', endpoints: ['http://hand'], contextLength: 2048})),
+    parseRegistration(
+      makeBody({
+        name: 'mistral',
+        namespace: 'models',
+        endpoints: ['http://hand'],
+        contextLength: 2048,
+      }),
+    ),
   );
 
 test('any order of events ends in what the cluster says', async t => {

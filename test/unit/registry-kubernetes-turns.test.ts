@@ -52,3 +52,26 @@ test('no more run at once than may, and one that fails is no obstacle', async t 
   ends[4]?.();
   t.is(await again, 'x 5');
 });
+
+test('where as many wait as may, the next is sent away to come again, and those who share are not', async t => {
+  const {begun, ends, look} = makeLooks();
+  const take = createTurns<string>({atOnce: 1, waitingMax: 2});
+  const first = take('a', look('a'));
+  await settled();
+  const waiting = [take('b', look('b')), take('c', look('c')), take('c', look('c'))];
+  await t.throwsAsync(take('d', look('d')), {
+    message: '2 objects wait to be looked at already',
+    code: 'too_many_requests',
+  });
+  for (const one of [first, ...waiting.slice(0, 2)]) {
+    ends.at(-1)?.();
+    await one;
+    await settled();
+  }
+  await Promise.all(waiting);
+  t.deepEqual(begun, ['a', 'b', 'c']);
+  const again = take('d', look('d'));
+  await settled();
+  ends.at(-1)?.();
+  t.is(await again, 'd 4');
+});

@@ -218,10 +218,6 @@ test('a Service is down when none of its pods is ready, and how many are changes
   t.like(pods('llama-7d9f-abcde'), {state: 'up', reason: null});
   t.is(pods('llama-7d9f-abcde').serving, pods('llama-7d9f-fghij', 'llama-7d9f-abcde').serving);
   t.not(pods('llama-7d9f-abcde').serving, pods('llama-8e0a-abcde').serving);
-  t.is(
-    standingOfService(makeService({spec: {type: 'ExternalName'}}) as KubeObject, []).state,
-    'up',
-  );
 });
 
 test('an InferenceService that is not ready says why', t => {

@@ -87,7 +87,7 @@ export const createApi = (
         return {status: 'found', body: parsed};
       }
       if (status === 404) {
-        return isAbsence(parsed) ? {status: 'missing'} : {status: 'no such kind'};
+        return isAbsence(parsed, path) ? {status: 'missing'} : {status: 'no such kind'};
       }
       throw away(`answered ${status} to GET ${path.split('?')[0]}`);
     },
@@ -126,7 +126,7 @@ const parse = (text: string): unknown => {
 };
 
 /** A 404 of an object names it. One of a path that the server does not know, as while a kind is installed, does not. */
-const isAbsence = (body: unknown): boolean => {
+const isAbsence = (body: unknown, path: string): boolean => {
   const {reason, details} = (body ?? {}) as {reason?: unknown; details?: {name?: unknown}};
-  return reason === 'NotFound' && typeof details?.name === 'string';
+  return reason === 'NotFound' && details?.name === path.slice(path.lastIndexOf('/') + 1);
 };

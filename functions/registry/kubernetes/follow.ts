@@ -14,7 +14,7 @@ import type {ModelName, RegistryStore, RegistryTransaction} from '../store.ts';
 import {type Key, refOf} from './objects.ts';
 import type {Reading} from './read.ts';
 import {withReason} from './standing.ts';
-import {type Question, type Step, stepOf} from './step.ts';
+import {type Question, type Step, type Looked as StepReading, stepOf} from './step.ts';
 import type {Tell} from './tell.ts';
 import {createTurns} from './turns.ts';
 
@@ -25,6 +25,7 @@ export type Outcome = Readonly<{
   reason?: string;
 }>;
 type Looked = Readonly<{reading: Reading; steps: readonly Step[]}>;
+type Locked = Readonly<{name: ModelName; before: Model | undefined}>;
 export type Follow = (key: Key, options?: {thorough?: boolean}) => Promise<Outcome>;
 
 export const createFollow = ({
@@ -49,16 +50,14 @@ export const createFollow = ({
   /** A server that Kubernetes calls ready may not be reachable yet: one that never answered is asked again after these. */
   pausesMs?: readonly number[];
 }): Follow => {
-  const turns = createTurns<Looked>();
+  const hinted = createTurns<Looked>();
+  /** Whoever posts many events keeps no resync waiting. */
+  const thoroughly = createTurns<Looked>();
   const apply = async (
     transaction: RegistryTransaction,
-    name: ModelName,
-    {ref, reading, thorough}: {ref: string; reading: Reading; thorough: boolean},
-  ): Promise<Step | undefined> => {
-    if (reading.kind === 'unclear') {
-      return undefined;
-    }
-    const before = await transaction.lock(name);
+    {name, before}: Locked,
+    {ref, reading, thorough}: {ref: string; reading: StepReading; thorough: boolean},
+  ): Promise<Step> => {
     const at = new Date(now()).toISOString();
     const isMeant = reading.kind === 'claim' && same(reading.claim.registration, name);
     const looked = isMeant ? reading : ({kind: 'nothing'} as const);
@@ -87,8 +86,10 @@ export const createFollow = ({
     }
     const occasion = await occasionOf(transaction);
     const changed = before ? healthChanges(before, after) : [];
+    const what = did === 'removed' ? 'disabled' : 'registered';
+    const isTold = did !== 'nothing' && !(did === 'removed' && before?.status === 'disabled');
     await transaction.emit([
-      ...(did === 'nothing' ? [] : [announce('registered', after, occasion)]),
+      ...(isTold ? [announce(what, after, occasion)] : []),
       ...changed.map(endpoint => announceHealth(after, endpoint, occasion)),
     ]);
   };
@@ -100,8 +101,10 @@ export const createFollow = ({
     }
   };
 
-  const ask = async ({model, endpoint, standing, isNew}: Question) => {
-    for (const pauseMs of isNew && standing.state === 'up' ? [...pausesMs, null] : [null]) {
+  const ask = async ({model, endpoint, standing, isNew}: Question, thorough: boolean) => {
+    // A resync has others to ask, and comes again.
+    const isPatient = isNew && !thorough && standing.state === 'up';
+    for (const pauseMs of isPatient ? [...pausesMs, null] : [null]) {
       const after = await registry.ask(model, [endpoint], withReason(standing));
       const found = after.endpoints.find(({id}) => id === endpoint.id);
       if (pauseMs === null || !found || found.health === 'healthy') {
@@ -116,24 +119,30 @@ export const createFollow = ({
       const ref = refOf(key);
       const registered = await transaction.lockObject(ref);
       const reading = await read(key);
+      if (reading.kind === 'unclear') {
+        return {reading, steps: []};
+      }
       const claimed = reading.kind === 'claim' ? [reading.claim.registration] : [];
-      const names = distinct([...(registered ? [registered] : []), ...claimed]);
+      // All before the first is saved, which locks the count of changes: a registration by hand locks its name first, too.
+      const locked: Locked[] = [];
+      for (const name of distinct([...(registered ? [registered] : []), ...claimed])) {
+        locked.push({name, before: await transaction.lock(name)});
+      }
       const steps: Step[] = [];
-      for (const name of names) {
-        const step = await apply(transaction, name, {ref, reading, thorough});
-        steps.push(...(step ? [step] : []));
+      for (const one of locked) {
+        steps.push(await apply(transaction, one, {ref, reading, thorough}));
       }
       return {reading, steps};
     });
 
   return async function follow(key, {thorough = false} = {}) {
     const ref = refOf(key);
-    const {reading, steps} = await turns(`${ref} ${thorough}`, () => look(key, thorough));
+    const {reading, steps} = await (thorough ? thoroughly : hinted)(ref, () => look(key, thorough));
     for (const {question} of steps) {
-      await (question && ask(question));
+      await (question && ask(question, thorough));
     }
     const reason = reasonOf(reading, steps);
-    if (reason !== undefined && reading.kind !== 'nothing' && reading.object) {
+    if (reason !== undefined && reading.object) {
       await (isFault(reading) && tell(key, reading.object, reason));
     }
     const did = steps.map(step => step.did).find(one => one !== 'nothing') ?? 'nothing';
@@ -144,8 +153,12 @@ export const createFollow = ({
 const isFault = (reading: Reading) => reading.kind !== 'unclear' || reading.isFault;
 
 const reasonOf = (reading: Reading, steps: readonly Step[]): string | undefined => {
-  if (reading.kind === 'unclear') {
+  if (reading.kind !== 'claim') {
     return reading.reason;
+  }
+  const refused = steps.find(step => step.refused !== undefined)?.refused;
+  if (refused !== undefined) {
+    return refused;
   }
   const ignored = steps.flatMap(step => step.ignored);
   return ignored.length === 0

@@ -17,6 +17,14 @@ type Page = Readonly<{
 /** A list that goes on for ever is cut. */
 const pagesMax = 100;
 
+export const clusterOf = ({url, caFile}: Pick<Account, 'url' | 'caFile'>) => ({
+  name: 'own',
+  server: url,
+  ...(caFile === undefined ? {} : {caFile}),
+  // The client speaks without TLS only with one whose certificate need not be checked. Every certificate that there is, is checked.
+  skipTLSVerify: url.startsWith('http:'),
+});
+
 export const listObjects = async (
   account: Account,
   {pageMax = 500, timeoutMs = 20_000}: {pageMax?: number; timeoutMs?: number} = {},
@@ -24,13 +32,7 @@ export const listObjects = async (
   const {CoreV1Api, CustomObjectsApi, KubeConfig} = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   config.loadFromOptions({
-    clusters: [
-      {
-        name: 'own',
-        server: account.url,
-        ...(account.caFile === undefined ? {skipTLSVerify: true} : {caFile: account.caFile}),
-      },
-    ],
+    clusters: [clusterOf(account)],
     users: [
       {name: 'own', authProvider: {name: 'tokenFile', config: {tokenFile: account.tokenFile}}},
     ],

@@ -4,12 +4,14 @@ Merge: a model after one object of Kubernetes said, changed or took back what it
 In: the model as it is, the object's name, its claim on this model or none. Out: the model after it; undefined: there is none.
 Two say models, and each keeps to its own. What is registered by hand is the operator's: an object adds its endpoint to it and takes it
 away again, nothing else. A model that only objects say is Kubernetes' own: the oldest of them is believed, it goes with the last of
-them, and limits and metadata, which no annotation says, stay the operator's. An endpoint that is registered by hand is nobody else's.
+them, and limits and metadata, which no annotation says, stay the operator's: a model that is disabled or limited outlives its last object,
+without endpoints, so that one that is made again is as the operator said. An endpoint that is registered by hand is nobody else's.
 */
 import {SluiceError} from '../../../events/errors.ts';
 import {draftModel, newEndpoint} from '../draft.ts';
 import {advance, type Endpoint, type KubernetesObject, type Model, samePrice} from '../model.ts';
 import {parseRegistration, type Registration} from '../registration.ts';
+import {byAge, objectsMax} from './join.ts';
 
 export type Claim = Readonly<{object: KubernetesObject; registration: Registration}>;
 
@@ -20,14 +22,19 @@ export const mergeClaim = (
 ): Model | undefined => {
   const endpoints = existing?.endpoints ?? [];
   const byHand = endpoints.filter(({object}) => object === null);
-  const others = endpoints.filter(({object}) => object !== null && object.ref !== ref);
+  const others = oldest(
+    endpoints.filter(({object}) => object !== null && object.ref !== ref),
+    claim ? objectsMax - 1 : objectsMax,
+  );
   if (existing && byHand.length > 0) {
     return beside(existing, {kept: [...byHand, ...others], claim}, newId);
   }
-  const claims = [...others.flatMap(claimOf), ...(claim ? [claim] : [])].sort(byAge);
+  const claims = [...others.flatMap(claimOf), ...(claim ? [claim] : [])].sort((a, b) =>
+    byAge(a.object, b.object),
+  );
   const [leader] = claims;
   if (!leader) {
-    return undefined;
+    return existing && wordOf(existing);
   }
   const {rates, metadata = {}} = existing ?? {};
   const {rates: _none, ...registration} = leader.registration;
@@ -42,6 +49,23 @@ export const mergeClaim = (
   );
   return advance({...draft, endpoints: inOrder(draft.endpoints)});
 };
+
+/** What the operator said of a model that nobody says any more; what its servers told goes with them. */
+const wordOf = (model: Model): Model | undefined =>
+  model.status === 'disabled' || model.rates
+    ? {
+        ...model,
+        status: model.status === 'disabled' ? 'disabled' : 'registered',
+        contextLength: null,
+        endpoints: [],
+      }
+    : undefined;
+
+/** How many count is bounded: who makes objects in one namespace makes no model that cannot be read any more. */
+const oldest = (endpoints: readonly Endpoint[], max: number): readonly Endpoint[] =>
+  endpoints.length <= max
+    ? endpoints
+    : [...endpoints].sort(({object: a}, {object: b}) => (a && b ? byAge(a, b) : 0)).slice(0, max);
 
 /** As the store gives them back. */
 const inOrder = (endpoints: readonly Endpoint[]) =>
@@ -77,9 +101,6 @@ const claimOf = ({object}: Endpoint): Claim[] => {
     throw error;
   }
 };
-
-const byAge = ({object: a}: Claim, {object: b}: Claim) =>
-  a.createdAt === b.createdAt ? (a.ref < b.ref ? -1 : 1) : a.createdAt < b.createdAt ? -1 : 1;
 
 const compared = [
   'contextLength',

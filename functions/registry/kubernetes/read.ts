@@ -21,7 +21,8 @@ import {type Slice, type Standing, standingOfInference, standingOfService} from 
 
 export type Reading = Readonly<
   | {kind: 'claim'; claim: Claim; standing: Standing; object: KubeObject}
-  | {kind: 'nothing'}
+  /** With a reason where it might have been something. */
+  | {kind: 'nothing'; reason?: string; object?: KubeObject}
   /** What is registered of it stays. */
   | {kind: 'unclear'; reason: string; object?: KubeObject; isFault: boolean}
 >;
@@ -55,8 +56,15 @@ export const createReader = (
         isFault: false,
       };
     }
+    if (got.status === 'missing') {
+      return {kind: 'nothing'};
+    }
+    // Its labels are not known, which is not that it has none.
+    if (namespace.status === 'no such kind') {
+      return unread(`namespace ${key.namespace}`);
+    }
     const labels = namespace.status === 'found' ? labelsOf(namespace.body) : {};
-    if (got.status === 'missing' || labels[namespaceLabel] !== ownNamespace) {
+    if (labels[namespaceLabel] !== ownNamespace) {
       return {kind: 'nothing'};
     }
     const object = got.body as KubeObject;
@@ -67,6 +75,10 @@ export const createReader = (
       metadata.ownerReferences?.some(({apiVersion}) => makers.test(apiVersion ?? ''))
     ) {
       return {kind: 'nothing'};
+    }
+    if (key.kind === 'Service' && object.spec?.type === 'ExternalName') {
+      const reason = 'a Service of type ExternalName is no model: it leads to a name outside';
+      return {kind: 'nothing', reason, object};
     }
     const url =
       key.kind === 'Service'
@@ -88,10 +100,13 @@ export const createReader = (
     if ('refused' in wished) {
       return {kind: 'unclear', reason: wished.refused, object, isFault: true};
     }
-    const standing =
-      key.kind === 'Service'
-        ? standingOfService(object, slicesOf(await api.get(slicesPathOf(key))))
-        : standingOfInference(object);
+    const slices = key.kind === 'Service' ? await api.get(slicesPathOf(key)) : undefined;
+    if (slices && slices.status !== 'found') {
+      return unread(`EndpointSlices of Service ${key.name}`);
+    }
+    const standing = slices
+      ? standingOfService(object, slicesOf(slices.body))
+      : standingOfInference(object);
     const said = {
       ref: refOf(key),
       uid: metadata.uid ?? '',
@@ -110,8 +125,14 @@ export const createReader = (
 const labelsOf = (body: unknown): Readonly<Record<string, string>> =>
   (body as KubeObject).metadata?.labels ?? {};
 
-const slicesOf = (got: Awaited<ReturnType<Api['get']>>): readonly Slice[] =>
-  got.status === 'found' ? ((got.body as {items?: readonly Slice[]}).items ?? []) : [];
+const slicesOf = (body: unknown): readonly Slice[] =>
+  (body as {items?: readonly Slice[]}).items ?? [];
+
+const unread = (what: string): Reading => ({
+  kind: 'unclear',
+  reason: `Kubernetes did not say what the ${what} is`,
+  isFault: false,
+});
 
 const urlOfInference = ({status}: KubeObject): string | undefined => {
   const {address, url} = (status ?? {}) as {address?: {url?: unknown}; url?: unknown};

@@ -2,7 +2,8 @@
 Resync: looks again at every object that is there, and at every one that the registry has an endpoint of: what no event told.
 
 In: nothing. Out: what was done and what could not be. It takes nothing out by itself: each object is read, and what cannot be read stays.
-Servers that run are asked, whether they generate anything.
+Servers that run are asked, whether they generate anything. It begins anywhere in the list, so that one that is cut off
+leaves out others the next time.
 */
 import type {RegistryStore} from '../store.ts';
 import type {Follow, Outcome} from './follow.ts';
@@ -23,12 +24,14 @@ export const createResync = ({
   follow,
   list,
   atOnce = 2,
+  random = Math.random,
 }: {
   store: Pick<RegistryStore, 'list'>;
   follow: Follow;
   list: () => Promise<Listed>;
   /** Each holds a connection to PostgreSQL while Kubernetes is asked. */
   atOnce?: number;
+  random?: () => number;
 }) => {
   let running: Promise<Resynced> | undefined;
 
@@ -49,7 +52,8 @@ export const createResync = ({
     const refs = [...new Set([...keys.map(refOf), ...(await registered())])].sort();
     const outcomes: Outcome[] = [];
     const failed: string[] = [];
-    const left = refs.values();
+    const first = Math.floor(random() * refs.length);
+    const left = [...refs.slice(first), ...refs.slice(0, first)].values();
     const work = async () => {
       for (const ref of left) {
         const key = keyOfRef(ref);

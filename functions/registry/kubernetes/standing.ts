@@ -41,14 +41,7 @@ export const standingOfInference = ({metadata, status = {}}: KubeObject): Standi
   return {state: 'doubtful', reason, serving};
 };
 
-/** A Service without a selector or of a name outside has no pods that Kubernetes knows: only a probe knows. */
-export const standingOfService = (
-  {metadata, spec = {}}: KubeObject,
-  slices: readonly Slice[],
-): Standing => {
-  if (spec.type === 'ExternalName') {
-    return {state: 'up', reason: null, serving: String(spec.externalName)};
-  }
+export const standingOfService = ({metadata}: KubeObject, slices: readonly Slice[]): Standing => {
   // Absent is ready, as the API says.
   const ready = slices.flatMap(({endpoints = []}) =>
     (endpoints ?? []).filter(({conditions}) => conditions?.ready !== false),

@@ -7,6 +7,7 @@ The same look again does nothing.
 
 import {isObject} from '../fields.ts';
 import {applyFindings, type Endpoint, type Model} from '../model.ts';
+import {refusalOf} from './join.ts';
 import {differences, mergeClaim} from './merge.ts';
 import type {Reading} from './read.ts';
 import {judge, type Standing} from './standing.ts';
@@ -27,6 +28,8 @@ export type Step = Readonly<{
   question?: Question;
   /** What of the claim does not count. */
   ignored: readonly string[];
+  /** Why nothing of it does. */
+  refused?: string;
 }>;
 
 export const stepOf = (
@@ -47,19 +50,24 @@ export const stepOf = (
     newId: () => string;
   }>,
 ): Step => {
-  const claim = looked.kind === 'claim' ? looked.claim : undefined;
+  const refused = looked.kind === 'claim' ? refusalOf(before, looked.claim) : undefined;
+  const claim = looked.kind === 'claim' && refused === undefined ? looked.claim : undefined;
+  const rest = {ignored: [], ...(refused === undefined ? {} : {refused})};
+  const had = before?.endpoints.some(({object}) => object?.ref === ref) ?? false;
+  if (before && !claim && !had) {
+    return {did: 'nothing', after: before, isToSave: false, ...rest};
+  }
   const merged = mergeClaim(before, {ref, claim}, newId);
   if (!merged) {
-    return {did: before ? 'removed' : 'nothing', after: undefined, isToSave: false, ignored: []};
+    return {did: before ? 'removed' : 'nothing', after: undefined, isToSave: false, ...rest};
   }
-  const own = merged.endpoints.find(({object}) => object?.ref === ref);
+  const own = claim && merged.endpoints.find(({object}) => object?.ref === ref);
   const {after, ask} =
     own && looked.kind === 'claim'
       ? judged(merged, own, {before, standing: looked.standing, thorough, at})
       : {after: merged, ask: false};
-  const did = !before ? 'registered' : said(before) === said(after) ? 'nothing' : 'changed';
   return {
-    did,
+    did: didOf(before, after),
     after,
     isToSave: !before || text(before) !== text(after),
     ...(ask && own && looked.kind === 'claim'
@@ -72,8 +80,20 @@ export const stepOf = (
           },
         }
       : {}),
-    ignored: claim ? differences(after, claim) : [],
+    ...rest,
+    ...(claim ? {ignored: differences(after, claim)} : {}),
   };
+};
+
+const didOf = (before: Model | undefined, after: Model): Step['did'] => {
+  if (!before) {
+    return 'registered';
+  }
+  return said(before) === said(after)
+    ? 'nothing'
+    : after.endpoints.length === 0
+      ? 'removed'
+      : 'changed';
 };
 
 const judged = (

@@ -2,9 +2,20 @@
 Turns: many are told of one object at once, and a few looks at a time are enough for all.
 
 In: what is looked at, the look. Out: what a look found that began after it was asked for. Who asks while one runs shares the next; looks at other
-things wait for their turn, because each holds a connection to PostgreSQL.
+things wait for their turn, because each holds a connection to PostgreSQL. Where many wait already the next is sent away, to come again.
 */
-export const createTurns = <Result>({atOnce = 2}: {atOnce?: number} = {}) => {
+import {SluiceError} from '../../../events/errors.ts';
+
+export const createTurns = <Result>({
+  atOnce = 2,
+  waitingMax = 200,
+  retryAfterSeconds = 5,
+}: {
+  atOnce?: number;
+  /** Looks that have not begun. */
+  waitingMax?: number;
+  retryAfterSeconds?: number;
+} = {}) => {
   const next = new Map<string, Promise<Result>>();
   const last = new Map<string, Promise<unknown>>();
   const waiting: (() => void)[] = [];
@@ -30,6 +41,13 @@ export const createTurns = <Result>({atOnce = 2}: {atOnce?: number} = {}) => {
     const shared = next.get(name);
     if (shared) {
       return shared;
+    }
+    if (next.size >= waitingMax) {
+      return Promise.reject(
+        new SluiceError('too_many_requests', `${waitingMax} objects wait to be looked at already`, {
+          retryAfterSeconds,
+        }),
+      );
     }
     const before = last.get(name);
     const mine = (async () => {
