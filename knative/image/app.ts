@@ -1,9 +1,11 @@
 /**
 App: the layer of this release: the bundles, what they read, the compile cache, the list of what is in it and the licences.
 
-In: the tree, a folder to work in. Out: the entries of the layer, all below `/app`.
+In: the tree, a folder to work in. Out: the entries of the layer, all below `/app`. What else lies in the tree, a note with passwords for
+one, stays out.
 */
-import {mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {spawnSync} from 'node:child_process';
+import {existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join, relative} from 'node:path';
 import {parse} from 'yaml';
 import {withFolders} from './base.ts';
@@ -13,9 +15,13 @@ import {packagesOf, sbomOf} from './sbom.ts';
 import type {Entry} from './tar.ts';
 import {warm} from './warm.ts';
 
-/** Where what is read at run time lies: schemas, migrations, scripts for Redis. */
-const dataFolders = ['events', 'functions', 'schemas/events', 'schemas/http', 'schemas/sql'];
-const isData = (file: string) => /\.(json|yaml|sql|lua)$/.test(file);
+/** What is read at run time: schemas, the contract, migrations, scripts for Redis. */
+const data: Readonly<Record<string, RegExp>> = {
+  functions: /^functions\/[a-z/-]+\.lua$/,
+  'schemas/events': /^schemas\/events\/[a-z.]+\.v\d+\.json$/,
+  'schemas/http': /^schemas\/http\/[a-z-]+\.yaml$/,
+  'schemas/sql': /^schemas\/sql\/\d{4}-[a-z-]+\.sql$/,
+};
 
 const filesIn = (folder: string): readonly string[] =>
   readdirSync(folder, {withFileTypes: true, recursive: true})
@@ -23,11 +29,27 @@ const filesIn = (folder: string): readonly string[] =>
     .map(entry => join(entry.parentPath, entry.name))
     .sort();
 
-export const dataFiles = (tree: string): readonly string[] =>
-  dataFolders
-    .flatMap(folder => filesIn(join(tree, folder)))
-    .filter(isData)
-    .map(file => relative(tree, file));
+/** Undefined where there is no git, or the tree is no checkout: what was unpacked from a release, the build of the Dockerfile. */
+const tracked = (tree: string): ReadonlySet<string> | undefined => {
+  if (!existsSync(join(tree, '.git'))) {
+    return undefined;
+  }
+  const {status, stdout} = spawnSync('git', ['-C', tree, 'ls-files', '-z'], {
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  return status === 0 ? new Set(stdout.split('\0')) : undefined;
+};
+
+/** Also in a checkout a file that git does not know stays out: `git add` a new one. */
+export const dataFiles = (tree: string): readonly string[] => {
+  const known = tracked(tree);
+  return Object.entries(data).flatMap(([folder, pattern]) =>
+    filesIn(join(tree, folder))
+      .map(file => relative(tree, file))
+      .filter(file => pattern.test(file) && (known === undefined || known.has(file))),
+  );
+};
 
 const copyInto = (app: string, tree: string, file: string) => {
   const content = readFileSync(join(tree, file), 'utf8');
@@ -35,6 +57,9 @@ const copyInto = (app: string, tree: string, file: string) => {
   // JSON is YAML, and is read in a hundredth of the time.
   writeFileSync(join(app, file), file.endsWith('.yaml') ? JSON.stringify(parse(content)) : content);
 };
+
+/** What the first file of the image reads: which of the files beside it are programs, and no parts of some. */
+const programsName = 'bundle/programs.json';
 
 /** Where the list of what is in the image lies, below `/app`. */
 export const listName = 'sbom.cdx.json';
@@ -64,6 +89,7 @@ export const layOut = async ({
     folder: join(app, 'bundle'),
     ...(only === undefined ? {} : {only}),
   });
+  writeFileSync(join(app, programsName), JSON.stringify(programs));
   writeFileSync(join(app, listName), sbomOf({tree, inputs, version}));
   writeFileSync(join(app, 'LICENSES.txt'), licencesOf(tree, packagesOf(inputs)));
   await warm({app, programs});

@@ -38,9 +38,11 @@ export const administer = async <Result>(
 export const makeOwner = async (client: pg.Client, password: string) => {
   const {rowCount} = await client.query(`select from pg_roles where rolname = 'sluice_owner'`);
   if (rowCount === 0) {
-    await client.query('create role sluice_owner login createrole nosuperuser');
-    // Without it an administrator who is no superuser may not give it a database.
-    await client.query('grant sluice_owner to current_user');
+    // The grant: without it an administrator who is no superuser may not give it a database. Both are one message, which PostgreSQL
+    // takes as one transaction: a role without its grant would be found by the next run, and left so.
+    await client.query(
+      'create role sluice_owner login createrole nosuperuser; grant sluice_owner to current_user',
+    );
   }
   await setPassword(client, 'sluice_owner', password);
 };

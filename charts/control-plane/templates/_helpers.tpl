@@ -2,11 +2,11 @@
 {{- define "sluice.labels" -}}
 app.kubernetes.io/name: sluice
 app.kubernetes.io/part-of: sluice
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
-sluice.dev/environment: {{ .Values.environment }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
+sluice.dev/environment: {{ .Values.environment | quote }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}

@@ -2,10 +2,10 @@
 {{- define "tenant.labels" -}}
 app.kubernetes.io/name: tenant
 app.kubernetes.io/part-of: sluice
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 sluice.dev/organisation: {{ .Values.organisation | quote }}
 {{- end }}
 
@@ -15,14 +15,14 @@ sluice.dev/organisation: {{ .Values.organisation | quote }}
 {{- range . }}
 {{- if .cidr }}
 - ipBlock:
-    cidr: {{ .cidr }}
+    cidr: {{ .cidr | quote }}
     {{- with .except }}
     except: {{ toJson . }}
     {{- end }}
 {{- else }}
 - namespaceSelector:
     matchLabels:
-      kubernetes.io/metadata.name: {{ required "a peer of networkPolicies has a namespace or a cidr" .namespace }}
+      kubernetes.io/metadata.name: {{ required "a peer of networkPolicies has a namespace or a cidr" .namespace | quote }}
   {{- with .podLabels }}
   podSelector:
     matchLabels: {{ toJson . }}

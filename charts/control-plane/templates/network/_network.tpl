@@ -4,14 +4,14 @@
 {{- range . }}
 {{- if .cidr }}
 - ipBlock:
-    cidr: {{ .cidr }}
+    cidr: {{ .cidr | quote }}
     {{- with .except }}
     except: {{ toJson . }}
     {{- end }}
 {{- else }}
 - namespaceSelector:
     matchLabels:
-      kubernetes.io/metadata.name: {{ required "a peer of networkPolicies has a namespace or a cidr" .namespace }}
+      kubernetes.io/metadata.name: {{ required "a peer of networkPolicies has a namespace or a cidr" .namespace | quote }}
   {{- with .podLabels }}
   podSelector:
     matchLabels: {{ toJson . }}
@@ -45,7 +45,7 @@
 {{- with index $.destination $kind }}
 - namespaceSelector:
     matchLabels:
-      kubernetes.io/metadata.name: {{ $.root.Release.Namespace }}
+      kubernetes.io/metadata.name: {{ $.root.Release.Namespace | quote }}
   podSelector:
     matchExpressions:
       - {key: {{ $label }}, operator: In, values: {{ toJson . }}}
