@@ -104,7 +104,9 @@ test.serial('requests that come just when the last pod was told to go', async t 
   const {installation} = world;
   const streams: Stream[] = [];
   for (let round = 0; round < 3; round += 1) {
-    const burst = Array.from({length: 10}, () => world.ask({maxTokens: 3, timeoutMs: 120_000}));
+    const burst = Array.from({length: 10}, (_, n) =>
+      world.ask({maxTokens: 3, stream: n % 2 === 0, timeoutMs: 120_000}),
+    );
     streams.push(...(await Promise.all(burst)));
     await eventually(
       async () => {
