@@ -46,7 +46,7 @@ const readOptions = (args: readonly string[]) => {
 type Container = Record<string, unknown> & {image: string; env?: {name: string; value?: string}[]};
 type Service = {
   metadata: {name: string; namespace: string};
-  spec: {template: {spec: {containers: Container[]}}};
+  spec: {template: {spec: {containers: Container[]; serviceAccountName?: string}}};
 };
 
 /** Its Service as `knative/` has it, with values in place of the Secret's. */
@@ -59,6 +59,8 @@ const serviceOf = (
     .map(document => document.toJS())
     .find(({kind}) => kind === 'Service') as Service;
   service.metadata = {...service.metadata, name, namespace};
+  // Its account is made elsewhere; nothing here asks Kubernetes.
+  delete service.spec.template.spec.serviceAccountName;
   const [container] = service.spec.template.spec.containers as [Container];
   const plain = (container.env ?? []).filter(({value}) => value !== undefined);
   container.env = [
