@@ -5,7 +5,7 @@ V8 writes the path of a script into the cache that it makes of it, so a warm-up 
 
 In: work to do there. Out: what the work returns. Who comes meanwhile waits; what a build that was killed left behind is removed.
 */
-import {mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as wait} from 'node:timers/promises';
 
@@ -22,7 +22,7 @@ const isAlive = (pid: number) => {
   }
 };
 
-/** Undefined while the holder writes it. */
+/** Undefined when nobody holds it by now. */
 const holder = (): number | undefined => {
   try {
     return Number(readFileSync(join(place, 'pid'), 'utf8')) || undefined;
@@ -31,17 +31,21 @@ const holder = (): number | undefined => {
   }
 };
 
+/** The folder appears with its holder's name in it, so that one who is killed here leaves nothing that nobody can be asked for. */
 const take = (): boolean => {
+  const draft = mkdtempSync(`${place}.draft-`);
+  chmodSync(draft, 0o755);
+  writeFileSync(join(draft, 'pid'), String(process.pid));
   try {
-    mkdirSync(place, {mode: 0o755});
+    renameSync(draft, place);
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+    rmSync(draft, {recursive: true, force: true});
+    if (!['EEXIST', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) {
       throw error;
     }
     return false;
   }
-  writeFileSync(join(place, 'pid'), String(process.pid));
-  return true;
 };
 
 export const inOnePlace = async <Result>(

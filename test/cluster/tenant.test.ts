@@ -64,7 +64,7 @@ test.serial(
 );
 
 test.serial(
-  'a tenant’s worker speaks for nobody else: at /events, at a function, or at the Broker itself',
+  'what a tenant’s worker posts speaks for nobody else: at /events, at a function, or at the Broker itself',
   async t => {
     const tenant = await openTenant(t);
     const {installation, tenant: owner} = tenant;
