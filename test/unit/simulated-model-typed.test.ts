@@ -37,7 +37,10 @@ test('a response says the same whole and streamed, and what the client sent come
   const text = deltas.map(({data}) => data.delta).join('');
   t.is(whole.body.output[0].content[0].text, text);
   const last = events.at(-1)?.data.response as typeof whole.body;
-  t.deepEqual({...last, id: '', output: []}, {...whole.body, id: '', output: []});
+  // Each has an id and a second of its own.
+  const own = {id: '', created_at: 0, output: []};
+  t.deepEqual({...last, ...own}, {...whole.body, ...own});
+  t.true(Number.isInteger(last.created_at) && last.created_at >= whole.body.created_at);
   t.like(last, {status: 'incomplete', metadata: {a: '1'}, store: true});
   t.is(last.output[0].content[0].text, text);
   t.like(last.usage, {input_tokens: 11, output_tokens: 5, total_tokens: 16});
