@@ -70,12 +70,12 @@ export const watchChanges = ({
     fresh.on('notification', () => void read());
     try {
       await fresh.connect();
-      await fresh.query('listen sluice_changes');
     } catch (error) {
       fresh.end().catch(() => {});
       throw error;
     }
     client = fresh;
+    return fresh;
   };
 
   const disconnect = () => {
@@ -86,10 +86,8 @@ export const watchChanges = ({
 
   const readOnce = async () => {
     const asked = now();
-    if (!client) {
-      await connect();
-    }
-    const {rows} = await (client as pg.Client).query<{
+    const fresh = client ? undefined : await connect();
+    const reading = (client as pg.Client).query<{
       revision: string;
       kind: Change['kind'];
       subject: string;
@@ -102,6 +100,11 @@ export const watchChanges = ({
              from revision r left join changes c on c.revision > $1 order by c.revision limit 10000`,
       values: [last ?? Number.MAX_SAFE_INTEGER, ...(beside ? [beside.argument] : [])],
     });
+    // Behind the first read, for which nobody then waits longer.
+    fresh
+      ?.query('listen sluice_changes')
+      .then(read, error => client === fresh && fresh.emit('error', error));
+    const {rows} = await reading;
     const newest = Number(rows[0]?.newest ?? 0);
     const found = rows.filter(row => row.revision !== null);
     const reached = Number(found.at(-1)?.revision ?? newest);

@@ -19,7 +19,7 @@ export const listen = async ({
   logger,
   port,
   // A child of the local runner: only its front door, on this machine, may come in.
-  host = process.channel ? '127.0.0.1' : '0.0.0.0',
+  host = process.channel ? '127.0.0.1' : undefined,
   drainMs = 30_000,
   onDrain = () => {},
   onClose = async () => {},
@@ -27,7 +27,8 @@ export const listen = async ({
   server: Server<typeof IncomingMessage, typeof ServerResponse>;
   logger: Logger;
   port: number;
-  host?: string;
+  /** Every address of either family, unless said. What is said is looked up, `0.0.0.0` too, for 4 ms of each start. */
+  host?: string | undefined;
   drainMs?: number;
   /** Called first: a function with streams tells them to end. */
   onDrain?: () => void;
@@ -35,7 +36,7 @@ export const listen = async ({
 }): Promise<Serving> => {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => resolve());
+    server.listen({port, ...(host === undefined ? {} : {host})}, () => resolve());
   });
   const address = server.address() as AddressInfo;
   let closing: Promise<void> | undefined;

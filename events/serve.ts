@@ -7,6 +7,7 @@ CloudEvent, never another body on success; 400 and 422 for what can never be han
 import {hash, timingSafeEqual} from 'node:crypto';
 import {createServer, type IncomingMessage} from 'node:http';
 import express, {type NextFunction, type Request, type Response, type Router} from 'express';
+import {addressOf} from './client-address.ts';
 import {readHttp, toBinary} from './codec.ts';
 import {asSluiceError, SluiceError, toProblem} from './errors.ts';
 import type {Event} from './event.ts';
@@ -42,6 +43,8 @@ export type ServeOptions = Readonly<{
   logger?: Logger;
   metrics?: Metrics;
   tracing?: Tracing;
+  /** Waited for before it listens: what is asked of a database while the routes are made. */
+  ready?: Promise<unknown>;
 }>;
 
 export const serve = async (options: ServeOptions): Promise<Serving> => {
@@ -52,6 +55,7 @@ export const serve = async (options: ServeOptions): Promise<Serving> => {
   );
   server.headersTimeout = limits.clientBodyMs;
   server.requestTimeout = limits.clientBodyMs;
+  await options.ready;
   return listen({
     server,
     logger,
@@ -208,7 +212,7 @@ const observe = ({logger, metrics, name}: {logger: Logger; metrics: Metrics; nam
           path: request.path,
           status: response.statusCode,
           durationMs: Math.round(seconds * 1000),
-          client: request.socket.remoteAddress,
+          client: addressOf(request.socket),
           userAgent: request.headers['user-agent'],
           trace: traceIdOf(trace),
           ...(header(request, 'ce-type')

@@ -6,6 +6,7 @@ needs and which part of it names its subject is in `operations.ts`, which is ren
 document does not have is the operator's, and one whose need is not stated cannot be rendered.
 */
 import type {NextFunction, Request, RequestHandler, Response} from 'express';
+import {addressOf} from '../client-address.ts';
 import {SluiceError} from '../errors.ts';
 import {readJson} from '../json-body.ts';
 import {traceIdOf} from '../telemetry.ts';
@@ -76,14 +77,13 @@ export const createGuard = (credentials: Credentials): RequestHandler => {
       org = scopes[0]?.org;
     }
     const {traceparent} = response.locals as {traceparent?: string};
+    const address = addressOf(request.socket);
     const access: Access = {
       actor,
       operation: matched?.operation.operation ?? `${request.method} ${path}`,
       ...(traceparent === undefined ? {} : {request: traceIdOf(traceparent)}),
       ...(org === undefined ? {} : {org}),
-      ...(request.socket.remoteAddress === undefined
-        ? {}
-        : {address: request.socket.remoteAddress}),
+      ...(address === undefined ? {} : {address}),
     };
     response.locals.access = access;
     next();

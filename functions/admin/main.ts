@@ -25,10 +25,11 @@ await runMain(async () => {
     name: 'admin',
     onError: error => logger.warn({err: error}, 'an idle connection broke'),
   });
-  await refuseSuperuser(pool);
+  const ready = refuseSuperuser(pool);
   const guard = guardFrom(settings, pool);
   await serve({
     name: 'admin',
+    ready,
     port: settings.PORT,
     logger,
     bodyBytes,

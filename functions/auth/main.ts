@@ -62,10 +62,11 @@ await runMain(async () => {
     onError: error => logger.warn({err: error}, 'the changes could not be read'),
   });
   // At once: each waits for a connection of its own.
-  await Promise.all([refuseSuperuser(pool), changes.start()]);
+  const ready = Promise.all([refuseSuperuser(pool), changes.start()]);
   const isStale = () => changes.staleSinceMs() > limits.staleMaxMs;
   await serve({
     name: 'auth',
+    ready,
     port: settings.PORT,
     logger,
     bodyBytes,

@@ -42,7 +42,7 @@ await runMain(async () => {
     pipeline: true,
     onError: error => logger.warn({err: error}, 'an idle connection broke'),
   });
-  await refuseSuperuser(pool);
+  const ready = refuseSuperuser(pool);
   const store = createPostgresStore({pool});
   const observe = observer({metrics, logger});
   const debitBatch = debit({store, onOutcome: observe.outcome});
@@ -56,6 +56,7 @@ await runMain(async () => {
   });
   await serve({
     name: 'budget',
+    ready,
     port: settings.PORT,
     sourceToken: settings.SOURCE_TOKEN,
     logger,

@@ -25,7 +25,7 @@ await runMain(async () => {
     name: 'deadletter',
     onError: error => logger.warn({err: error}, 'an idle connection broke'),
   });
-  await refuseSuperuser(pool);
+  const ready = refuseSuperuser(pool);
   const metrics = createMetrics();
   const letters = createLetters({pool});
   const observe = observeLetters({
@@ -36,6 +36,7 @@ await runMain(async () => {
   const guard = guardFrom(settings, pool);
   await serve({
     name: 'deadletter',
+    ready,
     port: settings.PORT,
     logger,
     metrics,

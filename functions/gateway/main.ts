@@ -120,7 +120,7 @@ await runMain(async () => {
   // Apart, so that a flood of unknown keys waits for itself and not intents for it.
   const lookups = createGatewayPool('gateway-lookups', 2);
   // Waited for below: connections are opened beside each other.
-  const admitted = refuseSuperuser(pool);
+  const admitted = Promise.all([refuseSuperuser(pool), refuseSuperuser(lookups)]);
   const warn = (message: string) => (error: Error) => logger.warn({err: error}, message);
 
   const principals = createPrincipals({

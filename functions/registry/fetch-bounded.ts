@@ -3,7 +3,7 @@ Fetch, bounded: one request to a model server that ends in time and keeps no mor
 
 In: where to and what. Out: status and body, or why there is none. Never throws; never follows a redirect.
 */
-import {type Dispatcher, request} from 'undici';
+import {isClosing, requestOnce} from '../../events/request-once.ts';
 
 export type Answer = Readonly<
   | {status: number; text: string}
@@ -17,54 +17,43 @@ const words: Readonly<Record<string, string>> = {
   ECONNRESET: 'connection reset',
   ENOTFOUND: 'no such host',
   EAI_AGAIN: 'the name could not be looked up',
-  UND_ERR_SOCKET: 'connection closed in the middle',
-  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+};
+
+const wordsFor = (error: Error & {code?: unknown}) => {
+  if (isClosing(error)) {
+    return 'connection closed in the middle';
+  }
+  const code = String(error.code ?? error.name);
+  return Object.hasOwn(words, code) ? (words[code] as string) : `the request failed (${code})`;
 };
 
 export const createBoundedFetch = ({
   stepMs,
   bodyBytesMax,
-  dispatcher,
 }: {
   stepMs: number;
   bodyBytesMax: number;
-  dispatcher?: Dispatcher;
 }) =>
   async function fetchBounded(method: 'GET' | 'POST', url: string, body?: object): Promise<Answer> {
     const signal = AbortSignal.timeout(stepMs);
     let answered = false;
     try {
-      const response = await request(url, {
-        method,
-        signal,
-        dispatcher,
-        // One probe now and then: an idle connection would only be in the way of a server that stops.
-        reset: true,
-        headers: {accept: '*/*', ...(body ? {'content-type': 'application/json'} : {})},
-        body: body ? JSON.stringify(body) : null,
-      });
+      const response = await requestOnce(url, {method, signal, headers: {accept: '*/*'}, body});
       answered = true;
       const parts: Buffer[] = [];
       let bytes = 0;
-      for await (const part of response.body) {
+      for await (const part of response) {
         bytes += (part as Buffer).length;
         if (bytes > bodyBytesMax) {
           return {failed: `answered more than ${bodyBytesMax} bytes`, timedOut: false, answered};
         }
         parts.push(part as Buffer);
       }
-      return {status: response.statusCode, text: Buffer.concat(parts).toString('utf8')};
+      return {status: response.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8')};
     } catch (error) {
-      const code = String((error as {code?: unknown}).code ?? (error as Error).name);
       return signal.aborted
         ? {failed: `no answer within ${stepMs / 1000} s`, timedOut: true, answered}
-        : {
-            failed: Object.hasOwn(words, code)
-              ? (words[code] as string)
-              : `the request failed (${code})`,
-            timedOut: false,
-            answered,
-          };
+        : {failed: wordsFor(error as Error), timedOut: false, answered};
     }
   };
 

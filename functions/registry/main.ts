@@ -30,7 +30,7 @@ await runMain(async () => {
     name: 'registry',
     onError: error => logger.warn({err: error}, 'an idle connection broke'),
   });
-  await refuseSuperuser(pool);
+  const ready = refuseSuperuser(pool);
   const store = createPostgresStore(pool);
   const registry = createRegistry({store, probe: createProbe()});
   const account = accountOf({
@@ -42,6 +42,7 @@ await runMain(async () => {
   const guard = guardFrom(settings, pool);
   await serve({
     name: 'registry',
+    ready,
     port: settings.PORT,
     logger,
     onEvent: onKubernetes({kubernetes, otherwise: onSuspected(registry), logger}),

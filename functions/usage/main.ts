@@ -36,7 +36,7 @@ await runMain(async () => {
     name: 'usage',
     onError: error => logger.warn({err: error}, 'an idle connection broke'),
   });
-  await refuseSuperuser(pool);
+  const ready = refuseSuperuser(pool);
   const metrics = createMetrics();
   const store = createPostgresStore(pool);
   // Its own, because it may take as long as the request that asks for it.
@@ -61,6 +61,7 @@ await runMain(async () => {
   const guard = guardFrom(settings, pool);
   await serve({
     name: 'usage',
+    ready,
     port: settings.PORT,
     logger,
     metrics,

@@ -39,6 +39,8 @@ const options = {
   metafile: true,
   // Of pg: a driver that we do not use. Asked for in a `try`.
   external: ['pg-native'],
+  // Of undici: without its second parser of HTTP/1, which nobody switched on.
+  define: {esbuildDetection: 'true'},
 } as const satisfies BuildOptions;
 
 /** The first file of the image. */

@@ -1,15 +1,13 @@
 /**
 Image: what the one image is made of, and what its configuration says.
 
-In: the tree, a folder to work in, a name. Out: the archive. The same tree, packages and Node are the same bytes.
+In: the tree, a folder to work in, a name. Out: the archive. The same tree, packages and Node are the same bytes, but for a few of V8's code (README).
 */
 import {copyFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {appLayer, layOut, listName} from './app.ts';
 import {type ImageConfiguration, writeArchive} from './archive.ts';
 import {baseLayer, user} from './base.ts';
-
-export const cacheFolder = '/app/cache';
 
 export const configurationOf = ({
   version,
@@ -24,8 +22,6 @@ export const configurationOf = ({
   environment: {
     PATH: '/usr/local/bin',
     NODE_ENV: 'production',
-    NODE_COMPILE_CACHE: cacheFolder,
-    NODE_COMPILE_CACHE_PORTABLE: '1',
     SSL_CERT_FILE: '/etc/ssl/certs/ca-certificates.crt',
   },
   labels: {

@@ -3,6 +3,7 @@ Trim: what packages do at their start that no function needs, taken out of the b
 
 In: an esbuild build. Out: the same packages without these parts; what is left out and used all the same says so by an error.
 */
+import assert from 'node:assert';
 import {readFileSync} from 'node:fs';
 import type {Plugin} from 'esbuild';
 
@@ -111,4 +112,84 @@ export const sendersOnly: Plugin = {
   },
 };
 
-export const trimmed: readonly Plugin[] = [absent, silent, small, rawOnly, kafkajs];
+/** Files of packages with a part of their text replaced; one that has it no more ends the build. */
+const mends: ReadonlyArray<Readonly<{file: RegExp; from: string; to: string}>> = [
+  {
+    // Node's HTTP/2 takes longer to load than all of undici, and is for servers that ask for it.
+    file: /[\\/]undici[\\/]lib[\\/]dispatcher[\\/]client\.js$/,
+    from: "const connectH2 = require('./client-h2.js')",
+    to: "const connectH2 = (...args) => require('./client-h2.js')(...args)",
+  },
+  {
+    file: /[\\/]body-parser[\\/]lib[\\/]read\.js$/,
+    from: "const zlib = require('node:zlib')",
+    to: "const zlib = new Proxy({}, {get: (_none, name) => require('node:zlib')[name], has: () => true})",
+  },
+  {
+    file: /[\\/]pino[\\/]lib[\\/]tools\.js$/,
+    from: "const { isMainThread } = require('worker_threads')",
+    to: 'const isMainThread = true',
+  },
+];
+
+const mended: Plugin = {
+  name: 'mended',
+  setup(build) {
+    for (const {file, from, to} of mends) {
+      build.onLoad({filter: file}, ({path}) => {
+        const text = readFileSync(path, 'utf8');
+        if (!text.includes(from)) {
+          throw new Error(`expected ${path} to have "${from}"`);
+        }
+        return {contents: text.replace(from, () => to)};
+      });
+    }
+  },
+};
+
+/** What is evaluated at its first use, and by whom: a start may need none of it. By name what is imported from it. */
+const late: Readonly<Record<string, {by: RegExp; names: readonly string[]}>> = {
+  // Packages assert a thing or two at each call; what Node compares and prints values with is for when one is not true.
+  assert: {by: /[\\/](undici|sonic-boom)[\\/]/, names: Object.keys(assert)},
+  'ajv/dist/2020.js': {by: /\.ts$/, names: ['Ajv2020']},
+  'ajv-formats': {by: /\.ts$/, names: ['default']},
+  // What is YAML in the tree is JSON in the image.
+  yaml: {by: /\.ts$/, names: ['parse']},
+};
+
+const evaluatedLate: Plugin = {
+  name: 'late',
+  setup(build) {
+    build.onResolve({filter: new RegExp(`^(node:)?(${Object.keys(late).join('|')})$`)}, asked => {
+      const name = asked.path.replace(/^node:/, '');
+      const {by} = late[name] as {by: RegExp};
+      return asked.namespace !== 'late' && by.test(asked.importer)
+        ? {path: name, namespace: 'late', pluginData: {resolveDir: asked.resolveDir}}
+        : undefined;
+    });
+    build.onLoad({filter: /.*/, namespace: 'late'}, ({path, pluginData}) => ({
+      contents: `const real = () => require(${JSON.stringify(path)});
+        module.exports = (value, ...rest) => void (value || real()(value, ...rest));
+        for (const name of ${JSON.stringify(late[path]?.names)}) {
+          Object.defineProperty(module.exports, name, {get: () => real()[name], enumerable: true});
+        }`,
+      resolveDir: pluginData.resolveDir,
+    }));
+  },
+};
+
+/** `pg-crypto.ts` says why. */
+const passwords: Plugin = {
+  name: 'passwords',
+  setup(build) {
+    build.onLoad({filter: /[\\/]pg[\\/]lib[\\/]crypto[\\/]utils\.js$/}, () => ({
+      contents: `module.exports = require('./knative/image/pg-crypto.ts');`,
+      resolveDir: build.initialOptions.absWorkingDir ?? '.',
+    }));
+  },
+};
+
+export const trimmed: readonly Plugin[] = [
+  ...[absent, silent, small, rawOnly],
+  ...[mended, evaluatedLate, passwords, kafkajs],
+];

@@ -1,17 +1,16 @@
 /**
-Warm: runs every program once, so that Node's compile cache has what a start compiles. V8 then reads it instead of parsing: functions
-that ran included. The same programs make the same bytes.
+Warm: runs every program once and keeps the code that V8 made of it, functions that ran included, which a start then reads instead of
+compiling. The same programs make the same bytes, but for a few (README).
 
-In: the folder that will be `/app`. Out: `cache/` in it, readable for everybody, named as the image's user will look for it. A program that
-cannot start for want of its stores has compiled what it is made of before.
+In: the folder that will be `/app`. Out: `cache/` in it, a file for each bundle, readable for everybody. A program that cannot start for want
+of its stores has compiled what it is made of before.
 */
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {chmodSync, cpSync, readdirSync} from 'node:fs';
+import {cpSync, mkdirSync, readdirSync, readFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {setTimeout as wait} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
-import {user} from './base.ts';
 import {inOnePlace} from './place.ts';
 import {startStandIn} from './stand-in.ts';
 
@@ -41,22 +40,75 @@ const environmentOf = ({app, url}: {app: string; url: string}) => ({
   WAIT_SECONDS: '1',
 });
 
-const event = {
+type Asked = Readonly<{
+  path: string;
+  method?: string;
+  headers?: Readonly<Record<string, string>>;
+  body?: string;
+}>;
+
+const bearer = {authorization: `Bearer ${secret}`};
+const json = {...bearer, 'content-type': 'application/json'};
+const key = {authorization: `Bearer sk-${'a'.repeat(16)}-${'a'.repeat(43)}`};
+
+const eventOf = (type: string, data: unknown, more = {}): Asked => ({
+  path: '/',
   method: 'POST',
   headers: {
-    'content-type': 'application/cloudevents-batch+json',
-    authorization: `Bearer ${secret}`,
+    ...json,
+    'ce-specversion': '1.0',
+    'ce-id': '1',
+    'ce-source': '/warm-up',
+    'ce-type': type,
+    ...more,
   },
-  body: '[]',
-};
+  body: JSON.stringify(data),
+});
+
+/** The first example of every type of event; what a function has no use for it refuses. */
+const eventsOf = (app: string): readonly Asked[] =>
+  readdirSync(join(app, 'schemas/events'))
+    .sort()
+    .map(file => {
+      const {examples} = JSON.parse(readFileSync(join(app, 'schemas/events', file), 'utf8'));
+      return eventOf(`dev.sluice.${file.replace(/\.json$/, '')}`, examples?.[0] ?? {});
+    });
+
+/** What the functions are there for, all of it asked of each. */
+const requestsOf = (app: string): readonly Asked[] => [
+  {path: '/healthz'},
+  {path: '/metrics'},
+  ...eventsOf(app),
+  eventOf(
+    'dev.sluice.hello.requested.v1',
+    {name: ''},
+    {'ce-knativeerrordest': 'http://hello.sluice', 'ce-knativeerrorcode': '422'},
+  ),
+  {
+    path: '/',
+    method: 'POST',
+    headers: {...bearer, 'content-type': 'application/cloudevents-batch+json'},
+    body: '[]',
+  },
+  {path: '/admin/v1/orgs', method: 'POST', headers: json, body: '{"name":"warm-up"}'},
+  {path: '/verify', headers: key},
+  {
+    path: '/events',
+    method: 'POST',
+    headers: {...key, 'content-type': 'application/cloudevents+json'},
+    body: JSON.stringify({specversion: '1.0', id: '1', source: 'shop', type: 'com.example.sold'}),
+  },
+  {
+    path: '/v1/chat/completions',
+    method: 'POST',
+    headers: {...json, ...key},
+    body: JSON.stringify({model: 'a', messages: [{role: 'user', content: 'Hi'}]}),
+  },
+];
 
 /** Whatever it answers: it is what is compiled on the way that counts. */
-const ask = async (port: number) => {
-  for (const [path, options] of [
-    ['/healthz', {}],
-    ['/metrics', {}],
-    ['/', event],
-  ] as const) {
+const ask = async (port: number, requests: readonly Asked[]) => {
+  for (const {path, ...options} of requests) {
     await fetch(`http://127.0.0.1:${port}${path}`, options).then(
       response => response.text(),
       () => '',
@@ -64,7 +116,11 @@ const ask = async (port: number) => {
   }
 };
 
-const run = async (program: readonly string[], environment: Readonly<Record<string, string>>) => {
+const run = async (
+  program: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  requests: readonly Asked[],
+) => {
   const child = spawn(process.execPath, [...nodeArguments, ...program], {
     env: environment,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -78,10 +134,10 @@ const run = async (program: readonly string[], environment: Readonly<Record<stri
     const port = /"port":(\d+),"msg":"listening"/.exec(log)?.[1];
     if (port !== undefined && !told) {
       told = true;
-      await ask(Number(port));
-      // The last line of a log is written a moment after the answer.
-      await wait(50);
-      child.kill('SIGTERM');
+      await ask(Number(port), requests);
+      // What is called by timers, a log's last line for one, is called by then or never: or the code would be another each time.
+      await wait(500);
+      child.kill('SIGUSR2');
     }
   });
   await exited;
@@ -94,17 +150,12 @@ export const warm = async ({app, programs}: {app: string; programs: readonly str
     await inOnePlace(async place => {
       const there = join(place, 'app');
       cpSync(app, there, {recursive: true});
+      mkdirSync(join(there, 'cache'));
       const environment = environmentOf({app: there, url: standIn.url});
       for (const name of programs) {
-        await run([join(there, 'bundle/main.cjs'), name], environment);
+        await run([join(there, 'bundle/main.cjs'), name], environment, requestsOf(app));
       }
-      // Its name ends with the number of the user who runs Node: another would not find it.
-      const [found = ''] = readdirSync(join(there, 'cache'));
-      const named = join(app, 'cache', found.replace(/-\d+$/, `-${user}`));
-      cpSync(join(there, 'cache', found), named, {recursive: true});
-      for (const file of readdirSync(named)) {
-        chmodSync(join(named, file), 0o644);
-      }
+      cpSync(join(there, 'cache'), join(app, 'cache'), {recursive: true});
     });
   } finally {
     await standIn.close();

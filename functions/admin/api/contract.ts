@@ -21,11 +21,14 @@ type Parameter = Readonly<{
 type Operation = Readonly<{
   operationId?: string;
   parameters?: readonly Parameter[];
-  requestBody?: unknown;
+  requestBody?: {content: {'application/json': {schema: Schema}}};
 }>;
 type Document = Readonly<{
   paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  components: Readonly<{parameters: Readonly<Record<string, Parameter>>}>;
+  components: Readonly<{
+    parameters: Readonly<Record<string, Parameter>>;
+    schemas: Readonly<Record<string, Schema>>;
+  }>;
 }>;
 type Fields = Record<string, unknown>;
 
@@ -36,44 +39,47 @@ export type Contract = Readonly<{
 }>;
 
 export const contractFile = new URL('../../../schemas/http/admin.yaml', import.meta.url);
-const documentId = 'admin.yaml';
-const pointerPart = (text: string) => text.replaceAll('~', '~0').replaceAll('/', '~1');
 
 /** JSON is YAML too, and is read in a hundredth of the time: the image has the document as JSON. */
 export const parseDocument = (text: string): unknown =>
   text.startsWith('{') ? JSON.parse(text) : parse(text);
 
-type Checks = Readonly<{body?: ValidateFunction; query: ValidateFunction}>;
+type Checks = Readonly<{body?: () => ValidateFunction; query: () => ValidateFunction}>;
 
-/** An operation's schemas are compiled by its first request: all of them would be most of a start from zero. */
+const once = <Made>(make: () => Made): (() => Made) => {
+  let made: Made | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+};
+
+/**
+An operation's schemas are compiled by the first request that has use for them, and with no more of the document than they point to: all of
+it would be most of a start from zero.
+*/
 export const loadContract = (text = readFileSync(contractFile, 'utf8')): Contract => {
   const document = parseDocument(text) as Document;
-  const bodies = createValidator(document, {coerceTypes: false});
-  const queries = createValidator(document, {coerceTypes: true, useDefaults: true});
-  const makers = new Map<string, () => Checks>();
-  for (const [path, item] of Object.entries(document.paths)) {
-    for (const [method, operation] of Object.entries(item)) {
+  const bodies = createCompiler(document, {coerceTypes: false});
+  const queries = createCompiler(document, {coerceTypes: true, useDefaults: true});
+  const checks = new Map<string, Checks>();
+  for (const item of Object.values(document.paths)) {
+    for (const operation of Object.values(item)) {
       if (operation.operationId !== undefined) {
-        makers.set(operation.operationId, () => ({
-          query: queries.compile(querySchema(document, operation)),
+        checks.set(operation.operationId, {
+          query: once(() => queries(querySchema(document, operation))),
           ...(operation.requestBody === undefined
             ? {}
-            : {body: bodies.compile({$ref: bodyPointer(path, method)})}),
-        }));
+            : {body: once(() => bodies(bodySchema(operation)))}),
+        });
       }
     }
   }
-  const made = new Map<string, Checks | undefined>();
-  const checksOf = (operation: string) => {
-    if (!made.has(operation)) {
-      made.set(operation, makers.get(operation)?.());
+  const check = (made: (() => ValidateFunction) | undefined, operation: string, value: Fields) => {
+    if (!made) {
+      throw new Error(`admin.yaml has no such operation: ${operation}`);
     }
-    return made.get(operation);
-  };
-  const check = (validate: ValidateFunction | undefined, operation: string, value: Fields) => {
-    if (!validate) {
-      throw new Error(`${documentId} has no such operation: ${operation}`);
-    }
+    const validate = made();
     if (!validate(value)) {
       throw refusal(validate.errors ?? []);
     }
@@ -81,25 +87,40 @@ export const loadContract = (text = readFileSync(contractFile, 'utf8')): Contrac
   };
   return {
     body: <Body>(operation: string, value: Fields) =>
-      check(checksOf(operation)?.body, operation, value) as Body,
+      check(checks.get(operation)?.body, operation, value) as Body,
     query: <Query>(operation: string, value: Fields) =>
-      check(checksOf(operation)?.query, operation, {...value}) as Query,
+      check(checks.get(operation)?.query, operation, {...value}) as Query,
   };
 };
 
-const createValidator = (document: Document, options: object) => {
-  const validator = new Validator({
-    strict: false,
-    validateSchema: false,
-    verbose: true,
-    ...options,
+const createCompiler = (document: Document, options: object) => {
+  const validator = once(() => {
+    const made = new Validator({strict: false, validateSchema: false, verbose: true, ...options});
+    formats.default(made);
+    return made;
   });
-  formats.default(validator);
-  return validator.addSchema(document, documentId);
+  return (schema: Schema) =>
+    validator().compile({...schema, components: {schemas: pointedTo(document, schema)}});
 };
 
-const bodyPointer = (path: string, method: string) =>
-  `${documentId}#/paths/${pointerPart(path)}/${method}/requestBody/content/application~1json/schema`;
+/** The schemas that a schema points to, those included that they point to. */
+const pointedTo = (document: Document, schema: Schema) => {
+  const {schemas} = document.components;
+  const found: Record<string, Schema> = {};
+  const waiting: unknown[] = [schema];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    for (const [, name] of JSON.stringify(next).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+      if (name !== undefined && found[name] === undefined) {
+        found[name] = schemas[name] as Schema;
+        waiting.push(found[name]);
+      }
+    }
+  }
+  return found;
+};
+
+const bodySchema = ({requestBody}: Operation): Schema =>
+  requestBody?.content['application/json'].schema as Schema;
 
 const querySchema = (document: Document, {parameters = []}: Operation) => {
   const found = parameters
@@ -109,7 +130,7 @@ const querySchema = (document: Document, {parameters = []}: Operation) => {
     type: 'object',
     additionalProperties: false,
     required: found.filter(({required}) => required).map(({name}) => name),
-    properties: Object.fromEntries(found.map(({name, schema}) => [name, absolute(schema)])),
+    properties: Object.fromEntries(found.map(({name, schema}) => [name, schema])),
   };
 };
 
@@ -117,10 +138,6 @@ const resolve = (document: Document, parameter: Parameter): Parameter =>
   parameter.$ref === undefined
     ? parameter
     : (document.components.parameters[parameter.$ref.split('/').at(-1) as string] as Parameter);
-
-/** A schema that is taken out of its document still points into it. */
-const absolute = (schema: Schema): Schema =>
-  typeof schema.$ref === 'string' ? {...schema, $ref: documentId + schema.$ref} : schema;
 
 /** Of several complaints the last is the most general: `oneOf` follows those of its branches. */
 const refusal = (errors: readonly ErrorObject[]) => {

@@ -2,6 +2,7 @@
 Admitted: a request that was let in, and what its exchange works with. The words of the files around it.
 */
 import type {IncomingMessage} from 'node:http';
+import {addressOf} from '../../../events/client-address.ts';
 import type {SluiceError} from '../../../events/errors.ts';
 import type {Limits} from '../../../events/limits.ts';
 import type {Logger} from '../../../events/telemetry.ts';
@@ -20,7 +21,7 @@ import type {Retried, Upstream} from './upstream.ts';
 export type Caller = Readonly<{client: string | undefined; userAgent: string | undefined}>;
 
 export const callerOf = ({socket, headers}: IncomingMessage): Caller => ({
-  client: socket.remoteAddress,
+  client: addressOf(socket),
   userAgent: headers['user-agent']?.slice(0, 200),
 });
 

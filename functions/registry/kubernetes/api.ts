@@ -7,8 +7,8 @@ costs half a second of every start, which three GETs are not worth; `list.ts` lo
 */
 import {existsSync, readFileSync} from 'node:fs';
 import {readFile} from 'node:fs/promises';
-import {Agent, type Dispatcher, request} from 'undici';
 import {SluiceError} from '../../../events/errors.ts';
+import {requestOnce} from '../../../events/request-once.ts';
 
 export type Account = Readonly<{
   url: string;
@@ -53,28 +53,20 @@ export const createApi = (
   {url, tokenFile, caFile}: Account,
   {timeoutMs = 4_000}: {timeoutMs?: number} = {},
 ): Api => {
-  let agent: Promise<Dispatcher> | undefined;
-  const connect = async (): Promise<Dispatcher> =>
-    new Agent(caFile === undefined ? {} : {connect: {ca: await readFile(caFile, 'utf8')}});
   const call = async (method: 'GET' | 'POST', path: string, body?: object) => {
     try {
-      agent ??= connect();
-      const response = await request(url + path, {
+      const response = await requestOnce(url + path, {
         method,
-        dispatcher: await agent,
         signal: AbortSignal.timeout(timeoutMs),
-        // Between two events are minutes; an idle connection would only be broken by then.
-        reset: true,
         headers: {
           accept: 'application/json',
           authorization: `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}`,
-          ...(body ? {'content-type': 'application/json'} : {}),
         },
-        body: body ? JSON.stringify(body) : null,
+        body,
+        ca: caFile === undefined ? undefined : await readFile(caFile, 'utf8'),
       });
-      return {status: response.statusCode, text: await textOf(response.body)};
+      return {status: response.statusCode ?? 0, text: await textOf(response)};
     } catch (error) {
-      agent = undefined;
       const {code, message} = error as Error & {code?: string};
       throw away(`no answer (${code ?? message})`, error);
     }

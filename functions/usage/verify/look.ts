@@ -5,6 +5,7 @@ In: a pool, as sluice_system; a way to ask. Out: how many were asked and which d
 once; a server that does not answer is told of and passed over. Looks older than 35 days are forgotten.
 */
 import type pg from 'pg';
+import {requestOnce} from '../../../events/request-once.ts';
 import {type Counters, parseCounters} from './parse-counters.ts';
 
 export type Target = Readonly<{endpoint: string; upstreamModel: string}>;
@@ -23,28 +24,21 @@ export const createReadText = ({
   bytesMax?: number;
 } = {}): ReadText =>
   async function readText(url) {
-    // Late, because a start that never looks does not need it.
-    const {request} = await import('undici');
     const signal = AbortSignal.timeout(timeoutMs);
     try {
-      // A look now and then: a connection kept for the next one would be broken by then.
-      const {statusCode, body} = await request(url, {
-        signal,
-        reset: true,
-        headers: {accept: 'text/plain'},
-      });
+      const response = await requestOnce(url, {signal, headers: {accept: 'text/plain'}});
       const parts: Buffer[] = [];
       let bytes = 0;
-      for await (const part of body) {
+      for await (const part of response) {
         bytes += (part as Buffer).length;
         if (bytes > bytesMax) {
           return {failed: `answered more than ${bytesMax} bytes`};
         }
         parts.push(part as Buffer);
       }
-      return statusCode === 200
+      return response.statusCode === 200
         ? {text: Buffer.concat(parts).toString('utf8')}
-        : {failed: `answered with status ${statusCode}`};
+        : {failed: `answered with status ${response.statusCode}`};
     } catch (error) {
       const code = String((error as {code?: unknown}).code ?? (error as Error).name);
       return {

@@ -2,23 +2,26 @@
 Start: how long each function takes from its spawn until its own main event is handled with its effect committed, beside a bare
 `node:http` hello until its first answer.
 
-In: options. Out: a table: the function from its sources, as a bundle, as the image has it (bundle and compile cache), each as a multiple of
+In: options. Out: a table: the function from its sources, as a bundle, as the image has it (with the code of its warm-up), each as a multiple of
 bare; whether the last is within the budget. Starts are interleaved: each round has one of each.
+With `--memory` instead: what each holds after a hundred events and half a minute of rest (`memory.ts`).
 */
-import {existsSync, readdirSync, renameSync} from 'node:fs';
+import {cpSync, existsSync, rmSync} from 'node:fs';
 import {mkdtemp, rm} from 'node:fs/promises';
 import {availableParallelism, loadavg, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {parseArgs} from 'node:util';
 import {layOut} from '../../../knative/image/app.ts';
+import {configurationOf} from '../../../knative/image/image.ts';
 import {median, rounded} from '../figures.ts';
 import {type Row, rowsOf} from './functions.ts';
+import {type Held, measureMemory, memoryBudget} from './memory.ts';
 import {type Start, startOnce} from './once.ts';
 import {openWorld} from './world.ts';
 
 export const usage =
-  'npm run bench start -- [--rounds 15] [--function NAME]… [--variant sources|bundle|image]… [--app FOLDER] [--json]';
+  'npm run bench start -- [--rounds 15] [--function NAME]… [--variant sources|bundle|image]… [--app FOLDER] [--memory] [--json]';
 
 /** Of the wall time of bare. */
 const budget = 2;
@@ -34,6 +37,7 @@ const readOptions = (args: readonly string[]) => {
       function: {type: 'string', multiple: true},
       variant: {type: 'string', multiple: true},
       app: {type: 'string'},
+      memory: {type: 'boolean', default: false},
       json: {type: 'boolean', default: false},
     },
   });
@@ -50,37 +54,24 @@ const readOptions = (args: readonly string[]) => {
     functions: values.function,
     variants: asked as Variant[],
     app: values.app,
+    memory: values.memory,
     json: values.json,
   };
 };
 
 const bareFile = fileURLToPath(new URL('bare.cjs', import.meta.url));
 
-/** The image's is named after the user who runs it there. */
-const nameCacheForUs = (app: string) => {
-  const cache = join(app, 'cache');
-  for (const name of readdirSync(cache)) {
-    renameSync(join(cache, name), join(cache, name.replace(/\d+$/, String(process.getuid?.()))));
-  }
-};
+/** What the image sets for every program, but where its own Node lies. */
+const {PATH: _elsewhere, ...imageEnvironment} = configurationOf({version: '0.0.0'}).environment;
 
-type Command = Readonly<{
-  args: readonly string[];
-  environment: Readonly<Record<string, string>>;
-}>;
+/** Beside the image's folder: the same without what its warm-up left. */
+const withoutCode = (app: string) => `${app}-without-code`;
 
-const commandOf = (variant: Variant, app: string, name: string): Command => {
-  if (variant === 'sources') {
-    return {args: ['functions/main.ts', name], environment: {}};
-  }
-  return {
-    args: [join(app, 'bundle/main.cjs'), name],
-    environment:
-      variant === 'bundle'
-        ? {NODE_DISABLE_COMPILE_CACHE: '1'}
-        : {NODE_COMPILE_CACHE: join(app, 'cache'), NODE_COMPILE_CACHE_PORTABLE: '1'},
-  };
-};
+/** Arguments of Node. */
+const commandOf = (variant: Variant, app: string, name: string): readonly string[] =>
+  variant === 'sources'
+    ? ['functions/main.ts', name]
+    : [join(variant === 'bundle' ? withoutCode(app) : app, 'bundle/main.cjs'), name];
 
 let lastPort = 21_000;
 const nextPort = () => {
@@ -89,12 +80,11 @@ const nextPort = () => {
 };
 
 const measure = async (row: Row, variant: Variant, app: string): Promise<Start> => {
-  const {args, environment} = commandOf(variant, app, row.name);
   const asked = await row.next();
   const before = await row.effects?.();
   const start = await startOnce({
-    args,
-    environment: {...row.environment, ...environment},
+    args: commandOf(variant, app, row.name),
+    environment: {...(variant === 'sources' ? {} : imageEnvironment), ...row.environment},
     port: nextPort(),
     asked,
   });
@@ -142,6 +132,18 @@ const lineOf = ({name, variants: found}: Finding) =>
     })
     .join(' | ')}`;
 
+const reportMemory = (held: readonly Held[], json: boolean): boolean => {
+  const lines = held.map(
+    ({name, residentMiB, times}) => `${name.padEnd(15)} ${residentMiB} MiB ${times} ×`,
+  );
+  process.stdout.write(
+    json
+      ? `${JSON.stringify(held)}\n`
+      : `${[...lines, `budget: ${memoryBudget} × bare; Node ${process.version}`].join('\n')}\n`,
+  );
+  return held.every(({times}) => times <= memoryBudget);
+};
+
 export const run = async (
   args: readonly string[],
   {say, interrupted}: {say: Say; interrupted: Promise<never>},
@@ -155,11 +157,22 @@ export const run = async (
     if (options.variants.some(variant => variant !== 'sources') && !existsSync(app)) {
       say('bundling …');
       await layOut({tree: process.cwd(), app, version: '0.0.0'});
-      nameCacheForUs(app);
+      cpSync(app, withoutCode(app), {recursive: true});
+      rmSync(join(withoutCode(app), 'cache'), {recursive: true});
     }
     const rows = rowsOf(world).filter(
       ({name}) => options.functions === undefined || options.functions.includes(name),
     );
+    if (options.memory) {
+      const work = measureMemory({
+        rows,
+        bareFile,
+        argsOf: name => commandOf('image', app, name),
+        environment: imageEnvironment,
+        firstPort: nextPort(),
+      });
+      return reportMemory(await Promise.race([work, interrupted]), options.json);
+    }
     const bare: Start[] = [];
     const taken = new Map<string, Start[]>();
     const work = async () => {

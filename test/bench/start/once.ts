@@ -25,7 +25,10 @@ const cpuMsOf = (pid: number) =>
 type Answer = Readonly<{status: number; text: string}>;
 
 /** Undefined while nobody listens. */
-const ask = (port: number, {method, path, headers, body}: Asked): Promise<Answer | undefined> =>
+export const ask = (
+  port: number,
+  {method, path, headers, body}: Asked,
+): Promise<Answer | undefined> =>
   new Promise((resolve, reject) => {
     const sending = request({host: '127.0.0.1', port, method, path, headers, agent: false});
     sending.on('response', response => {
@@ -41,7 +44,7 @@ const ask = (port: number, {method, path, headers, body}: Asked): Promise<Answer
     sending.end(body);
   });
 
-const end = async (child: ChildProcess) => {
+export const end = async (child: ChildProcess) => {
   if (child.exitCode === null && child.signalCode === null) {
     const exited = once(child, 'exit');
     child.kill('SIGTERM');
