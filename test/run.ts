@@ -11,7 +11,7 @@ import {fileURLToPath} from 'node:url';
 import {runAva} from './runner/ava.ts';
 import {runClusterTests} from './runner/cluster-tests.ts';
 import {findNeeds} from './runner/needs.ts';
-import {ServiceFailed} from './runner/service-failed.ts';
+import {wordsOf} from './runner/service-failed.ts';
 import {startServices} from './runner/services.ts';
 import {runStage, type Stage, say} from './runner/stage.ts';
 import {summarise} from './runner/tap.ts';
@@ -69,8 +69,7 @@ const attempt = async (counts: Counts, work: () => Promise<void>) => {
     await work();
   } catch (error) {
     counts.failed++;
-    const {message, stack} = error as Error;
-    say(`FAILED  ${error instanceof ServiceFailed ? message : stack}`);
+    say(`FAILED  ${wordsOf(error)}`);
   }
 };
 
@@ -130,7 +129,8 @@ const main = async () => {
     counts.failed = Math.max(counts.failed, 1);
   }
   say(summarise({...counts, skipped: counts.skipped + counts.leftOut}));
-  process.exitCode = counts.failed > 0 ? 1 : 0;
+  const isNothing = counts.passed + counts.leftOut === 0;
+  process.exitCode = counts.failed > 0 || isNothing ? 1 : 0;
 };
 
 await main();

@@ -3,7 +3,7 @@ Chain: hello and world on a real Knative, from the manifests of `knative/`, in a
 
 In: `SLUICE_TEST_KNATIVE` and `SLUICE_TEST_IMAGE` (README.md). Out: the URL of the Broker, a receiver that is its dead letter sink
 (`/dead`) and that of a Trigger without a filter (`/everything`), and what a test asks of the cluster. Of the manifests only the
-namespace, the image and the Broker's dead letter sink are others; the root file system is read-only.
+namespace, the image, the least scale and the Broker's dead letter sink are others; the root file system is read-only.
 */
 import {readFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
@@ -34,9 +34,15 @@ const read = (file: string): Document[] =>
     readFileSync(fileURLToPath(new URL(`../../knative/${file}.yaml`, import.meta.url)), 'utf8'),
   ).map(document => document.toJS());
 
-const adapted = (document: Document, namespace: string, receiver: Receiver): Document => {
+type Place = Readonly<{namespace: string; receiver: Receiver; minScale: number}>;
+
+const adapted = (document: Document, {namespace, receiver, minScale}: Place): Document => {
   const adaptedSpec = structuredClone(document);
   adaptedSpec.metadata.namespace = namespace;
+  if (document.spec.template?.metadata) {
+    const {annotations} = adaptedSpec.spec.template.metadata;
+    annotations['autoscaling.knative.dev/min-scale'] = String(minScale);
+  }
   if (document.kind === 'Broker') {
     adaptedSpec.spec.delivery.deadLetterSink = {uri: `${receiver.url}/dead`};
   }
@@ -48,7 +54,7 @@ const adapted = (document: Document, namespace: string, receiver: Receiver): Doc
   return adaptedSpec;
 };
 
-const manifests = (namespace: string, receiver: Receiver): string =>
+const manifests = (place: Place): string =>
   [
     ...read('10-broker').filter(({metadata}) => metadata.name === 'default'),
     ...read('hello'),
@@ -57,19 +63,19 @@ const manifests = (namespace: string, receiver: Receiver): string =>
       apiVersion: 'eventing.knative.dev/v1',
       kind: 'Trigger',
       metadata: {name: 'everything'},
-      spec: {broker: 'default', subscriber: {uri: `${receiver.url}/everything`}},
+      spec: {broker: 'default', subscriber: {uri: `${place.receiver.url}/everything`}},
     },
   ]
-    .map(document => stringify(adapted(document, namespace, receiver)))
+    .map(document => stringify(adapted(document, place)))
     .join('---\n');
 
-export const openChain = async (t: ExecutionContext): Promise<Chain> => {
+export const openChain = async (t: ExecutionContext, {minScale = 0} = {}): Promise<Chain> => {
   const carrier = await openKnative(t);
   const {namespace} = carrier;
   const receiver = await startReceiver(t, {host: carrier.host});
   const inNamespace = (...args: readonly string[]) => kubectl(['-n', namespace, ...args]);
-  const url = await carrier.apply(manifests(namespace, receiver));
-  await inNamespace('wait', '--for=condition=Ready', '--timeout=180s', 'ksvc', '--all');
+  const url = await carrier.apply(manifests({namespace, receiver, minScale}));
+  await inNamespace('wait', '--for=condition=Ready', '--timeout=600s', 'ksvc', '--all');
   await settle({carrier, receiver, url});
   const ask = (id: string, data: unknown) =>
     post(url, binary(id, {type: 'dev.sluice.hello.requested.v1'}), JSON.stringify(data));
@@ -99,7 +105,7 @@ export const openChain = async (t: ExecutionContext): Promise<Chain> => {
             }
             return found.at - started;
           },
-          {timeoutMs: 60_000},
+          {timeoutMs: 300_000},
         );
       const hello = await arrival('dev.sluice.hello.greeted.v1', `Hello, ${id}!`);
       const world = await arrival('dev.sluice.world.greeted.v1', `Hello, ${id}! Hello, world!`);

@@ -9,7 +9,7 @@ import {listen} from './eventing.ts';
 import {awayService} from './manifests.ts';
 
 const minutes = 60_000;
-const patience = {timeoutMs: 2 * minutes, intervalMs: 500};
+const patience = {timeoutMs: 5 * minutes, intervalMs: 500};
 
 type Letter = Readonly<{
   id: string;
@@ -50,7 +50,7 @@ const tries = (retry: number, timeout: string, trigger?: string) => ({
 });
 
 test.serial('what a function refuses is kept with the reason, and redriven it arrives', async t => {
-  t.timeout(8 * minutes);
+  t.timeout(20 * minutes);
   const installation = openInstallation(t);
   const {admin, namespace} = installation;
   const type = typeOf(t);
@@ -96,7 +96,7 @@ test.serial('what a function refuses is kept with the reason, and redriven it ar
 test.serial(
   'what is never taken is tried as often as is said; then the Broker keeps it',
   async t => {
-    t.timeout(8 * minutes);
+    t.timeout(20 * minutes);
     const installation = openInstallation(t);
     const type = typeOf(t);
     const {receiver, name, url} = await listen(t, installation, {
@@ -119,7 +119,7 @@ test.serial(
 );
 
 test.serial('what one of our functions refuses, by the Triggers of the manifests', async t => {
-  t.timeout(8 * minutes);
+  t.timeout(20 * minutes);
   const installation = openInstallation(t);
   const {admin, pool} = installation;
   const {name, url} = await listen(t, installation);
@@ -151,7 +151,7 @@ test.serial('what one of our functions refuses, by the Triggers of the manifests
 });
 
 test.serial('a function that cannot start is waited for, then its event is kept', async t => {
-  t.timeout(10 * minutes);
+  t.timeout(20 * minutes);
   const installation = openInstallation(t);
   const {kubectl, cluster, namespace, image, admin} = installation;
   const type = 'dev.sluice.hello.requested.v1';
@@ -171,7 +171,7 @@ test.serial('a function that cannot start is waited for, then its event is kept'
   await kubectl(
     'wait',
     '--for=condition=Ready',
-    '--timeout=180s',
+    '--timeout=600s',
     `ksvc/${name}`,
     `trigger/${name}`,
   );

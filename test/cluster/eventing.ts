@@ -65,8 +65,9 @@ export const listen = async (
   const name = `test-${randomBytes(4).toString('hex')}`;
   const url = await brokerUrl(installation);
   const apply = async (manifest: string) => {
-    await cluster(['apply', '-f', '-'], manifest);
-    await kubectl('wait', '--for=condition=Ready', '--timeout=120s', 'trigger', '--all');
+    // Others come and go meanwhile.
+    const applied = await cluster(['apply', '-o', 'name', '-f', '-'], manifest);
+    await kubectl('wait', '--for=condition=Ready', '--timeout=600s', applied);
     return url;
   };
   t.teardown(async () => {
@@ -105,7 +106,7 @@ export const removeTrigger = async ({kubectl}: Installation, name: string) => {
   if (uid === undefined) {
     return;
   }
-  await kubectl('delete', 'trigger', name, '--timeout=60s');
+  await kubectl('delete', 'trigger', name, '--timeout=300s');
   await eventually(
     async () => {
       const subscribers = await kubectl(
@@ -114,6 +115,6 @@ export const removeTrigger = async ({kubectl}: Installation, name: string) => {
       );
       assert.ok(!subscribers.includes(uid), `${name} is a subscriber of its channel still`);
     },
-    {timeoutMs: 60_000, intervalMs: 500},
+    {timeoutMs: 300_000, intervalMs: 500},
   );
 };

@@ -13,7 +13,7 @@ const minutes = 60_000;
 test.serial(
   'an event is greeted by hello, and its reply by world; what hello refuses is a dead letter',
   async t => {
-    t.timeout(5 * minutes);
+    t.timeout(20 * minutes);
     const {greet, post, receiver} = await openChain(t);
     await greet('first');
     const warm: number[] = [];
@@ -40,7 +40,7 @@ test.serial(
 );
 
 test.serial('both go to zero, and come back with the next event', async t => {
-  t.timeout(15 * minutes);
+  t.timeout(20 * minutes);
   const {greet, pods, receiver} = await openChain(t);
   const times: {hello: number; world: number}[] = [];
   for (let round = 1; round <= 3; round++) {
@@ -51,7 +51,7 @@ test.serial('both go to zero, and come back with the next event', async t => {
           throw new Error(`still there: ${left.join(', ')}`);
         }
       },
-      {timeoutMs: 4 * minutes, intervalMs: 500},
+      {timeoutMs: 10 * minutes, intervalMs: 500},
     );
     times.push(await greet(`round ${round}`));
   }
@@ -64,8 +64,9 @@ test.serial('both go to zero, and come back with the next event', async t => {
 test.serial(
   'a request that runs when its pod is told to go ends whole, and no other fails',
   async t => {
-    t.timeout(5 * minutes);
-    const {greet, kubectl, receiver} = await openChain(t);
+    t.timeout(20 * minutes);
+    // One pod of each, which nobody but this test tells to go.
+    const {greet, kubectl, receiver} = await openChain(t, {minScale: 1});
     await greet('first');
     const [pod = ''] = (
       await kubectl(
@@ -84,6 +85,8 @@ test.serial(
       length: Buffer.byteLength(body),
     });
     slow.write(body.slice(0, 5));
+    // What was sent before it has arrived.
+    await greet('after half of it');
     await kubectl('delete', 'pod', pod, '--wait=false');
     for (let n = 0; n < 20; n++) {
       await greet(`meanwhile ${n}`);

@@ -169,4 +169,4 @@ const waitUntilReady = async (kubectl: Kubectl, namespace: string) => {
 };
 
 const removeNamespace = (kubectl: Kubectl, namespace: string) =>
-  kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--timeout=300s']);
+  kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--timeout=900s']);

@@ -45,7 +45,7 @@ export const openTopic = async (
       });
       // A new topic has no leader for a moment.
       await eventually(() => producer.send({topic: name, messages}), {
-        timeoutMs: 30_000,
+        timeoutMs: 300_000,
         intervalMs: 250,
       });
     },

@@ -24,7 +24,7 @@ const openLoop = ({ask}: World) => {
   const ended = (async () => {
     for (let n = 0; !isOver; n += 1) {
       const maxTokens = 1 + (n % 7);
-      asked.push(ask({maxTokens, stream: n % 2 === 0, timeoutMs: 120_000}));
+      asked.push(ask({maxTokens, stream: n % 2 === 0, timeoutMs: 5 * minutes}));
       await wait(1_000 / rate);
     }
   })();
@@ -44,7 +44,7 @@ const assertBooked = async (t: ExecutionContext, world: World, streams: readonly
     .filter(({status}, n) => status !== 200 || ends[n] !== 'whole')
     .map(stream => `${stream.status} ${stream.text().slice(0, 200)}`);
   t.deepEqual(failed, []);
-  const {ledger} = await world.books(streams, {timeoutMs: 180_000});
+  const {ledger} = await world.books(streams, {timeoutMs: 10 * minutes});
   const seen = new Map(
     streams.map(stream => [
       stream.request,
@@ -71,7 +71,7 @@ const deleteOne = async ({kubectl, pods}: Installation, service: string) => {
 test.serial(
   'from zero, while pods are deleted and as many as two gateways come and go',
   async t => {
-    t.timeout(15 * minutes);
+    t.timeout(20 * minutes);
     const world = await openWorld(t, {tokenDelayMs: 5});
     const {installation} = world;
     const scale = await minScaleOf(installation, 'gateway');
@@ -81,7 +81,7 @@ test.serial(
     );
     const loop = openLoop(world);
     await eventually(async () => assert.ok((await installation.pods('gateway')).length > 0), {
-      timeoutMs: 60_000,
+      timeoutMs: 5 * minutes,
     });
     await setMinScale(installation, 'gateway', '2');
     for (const service of ['gateway', 'budget', 'usage', 'gateway']) {
@@ -99,13 +99,13 @@ test.serial(
 );
 
 test.serial('requests that come just when the last pod was told to go', async t => {
-  t.timeout(15 * minutes);
+  t.timeout(20 * minutes);
   const world = await openWorld(t);
   const {installation} = world;
   const streams: Stream[] = [];
   for (let round = 0; round < 3; round += 1) {
     const burst = Array.from({length: 10}, (_, n) =>
-      world.ask({maxTokens: 3, stream: n % 2 === 0, timeoutMs: 120_000}),
+      world.ask({maxTokens: 3, stream: n % 2 === 0, timeoutMs: 5 * minutes}),
     );
     streams.push(...(await Promise.all(burst)));
     await eventually(
@@ -117,9 +117,9 @@ test.serial('requests that come just when the last pod was told to go', async t 
         const pods = await installation.pods('gateway');
         assert.equal(going.split(' ').filter(Boolean).length, pods.length);
       },
-      {timeoutMs: 4 * minutes, intervalMs: 100},
+      {timeoutMs: 10 * minutes, intervalMs: 100},
     );
   }
-  streams.push(await world.ask({maxTokens: 3, timeoutMs: 120_000}));
+  streams.push(await world.ask({maxTokens: 3, timeoutMs: 5 * minutes}));
   await assertBooked(t, world, streams);
 });

@@ -7,7 +7,7 @@ import {type Document, objectsOf, openServerSide, podOf} from './server-side.ts'
 
 const minutes = 60_000;
 /** kubectl starts a process a call, and the cluster's machine may be busy. */
-const patience = 5 * minutes;
+const patience = 15 * minutes;
 
 for (const folder of ['.', 'broker-kafka', 'kserve']) {
   test.serial(`every object of knative/${folder === '.' ? '' : folder} is taken`, async t => {

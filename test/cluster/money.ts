@@ -14,12 +14,12 @@ import {startModel} from '../helpers/simulated-model.ts';
 
 export const messages = [{role: 'user' as const, content: 'Say something.'}];
 /** What comes through Kafka: two sources, two functions from zero, their Services' first pods. */
-export const patience = {timeoutMs: 120_000, intervalMs: 250};
+export const patience = {timeoutMs: 300_000, intervalMs: 250};
 /** Dear enough for a cost that is no round number of micro-USD. */
 const price = {inputPerMillion: '1.37', outputPerMillion: '2.11'};
 
 export const openMoney = async (t: ExecutionContext, {limit = '5.00'} = {}) => {
-  t.timeout(10 * 60_000);
+  t.timeout(20 * 60_000);
   const installation = openInstallation(t);
   const {admin, host} = installation;
   const model = `money-${randomBytes(4).toString('hex')}`;

@@ -11,7 +11,7 @@ import {brokerUrl} from './eventing.ts';
 import {openInference} from './kserve-model.ts';
 
 const minutes = 60_000;
-const patience = {timeoutMs: 5 * minutes, intervalMs: 1_000};
+const patience = {timeoutMs: 8 * minutes, intervalMs: 500};
 
 type View = Readonly<{
   id: string;
@@ -143,7 +143,7 @@ test.serial('an InferenceService is a model as long as it is there', async t => 
 });
 
 test.serial('a Service with a bad annotation is told why, where kubectl shows it', async t => {
-  t.timeout(10 * minutes);
+  t.timeout(20 * minutes);
   const installation = openInstallation(t);
   const {cluster} = installation;
   const {model, namespace} = await openInference(t, installation);

@@ -45,7 +45,7 @@ export const revise = async (
       assert.equal(status.latestReadyRevisionName, status.latestCreatedRevisionName);
       return String(status.latestReadyRevisionName);
     },
-    {timeoutMs: 360_000, intervalMs: 250},
+    {timeoutMs: 600_000, intervalMs: 250},
   );
 };
 

@@ -13,7 +13,7 @@ import {openTopic} from './kafka.ts';
 import {kafkaSource, redisSource} from './manifests.ts';
 
 const minutes = 60_000;
-const patience = {timeoutMs: 3 * minutes, intervalMs: 250};
+const patience = {timeoutMs: 5 * minutes, intervalMs: 250};
 
 const event = (n: number, more: object = {}): Event => ({
   specversion: '1.0',
@@ -107,7 +107,7 @@ const openStream = async (
 test.serial(
   'a stream: in order, acknowledged when taken; a killed one comes back to its own',
   async t => {
-    t.timeout(8 * minutes);
+    t.timeout(20 * minutes);
     let isWilling = true;
     const held: (() => void)[] = [];
     const {installation, receiver, name, append, pending, consumers} = await openStream(t, () =>
@@ -140,7 +140,7 @@ test.serial(
 );
 
 test.serial('a stream: a reply is appended to the stream that is named for replies', async t => {
-  t.timeout(8 * minutes);
+  t.timeout(20 * minutes);
   const {receiver, append, pending, replies} = await openStream(t, ({id}, response) => {
     const {headers, body} = toBinary(event(Number(id) * 10, {type: 'dev.test.tenfold.v1'}));
     response.writeHead(200, headers).end(body);
@@ -161,7 +161,7 @@ test.serial('a stream: a reply is appended to the stream that is named for repli
 test.serial(
   'a topic: in order within a key, nothing is lost when the source is killed',
   async t => {
-    t.timeout(8 * minutes);
+    t.timeout(20 * minutes);
     const installation = openInstallation(t);
     const {kubectl, host} = installation;
     const topic = await openTopic(t, installation, {partitions: 2});
@@ -175,6 +175,7 @@ test.serial(
       kubectl('delete', 'containersource', name, '--ignore-not-found', '--wait=false'),
     );
     const batchMax = 10;
+    const divisionsMax = 5;
     await apply(
       installation,
       kafkaSource({
@@ -199,9 +200,9 @@ test.serial(
     isSlow = false;
     await eventually(() => assert.equal(new Set(idsAt(receiver)).size, 400), patience);
     const ids = idsAt(receiver);
-    // What was in hand comes again: a batch of each partition at most.
+    // What was in hand comes again, a batch of each partition, as often as the group is divided anew: when the dead is missed too.
     t.log(`${ids.length - 400} of 400 came twice`);
-    t.true(ids.length <= 400 + 2 * batchMax);
+    t.true(ids.length <= 400 + divisionsMax * 2 * batchMax);
     const firsts = [...new Set(ids)];
     for (const key of keys) {
       const own = firsts.filter(id => keyOf(id) === key);

@@ -32,7 +32,7 @@ const untilSent = (installation: Installation) =>
         .query<{waiting: number}>('select count(*)::integer as waiting from outbox');
       assert.equal(rows[0]?.waiting, 0);
     },
-    {timeoutMs: 2 * minutes, intervalMs: 250},
+    {timeoutMs: 10 * minutes, intervalMs: 250},
   );
 
 /** What the schemas' examples name: a forged event that was believed would leave it. */

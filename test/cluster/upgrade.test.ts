@@ -104,12 +104,12 @@ const isCharged = async (t: ExecutionContext) => {
 };
 
 test.before(async t => {
-  t.timeout(10 * minutes);
+  t.timeout(20 * minutes);
   await loadNextImage(readInstallation().kubeconfig, {name: nextImage, migration});
 });
 
 test.after.always(async t => {
-  t.timeout(15 * minutes);
+  t.timeout(20 * minutes);
   const teardowns: (() => unknown)[] = [];
   const installation = openInstallation({teardown: close => void teardowns.push(close)});
   for (const statement of contractions) {
@@ -123,7 +123,7 @@ test.after.always(async t => {
 });
 
 test.serial('an upgrade whose migration fails is refused, and what ran serves on', async t => {
-  t.timeout(15 * minutes);
+  t.timeout(20 * minutes);
   const money = await openMoney(t);
   const {installation} = money;
   // Somebody made by hand what the migration is about to make.
@@ -145,7 +145,7 @@ test.serial('an upgrade whose migration fails is refused, and what ran serves on
 });
 
 test.serial('this release, started anew, serves and charges on the schema of the next', async t => {
-  t.timeout(15 * minutes);
+  t.timeout(20 * minutes);
   const installation = openInstallation(t);
   const before = await revisionsOf(installation);
   const job = parse(
@@ -161,11 +161,11 @@ test.serial('this release, started anew, serves and charges on the schema of the
     'wait',
     '--for=condition=complete',
     'job/migrate-next',
-    '--timeout=300s',
+    '--timeout=900s',
   );
   t.true((await migrationsOf(installation)).includes(file));
   // The sources too.
-  await installation.kubectl('delete', 'pods', '--all', '--wait=true', '--timeout=300s');
+  await installation.kubectl('delete', 'pods', '--all', '--wait=true', '--timeout=900s');
   await isCharged(t);
   t.deepEqual(await revisionsOf(installation), before);
 });

@@ -31,7 +31,7 @@ export const openKnative = async (t: ExecutionContext): Promise<Carrier> => {
       await kubectl(['apply', '-f', '-'], manifests);
       for (const resources of [['broker/default'], ['trigger', '--all']]) {
         await kubectl([
-          ...['-n', namespace, 'wait', '--for=condition=Ready', '--timeout=120s'],
+          ...['-n', namespace, 'wait', '--for=condition=Ready', '--timeout=600s'],
           ...resources,
         ]);
       }

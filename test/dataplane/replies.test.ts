@@ -94,7 +94,7 @@ test('events that answer each other without end come to an end', async t => {
         throw new Error('still going');
       }
     },
-    {timeoutMs: 20_000, intervalMs: 1_500},
+    {timeoutMs: 50_000, intervalMs: 1_500},
   );
   t.true(receiver.at('/loop').length <= 7, String(receiver.at('/loop').length));
 });

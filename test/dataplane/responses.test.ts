@@ -63,6 +63,12 @@ test('each status with each kind of body is done, tried again or dead as Knative
   await receiver.count('/dead', dead.length);
   const counts = (path: string, id: string) =>
     receiver.at(path).filter(one => one.id === id).length;
+  await eventually(() => {
+    const missing = cases.filter(({id}) => counts('/subscriber', id) === 0);
+    if (missing.length > 0) {
+      throw new Error(`${missing.length} have not come`);
+    }
+  });
   for (const {id, fate} of cases) {
     const attempts = counts('/subscriber', id);
     const letters = counts('/dead', id);

@@ -35,6 +35,6 @@ export const settle = async ({
         throw new Error(`no probe has arrived, the Broker answered ${status}`);
       }
     },
-    {timeoutMs: 60_000, intervalMs: 200},
+    {timeoutMs: 300_000, intervalMs: 200},
   );
 };

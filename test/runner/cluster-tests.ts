@@ -2,38 +2,31 @@
 Cluster tests: the part of a run that wants a cluster: `test/cluster/`, and `test/dataplane/` once more, on a real data plane.
 
 In: AVA's arguments, or none for all of it; the environment (`cluster.ts`, `test/cluster/README.md`). Out: counts. With CLUSTER=off
-nothing runs and each test counts as skipped, because a person said so. One file after the other, on one installation that they share.
+nothing runs and each test counts as left out, because a person said so; where there is no cluster each counts as skipped, after one line
+that says why. All share one installation: first the files that disturb nobody, some at once, then the others one after the other.
 */
-import {readdirSync} from 'node:fs';
 import {findAddress} from '../cluster/address.ts';
 import {provideImage} from '../cluster/cluster-image.ts';
 import {createKubectl} from '../cluster/kubectl.ts';
 import {runAva} from './ava.ts';
-import {openCluster} from './cluster.ts';
+import {type Cluster, openCluster, whyNoCluster} from './cluster.ts';
+import {clusterFiles, planRuns} from './cluster-plan.ts';
 import {countTests} from './counting.ts';
 import {findNeeds} from './needs.ts';
+import {wordsOf} from './service-failed.ts';
 import {startServices} from './services.ts';
 import {say, seconds} from './stage.ts';
 
 export type ClusterCounts = Readonly<{
   passed: number;
   failed: number;
-  /** By tests themselves. */
+  /** By tests themselves, or because there is no cluster. */
   skipped: number;
   /** Because a person said so. */
   leftOut: number;
 }>;
 
-const folders = ['test/cluster', 'test/dataplane'];
 const log = 'node_modules/.cache/sluice/cluster.log';
-
-export const clusterFiles = (): string[] =>
-  folders.flatMap(folder =>
-    readdirSync(folder)
-      .filter(name => name.endsWith('.test.ts'))
-      .sort()
-      .map(name => `${folder}/${name}`),
-  );
 
 /** For test files and for the installation: the cluster, where its pods reach this machine, the image that its nodes have. */
 const tellEnvironment = async (kubeconfig: string, signal: AbortSignal) => {
@@ -48,47 +41,67 @@ const tellEnvironment = async (kubeconfig: string, signal: AbortSignal) => {
   say(`passed  image ${image} (${seconds(begun)})`);
 };
 
-export const runClusterTests = async ({
-  args,
-  verbose,
-  signal,
-}: {
-  args: readonly string[];
-  verbose: boolean;
-  signal: AbortSignal;
-}): Promise<ClusterCounts> => {
-  const chosen = args.some(argument => !argument.startsWith('-'))
-    ? args
-    : [...args, ...clusterFiles()];
-  if (process.env.CLUSTER === 'off') {
-    const leftOut = await countTests(clusterFiles());
-    say(`skipped  ${leftOut} tests that want a cluster: CLUSTER=off`);
-    return {passed: 0, failed: 0, skipped: 0, leftOut};
-  }
-  const begun = performance.now();
-  const cluster = await openCluster({log, signal});
+type RunOptions = Readonly<{args: readonly string[]; verbose: boolean; signal: AbortSignal}>;
+type Counts = {-readonly [Name in keyof ClusterCounts]: ClusterCounts[Name]};
+
+/** What goes wrong is told and counted, and whatever has to be ended after it is ended. */
+const attempt = async (counts: Counts, work: () => Promise<void>) => {
   try {
-    say(`passed  cluster (${seconds(begun)})`);
-    await tellEnvironment(cluster.kubeconfig, signal);
-    const needed = await findNeeds(process.cwd(), chosen);
-    const services = await startServices(needed, signal);
-    try {
-      const result = await runAva({
-        args: ['--concurrency=1', ...chosen],
-        environment: {...process.env, ...services.environment},
-        verbose,
-        signal,
-      });
-      return {
-        passed: 2 + needed.length + result.passed,
-        failed: result.failed,
-        skipped: result.skipped,
-        leftOut: 0,
-      };
-    } finally {
-      await services.stop();
-    }
-  } finally {
-    await cluster.stop();
+    await work();
+  } catch (error) {
+    counts.failed++;
+    say(`FAILED  ${wordsOf(error)}`);
   }
+};
+
+const runOn = async (
+  {kubeconfig}: Cluster,
+  counts: Counts,
+  {args, verbose, signal}: RunOptions,
+) => {
+  await tellEnvironment(kubeconfig, signal);
+  counts.passed++;
+  const runs = planRuns(args);
+  const needed = await findNeeds(process.cwd(), runs.flat());
+  const services = await startServices(needed, signal);
+  counts.passed += needed.length;
+  await attempt(counts, async () => {
+    for (const run of runs) {
+      const environment = {...process.env, ...services.environment};
+      const found = await runAva({args: run, environment, verbose, signal});
+      for (const name of ['passed', 'failed', 'skipped'] as const) {
+        counts[name] += found[name];
+      }
+    }
+  });
+  await services.stop();
+};
+
+export const runClusterTests = async (options: RunOptions): Promise<ClusterCounts> => {
+  const counts: Counts = {passed: 0, failed: 0, skipped: 0, leftOut: 0};
+  const leaveOut = async (name: 'skipped' | 'leftOut', reason: string) => {
+    counts[name] = await countTests(clusterFiles());
+    say(`skipped  ${counts[name]} tests that want a cluster: ${reason}`);
+  };
+  if (process.env.CLUSTER === 'off') {
+    await leaveOut('leftOut', 'CLUSTER=off');
+    return counts;
+  }
+  const whyNot = whyNoCluster(process.env);
+  if (whyNot !== undefined) {
+    await leaveOut('skipped', whyNot);
+    return counts;
+  }
+  await attempt(counts, async () => {
+    const begun = performance.now();
+    const cluster = await openCluster({log, signal: options.signal}).catch(async error => {
+      await leaveOut('skipped', 'it did not start');
+      throw error;
+    });
+    say(`passed  cluster (${seconds(begun)})`);
+    counts.passed++;
+    await attempt(counts, () => runOn(cluster, counts, options));
+    await cluster.stop();
+  });
+  return counts;
 };

@@ -2,7 +2,8 @@
 Cluster: the Kubernetes with Knative that the tests of `test/cluster/` run on.
 
 In: `KUBECONFIG`, one that is there; or `CLUSTER_UP`, a command that starts one, with `CLUSTER_DOWN` that ends it and
-`CLUSTER_KUBECONFIG`, where its kubeconfig is then. Out: the kubeconfig, and an end, which leaves a cluster that was there alone.
+`CLUSTER_KUBECONFIG`, where its kubeconfig is then; or `CLUSTER_MISSING`, why there can be none. Out: the kubeconfig, and an end, which
+leaves a cluster that was there alone.
 What the commands say goes to a file; the last of it is told when one fails.
 */
 import {spawn} from 'node:child_process';
@@ -21,6 +22,15 @@ const linesShown = 60;
 
 const advice =
   'there is no cluster: name one by KUBECONFIG, or a command that starts one by CLUSTER_UP, or leave these tests out by CLUSTER=off';
+
+/** Undefined: there is one, or a way to one. */
+export const whyNoCluster = ({
+  KUBECONFIG,
+  CLUSTER_UP,
+  CLUSTER_KUBECONFIG,
+  CLUSTER_MISSING,
+}: NodeJS.ProcessEnv): string | undefined =>
+  KUBECONFIG || (CLUSTER_UP && CLUSTER_KUBECONFIG) ? undefined : CLUSTER_MISSING || advice;
 
 /** A group of its own: what a shell has started ends with it, and not by a Ctrl-C that is meant for us. */
 const runCommand = async (command: string, log: string, signal: AbortSignal): Promise<number> => {
@@ -69,7 +79,7 @@ export const openCluster = async ({
     return {kubeconfig: KUBECONFIG, stop: async () => {}};
   }
   if (!CLUSTER_UP || !CLUSTER_KUBECONFIG) {
-    throw new ServiceFailed(advice);
+    throw new ServiceFailed(whyNoCluster(environment) ?? advice);
   }
   const stop = async () => {
     if (!CLUSTER_DOWN) {
