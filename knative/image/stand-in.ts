@@ -3,6 +3,8 @@ Stand-in: a PostgreSQL that lets everybody in and knows of nothing, for the warm
 
 Out: its URL and its end. It answers each statement with no rows, by the protocol of PostgreSQL 3.0:
 https://www.postgresql.org/docs/current/protocol-message-formats.html
+Connections are answered one at a time, the oldest first: V8 numbers functions in the order in which they are compiled, so what is compiled
+when an answer comes has to come in the same order each time.
 */
 import {once} from 'node:events';
 import {type AddressInfo, createServer, type Socket} from 'node:net';
@@ -34,7 +36,37 @@ const answers: Readonly<Record<string, Buffer>> = {
   S: ready,
 };
 
-const serve = (socket: Socket) => {
+/** Time for what one answer lets happen, and for what others ask meanwhile. */
+const turnMs = 10;
+
+const createTurns = () => {
+  /** In the order of their connections. */
+  const waiting = new Map<Socket, Buffer[]>();
+  let isAnswering = false;
+  const next = () => {
+    const found = [...waiting].find(([, parts]) => parts.length > 0);
+    isAnswering = found !== undefined;
+    if (found) {
+      setTimeout(next, turnMs);
+      found[0].write(Buffer.concat(found[1].splice(0)));
+    }
+  };
+  return {
+    enter(socket: Socket) {
+      waiting.set(socket, []);
+      socket.once('close', () => waiting.delete(socket));
+    },
+    answer(socket: Socket, part: Buffer) {
+      waiting.get(socket)?.push(part);
+      if (!isAnswering) {
+        isAnswering = true;
+        setTimeout(next, turnMs);
+      }
+    },
+  };
+};
+
+const serve = (socket: Socket, answer: (part: Buffer) => void) => {
   let bytes: Buffer = Buffer.alloc(0);
   let greeted = false;
   socket.on('error', () => {});
@@ -50,9 +82,9 @@ const serve = (socket: Socket) => {
       bytes = bytes.subarray(length);
       if (!greeted) {
         greeted = true;
-        socket.write(Buffer.concat([message('R', int32(0)), ready]));
+        answer(Buffer.concat([message('R', int32(0)), ready]));
       } else if (answers[type]) {
-        socket.write(answers[type]);
+        answer(answers[type]);
       }
     }
   });
@@ -60,9 +92,11 @@ const serve = (socket: Socket) => {
 
 export const startStandIn = async () => {
   const sockets = new Set<Socket>();
+  const turns = createTurns();
   const server = createServer(socket => {
     sockets.add(socket);
-    serve(socket);
+    turns.enter(socket);
+    serve(socket, part => turns.answer(socket, part));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
