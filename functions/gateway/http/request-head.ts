@@ -23,7 +23,7 @@ export type RequestHead = Readonly<{
   expectsContinue: boolean;
 }>;
 
-const requestLine = /^([A-Z][A-Z-]{0,19}) ([!-~\x80-\xff]+) HTTP\/1\.([01])(?:\r\n|$)/;
+const requestLine = /^([A-Z][A-Z-]{0,19}) ([!-~]+) HTTP\/1\.([01])(?:\r\n|$)/;
 const field = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)(?:\r\n|$)/y;
 const absolute = /^https?:\/\/[^/?#@]+(?=[/?#]|$)/i;
 const length = /^\d{1,15}$/;
@@ -31,7 +31,7 @@ const length = /^\d{1,15}$/;
 /** Beginnings of lines that no more bytes could make right. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const broken = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?:^|[^\r])\n|\r[^\n]/;
-const lineSoFar = /^[A-Z][A-Z-]{0,19}(?: (?:[!-~\x80-\xff]+(?: [HTP/.01]{0,8})?)?)?\r?$/;
+const lineSoFar = /^[A-Z][A-Z-]{0,19}(?: (?:[!-~]+(?: [HTP/.01]{0,8})?)?)?\r?$/;
 
 /** What has one value: the second is not looked at, as node does it. */
 const single = new Set([
@@ -60,6 +60,12 @@ const targetOf = (text: string): string => {
   }
   const rest = text.slice(found[0].length);
   return rest.startsWith('/') ? rest : `/${rest}`;
+};
+
+/** Without the spaces and tabs at its end; what else counts as white to JavaScript belongs to it. */
+const withoutEnd = (value: string): string => {
+  const last = value.charCodeAt(value.length - 1);
+  return last === 32 || last === 9 ? value.replace(/[ \t]+$/, '') : value;
 };
 
 const add = (headers: Partial<Record<string, string>>, name: string, value: string) => {
@@ -112,7 +118,7 @@ export const readRequestHead = (text: string): RequestHead => {
     }
     at = field.lastIndex;
     headerCount += 1;
-    add(headers, (found[1] as string).toLowerCase(), (found[2] as string).trimEnd());
+    add(headers, (found[1] as string).toLowerCase(), withoutEnd(found[2] as string));
   }
   const versionMinor = line[3] === '1' ? 1 : 0;
   const connection = headers.connection?.toLowerCase() ?? '';

@@ -52,7 +52,7 @@ export class GatewayResponse {
   readonly #isHead: boolean;
   readonly #takesChunks: boolean;
   /** Name, value, name, value. Names in lower case. */
-  #headers: string[] = [];
+  readonly #headers: string[] = [];
   #isChunked = false;
   /** No body is sent, whatever is written. */
   #isBare = false;
@@ -123,7 +123,6 @@ export class GatewayResponse {
     this.#isChunked = head.isChunked;
     this.#isBare = head.isBare;
     this.#head = head.text;
-    this.#headers = [];
     return this;
   }
 
