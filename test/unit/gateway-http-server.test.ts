@@ -204,6 +204,7 @@ test('a client that goes is told of to whoever answers, once, at its end or in m
 });
 
 test('who takes nothing is waited for, then cut off; who takes slowly is not', async t => {
+  t.timeout(90_000);
   const state = {drains: 0, closed: false};
   const {url} = await start(
     t,
@@ -227,15 +228,15 @@ test('who takes nothing is waited for, then cut off; who takes slowly is not', a
     {clientIdleMs: 300},
   );
   const {socket} = openSocket(t, url);
-  const breathe = () => {
+  let takes = true;
+  socket.on('data', () => {
     socket.pause();
-    setTimeout(() => socket.resume(), 10);
-  };
-  socket.on('data', breathe);
+    setTimeout(() => takes && socket.resume(), 1);
+  });
   socket.write(get());
-  await eventually(() => assert.ok(state.drains > 5));
+  await eventually(() => assert.ok(state.drains > 2), {timeoutMs: 60_000});
   t.false(state.closed);
-  socket.off('data', breathe).pause();
+  takes = false;
   await eventually(() => assert.ok(state.closed));
   t.true(state.closed);
 });
