@@ -22,6 +22,9 @@ import {
 export type LoadPrincipal = (publicId: string) => Promise<Principal | undefined>;
 export type Verdict = Readonly<{principal: Principal} | {denied: Denial}>;
 
+/** By size and not by `max`, for which it would make room for all of them at the start: that takes longer than the rest of ours. */
+const atMost = (max: number) => ({maxSize: max, sizeCalculation: () => 1});
+
 const unknown: Verdict = {denied: 'unknown'};
 
 /** One that changes all the time is believed in the end. */
@@ -45,7 +48,7 @@ export const createPrincipals = ({
 }) => {
   /** By public id. */
   const known = new LRUCache<string, Principal>({
-    max,
+    ...atMost(max),
     dispose: ({key}, publicId) => {
       const left = publicIdsOf.get(key)?.filter(id => id !== publicId) ?? [];
       if (left.length > 0) {
@@ -57,7 +60,7 @@ export const createPrincipals = ({
   });
   /** A key has two for a while after it was rotated. */
   const publicIdsOf = new Map<string, readonly string[]>();
-  const absent = new LRUCache<string, true>({max: 10_000});
+  const absent = new LRUCache<string, true>(atMost(10_000));
   const loading = new Map<string, Promise<Principal | undefined>>();
   /** Loads that run, those that a change made useless included. */
   let loads = 0;

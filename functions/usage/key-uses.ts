@@ -36,7 +36,8 @@ export const lastUses = (records: readonly UsageRecord[]): Map<string, Use> => {
 };
 
 export const createKeyUses = ({keysMax = 100_000} = {}) => {
-  const told = new LRUCache<string, number>({max: keysMax});
+  // With `max` it would make room for all of them at the start.
+  const told = new LRUCache<string, number>({maxSize: keysMax, sizeCalculation: () => 1});
   /** Of one transaction. */
   return function begin(client: Queryable) {
     const telling = new Map<string, number>();

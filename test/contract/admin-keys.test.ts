@@ -32,7 +32,7 @@ const start = async (t: ExecutionContext) => {
     return 'denied' in found ? found.denied : 'passes';
   };
   const becomes = (text: string, wanted: string) =>
-    eventually(async () => assert.equal(await verdict(text), wanted), {timeoutMs: 5_000});
+    eventually(async () => assert.equal(await verdict(text), wanted), {timeoutMs: 10_000});
   const createKey = (more: object = {}) =>
     admin.create(`/admin/v1/projects/${project}/keys`, {name: 'k', ...more});
   return {...admin, org, project, principals, clock, verdict, becomes, createKey};

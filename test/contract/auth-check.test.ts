@@ -162,7 +162,7 @@ test('a producer of events learns whether a key may pass, and the key is in no r
   await pool.query('update orgs set suspended_at = now()');
   await eventually(
     async () => assert.equal((await ask({key: good.text})).data.reason, 'suspended'),
-    {timeoutMs: 5_000},
+    {timeoutMs: 10_000},
   );
 
   const refusals = [
@@ -179,7 +179,7 @@ test('a producer of events learns whether a key may pass, and the key is in no r
   for (const {secret} of [good, narrow]) {
     t.false(everything.includes(secret), 'in an answer');
   }
-  await eventually(() => assert.match(said(), /"status":400/), {timeoutMs: 5_000});
+  await eventually(() => assert.match(said(), /"status":400/));
   t.false(said().includes(narrow.secret), 'in the log');
   t.false(said().includes(good.text.slice(0, -3)), 'in the log');
 });

@@ -58,8 +58,8 @@ test('redis: nothing that was published is lost when Redis is killed twice', asy
 test('redis: a publisher is refused and a consumer waits while Redis says nothing, and both go on after it', async t => {
   const {server, open, errors} = await openWorld(t);
   const broker = await open({
-    redis: redisAt(server.url, {replyMs: 300, reconnectMaxMs: 100}),
-    publishMs: 500,
+    redis: redisAt(server.url, {replyMs: 2_000, reconnectMaxMs: 100}),
+    publishMs: 3_000,
   });
   const seen: Message[] = [];
   broker.subscribe('a', noting(seen));
@@ -76,7 +76,7 @@ test('redis: a publisher is refused and a consumer waits while Redis says nothin
 
 test('redis: a broker can be closed while Redis is away, with an outcome that it cannot store', async t => {
   const {server, open} = await openWorld(t);
-  const broker = await open({publishMs: 500});
+  const broker = await open({publishMs: 3_000});
   const [began, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   broker.subscribe('a', {
     batchMax: 1,
@@ -115,7 +115,7 @@ test('redis: a broker that starts before Redis consumes when it is there', async
     redis: redisAt(server.url, {reconnectMaxMs: 100}),
     consumer: 'early',
     keepDeadLetters: async () => {},
-    publishMs: 200,
+    publishMs: 2_000,
     pollMs: 50,
     onError: error => errors.push(error.message),
   });

@@ -237,12 +237,12 @@ for (const [adapter, create] of Object.entries(brokerHarnesses)) {
     'what a consumer had in hand when it hung comes again, the attempt counted',
     async (t, harness) => {
       // Who counts the time is the store's affair, or the consumer's own.
-      const hung = await harness.open({expireMs: 1_000});
+      const hung = await harness.open({expireMs: 3_000});
       await declare(hung, 'a');
       const got = Promise.withResolvers<void>();
       const never = Promise.withResolvers<void>();
       t.teardown(() => never.resolve());
-      const other = await harness.open({expireMs: 1_000});
+      const other = await harness.open({expireMs: 3_000});
       await declare(other, 'a');
       hung.subscribe('a', {
         batchMax: 1,

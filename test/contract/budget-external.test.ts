@@ -130,7 +130,7 @@ const both = (title: string, work: (t: ExecutionContext, world: World) => Promis
   test(`${title}, in PostgreSQL`, async t => work(t, await inPostgres(t)));
 };
 
-const month = `${new Date().toISOString().slice(0, 7)}-01`;
+const monthOf = ({data}: Event) => `${(data as {at: string}).at.slice(0, 7)}-01`;
 const requestIn = (line: string | undefined) => line?.split(' ')[1];
 
 both(
@@ -143,7 +143,8 @@ both(
     ];
     await addBudget({project: otherProject});
     await addBudget({org: otherOrg});
-    await debit({store})([recorded({project, key, cachedInputTokens: 4})]);
+    const used = recorded({project, key, cachedInputTokens: 4});
+    await debit({store})([used]);
     const {windows, ledger} = await seen();
     const [whole, ofProject, ofKey] = budgets.map(({id}) => id);
     t.deepEqual(
@@ -160,7 +161,7 @@ both(
       `${ofKey},,15,15,0`,
     ].sort();
     t.deepEqual(ledger, [
-      `${month} ${requestIn(ledger[0])} external ${project} ${key} 2 10000 completed ${charges.join(' ')}`,
+      `${monthOf(used)} ${requestIn(ledger[0])} external ${project} ${key} 2 10000 completed ${charges.join(' ')}`,
     ]);
   },
 );
@@ -208,7 +209,8 @@ both(
     const before = Date.parse(dearerSince) - 86_400_000;
     const years = before - 200 * 86_400_000;
     const at = (ms: number) => new Date(ms).toISOString();
-    await debit({store})([recorded(), recorded({at: at(before)}), recorded({at: at(years)})]);
+    const today = recorded();
+    await debit({store})([today, recorded({at: at(before)}), recorded({at: at(years)})]);
     const {windows, ledger} = await seen();
     t.deepEqual(windows, [
       `${id} usd: limit 100000 spent 10000 overage 0 leased 0`,
@@ -220,7 +222,7 @@ both(
       [
         [`${at(years).slice(0, 7)}-01`, '1'],
         [`${at(before).slice(0, 7)}-01`, '1'],
-        [month, '2'],
+        [monthOf(today), '2'],
       ].sort(),
     );
   },

@@ -59,7 +59,8 @@ const both = (title: string, work: (t: ExecutionContext, harness: Harness) => Pr
 
 both('a request is debited from all of its budgets', async (t, harness) => {
   const {windows, leases, uses, handle} = await setUp(harness);
-  const [one, two] = [uuidv7(), uuidv7()];
+  const atMs = Date.now();
+  const [one, two] = [uuidv7(atMs), uuidv7(atMs)];
   const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
   await handle([
     started(one, uses(5_000, 0)),
@@ -81,7 +82,7 @@ both('a request is debited from all of its budgets', async (t, harness) => {
   );
   t.deepEqual(contents.requests, [two]);
   t.deepEqual(contents.ledger, [
-    `${new Date().toISOString().slice(0, 7)}-01 ${one} result 3000 3000,3000,15 ${traceparent}`,
+    `${new Date(atMs).toISOString().slice(0, 7)}-01 ${one} result 3000 3000,3000,15 ${traceparent}`,
   ]);
 });
 

@@ -1,7 +1,13 @@
 /** PostgreSQL away, with and without Kafka: served on leases and caches, or refused at once; never a hang, and nothing is lost. */
 import assert from 'node:assert/strict';
 import test from 'ava';
-import {assertAnswered, assertClear, assertLogged, longestMs} from '../helpers/away-assert.ts';
+import {
+  answeredAtOnce,
+  assertAnswered,
+  assertClear,
+  assertLogged,
+  longestMs,
+} from '../helpers/away-assert.ts';
 import {type Asked, type AwayWorld, openAwayWorld} from '../helpers/away-world.ts';
 import {eventually} from '../helpers/eventually.ts';
 
@@ -11,7 +17,9 @@ const foundMs = 7_500;
 const behindMs = 5_500;
 /** Nobody waits for what is known to be away: less than any of the waits. */
 const atOnceMs = 1_500;
-const leaseTtlMs = 6_000;
+const bounds = {atOnceMs, worstMs: foundMs};
+/** Long enough for what is asked while leases last, on a busy machine too. */
+const leaseTtlMs = 20_000;
 
 const streamsOf = (...asked: readonly (readonly Asked[])[]) =>
   asked.flat().map(({stream}) => stream);
@@ -30,17 +38,18 @@ test.serial(
     const running = [await open(keys.free, 300), await open(keys.budgeted, 300)];
 
     postgres.freeze();
-    const early = [...(await askMany(keys.free, 10)), ...(await askMany(keys.budgeted, 10))];
-    assertAnswered(early, 200, atOnceMs);
+    const early = [
+      ...(await answeredAtOnce(() => askMany(keys.budgeted, 10), 200, bounds)),
+      ...(await answeredAtOnce(() => askMany(keys.free, 10), 200, bounds)),
+    ];
     await inStates(['postgres-away', 'changes-stale'], 200);
     // Not known: its look-up has a bound of its own.
     const unknown = await askMany(keys.unknown, 5);
     assertAnswered(unknown, 503, foundMs);
-    await inStates(['postgres-away', 'leases-over', 'changes-stale'], 200);
+    await inStates(['postgres-away', 'leases-over', 'changes-stale'], 200, 60_000);
     const late = await askMany(keys.budgeted, 10);
     assertAnswered(late, 503, foundMs);
-    const free = await askMany(keys.free, 10);
-    assertAnswered(free, 200, atOnceMs);
+    const free = await answeredAtOnce(() => askMany(keys.free, 10), 200, bounds);
     t.deepEqual(await Promise.all(running.map(({ended}) => ended)), ['whole', 'whole']);
     const [since] = (await health()).degraded ?? [];
     t.true(Date.parse(since?.since ?? '') <= Date.now() - leaseTtlMs);
@@ -56,7 +65,7 @@ test.serial(
         assertAnswered(asked, 200, foundMs);
         return asked;
       },
-      {timeoutMs: 20_000},
+      {timeoutMs: 60_000},
     );
     await assertLogged(world.logged, [
       ...running,
@@ -80,18 +89,27 @@ const bothAway = async (
   const asked = askMany(keys.free, 10);
   await eventually(async () => assert.ok((await health()).states.includes('changes-stale')));
   // These are gathered behind those, and do not wait for the same once more.
+  const beganMs = performance.now();
+  const first = asked.then(found => ({found, endedMs: performance.now()}));
   const behind = await askMany(keys.free, 10);
-  assertClear(behind, behindMs);
-  const first = await asked;
-  assertClear(first, foundMs);
+  const {found, endedMs} = await first;
+  // Or soon after those, where the machine was slow with both.
+  assertClear(behind, Math.max(behindMs, endedMs - beganMs + atOnceMs));
+  assertClear(found, foundMs);
   await inStates(states, 503);
-  const refused = [...(await askMany(keys.free, 20)), ...(await askMany(keys.unknown, 5))];
-  assertAnswered(refused, 503, atOnceMs);
+  const refused = [
+    ...(await answeredAtOnce(() => askMany(keys.free, 20), 503, bounds)),
+    ...(await answeredAtOnce(() => askMany(keys.unknown, 5), 503, bounds)),
+  ];
   assert.deepEqual(await Promise.all(running.map(({ended}) => ended)), ['whole', 'whole']);
   await eventually(async () =>
     assert.ok(((await metric('sluice_results_waiting')) ?? 0) >= running.length),
   );
-  return {streams: [...running, ...streamsOf(before, first, behind, refused)], first, refused};
+  return {
+    streams: [...running, ...streamsOf(before, found, behind, refused)],
+    first: found,
+    refused,
+  };
 };
 
 const emptied = ({metric}: AwayWorld) =>
@@ -159,7 +177,7 @@ test.serial(
         between.push(await world.ask(keys.free));
         assert.deepEqual((await world.health()).states, []);
       },
-      {timeoutMs: 30_000, intervalMs: 200},
+      {timeoutMs: 60_000, intervalMs: 200},
     );
     await assertLogged(world.logged, [...streams, ...streamsOf(between)]);
     t.pass();

@@ -11,7 +11,7 @@ test('a drain waits for who is in a full queue and for who waits for a start, no
   const asleep = `http://127.0.0.1:${await freePort()}`;
   const gateway = await startGateway(t, {
     endpoint: slow.url,
-    limits: {requestMs: 2_500, queueMax: 2, firstCommentMs: 300, commentMs: 200},
+    limits: {requestMs: 2_500, queueMs: 60_000, queueMax: 2, firstCommentMs: 300, commentMs: 200},
     others: entry => {
       const [endpoint] = entry.endpoints;
       assert(endpoint);
@@ -52,7 +52,8 @@ test('a drain waits for who is in a full queue and for who waits for a start, no
   const idle = setInterval(() => server.closeIdleConnections(), 100);
   await closed;
   clearInterval(idle);
-  t.true(performance.now() - began < 6_000);
+  // A minute is what the queue and the start might take.
+  t.true(performance.now() - began < 20_000);
   await gateway.gateway.close();
   const results = await gateway.settled(5);
   // Whose turn it was when the first one ended may have had its answer.

@@ -5,7 +5,9 @@ import {eventsOf, generating, requestOf} from '../helpers/forms.ts';
 import {type GatewayOptions, startGateway} from '../helpers/gateway.ts';
 import {createHttpTestServer} from '../helpers/http.ts';
 
+/** For a server that says nothing, and for one that stops saying something: not so short that a busy machine would be late before. */
 const short = {firstByteMs: 300, idleUpstreamMs: 300};
+const stops = {idleUpstreamMs: 2_000};
 
 /** What a refusal says, whatever its form: the members that only one form has are looked at on the way. */
 const messageOf = (t: ExecutionContext, name: OperationName, body: unknown) => {
@@ -20,7 +22,7 @@ for (const name of generating) {
 
   for (const fault of ['reset-mid-stream', 'hang-mid-stream'] as const) {
     test(`${name}: ${fault} ends the stream by an error event of its form, and what passed is charged`, async t => {
-      const gateway = await startGateway(t, {model: {faults: [fault]}, limits: short});
+      const gateway = await startGateway(t, {model: {faults: [fault]}, limits: stops});
       const response = await gateway.post(path, {...requestOf[name](20), stream: true});
       t.is(response.status, 200);
       const text = await response.text();

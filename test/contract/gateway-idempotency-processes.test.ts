@@ -105,7 +105,7 @@ const openWorld = async (t: ExecutionContext) => {
     return rows[0].count as number;
   };
   const asked = (count: number) =>
-    eventually(() => assert.equal(model.count(), count), {timeoutMs: 20_000});
+    eventually(() => assert.equal(model.count(), count), {timeoutMs: 60_000});
   return {model, client, start, intents, asked};
 };
 
@@ -117,7 +117,7 @@ for (const carrier of ['PostgreSQL', 'Redis'] as const) {
     carrier === 'Redis' ? {REDIS_URL: (await startRedis(t)).url} : {};
 
   test(`two processes with their claims in ${carrier}: one runs, the other waits for its end and replays it`, async t => {
-    t.timeout(60_000);
+    t.timeout(180_000);
     const world = await openWorld(t);
     const env = await environmentOf(t);
     const [one, two] = await Promise.all([world.start(env), world.start(env)]);
@@ -143,7 +143,7 @@ for (const carrier of ['PostgreSQL', 'Redis'] as const) {
   });
 
   test(`a gateway killed in the middle leaves its claim in ${carrier} until it runs out; then another runs the request`, async t => {
-    t.timeout(60_000);
+    t.timeout(180_000);
     const world = await openWorld(t);
     const env = {...(await environmentOf(t)), REQUEST_TIMEOUT_MS: '4000'};
     const [one, two] = await Promise.all([world.start(env), world.start(env)]);
@@ -157,7 +157,7 @@ for (const carrier of ['PostgreSQL', 'Redis'] as const) {
     world.model.go();
     // The deadline of the request and a margin as long.
     await eventually(async () => assert.equal((await two.ask()).status, 200), {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
       intervalMs: 100,
     });
     t.is(world.model.count(), 2);
@@ -165,7 +165,7 @@ for (const carrier of ['PostgreSQL', 'Redis'] as const) {
 }
 
 test('without its Redis a gateway goes on with keys of its own, says so, and shares them again when Redis is back', async t => {
-  t.timeout(60_000);
+  t.timeout(180_000);
   const world = await openWorld(t);
   const redis = await startRedis(t);
   const gateway = await world.start({REDIS_URL: redis.url});
@@ -186,7 +186,7 @@ test('without its Redis a gateway goes on with keys of its own, says so, and sha
   await redis.start();
   await eventually(
     async () => assert.equal(((await gateway.health()) as {status: string}).status, 'ok'),
-    {timeoutMs: 30_000, intervalMs: 100},
+    {timeoutMs: 60_000, intervalMs: 100},
   );
   t.is((await gateway.ask(body, 'back')).status, 200);
   await eventually(async () => {
@@ -196,7 +196,7 @@ test('without its Redis a gateway goes on with keys of its own, says so, and sha
 });
 
 test('what clients write is in no row of the claims, kept results included', async t => {
-  t.timeout(60_000);
+  t.timeout(180_000);
   const world = await openWorld(t);
   const gateway = await world.start();
   const canary = 'canary-in-the-prompt';

@@ -85,12 +85,13 @@ test('many that ask for the same at once get the same bytes, and one of them is 
 });
 
 test('who attaches to a stream gets all of it, what was sent before included', async t => {
-  const gateway = await startGateway(t, {model: {tokenDelayMs: 20, firstTokenDelayMs: 0}});
+  const gateway = await startGateway(t, {model: {tokenDelayMs: 1_000, firstTokenDelayMs: 0}});
   const body = chat({stream: true, max_tokens: 20});
   const first = await ask(gateway, body);
   t.is(first.headers.get('content-type'), 'text/event-stream; charset=utf-8');
   const second = await ask(gateway, body);
   t.is(became(second), 'attached');
+  gateway.model.set({tokenDelayMs: 5});
   const texts = await Promise.all([first.text(), second.text()]);
   t.is(texts[0], texts[1]);
   t.true(texts[0]?.endsWith('data: [DONE]\n\n'));

@@ -221,8 +221,9 @@ test('Redis: by its own clock a bucket refills, and what it keeps goes by itself
   t.teardown(store.close);
   const capacity = 600_000;
   const all = {capacity, level: capacity, needed: capacity, least: 1};
-  t.is((await one(store, all))?.granted, capacity);
+  // From before the first question: its answer may be a while on its way.
   const began = performance.now();
+  t.is((await one(store, all))?.granted, capacity);
   const granted = (await one(store, all))?.granted ?? 0;
   t.true(granted <= (performance.now() - began + 50) * 10);
   const client = new Redis(url);
@@ -254,17 +255,31 @@ test('Redis: four gateways in real time, at several times the limit, are never o
     return book;
   });
   const began = performance.now();
-  while (performance.now() - began < 3_000) {
+  let firstMs = 0;
+  let emptyMs = Number.POSITIVE_INFINITY;
+  let longestMs = 0;
+  // On a slow machine it takes a while to ask for so much.
+  for (let last = began; last - began < Math.max(3_000, emptyMs + 1_000); ) {
     const outcomes = await Promise.all(
       books.flatMap(book => Array.from({length: 10}, () => book.enter([{limit, amount: 1}]))),
     );
     counts.asked += outcomes.length;
     counts.admitted += outcomes.filter(isEntered).length;
     await new Promise(resolve => setTimeout(resolve, 5));
+    const now = performance.now();
+    firstMs ||= now - began;
+    if (outcomes.length > outcomes.filter(isEntered).length) {
+      emptyMs = Math.min(emptyMs, now - began);
+    }
+    longestMs = Math.max(longestMs, now - last);
+    last = now;
   }
-  const most = capacity + ((performance.now() - began) * capacity) / 60_000;
+  const refillOf = (ms: number) => (ms * capacity) / 60_000;
+  const most = capacity + refillOf(performance.now() - began);
   t.true(counts.admitted <= most, `${counts.admitted} of ${most}`);
-  // What a tenth of a second refills, for who asks again only then; a slice of each; a pause of the machine.
-  t.true(counts.admitted >= most - 30, `${counts.admitted} of ${most}`);
+  // What a tenth of a second refills, for who asks again only then; a slice of each; what is refilled before there is a bucket, and in
+  // a pause of the machine.
+  const least = most - 30 - refillOf(firstMs) - refillOf(longestMs);
+  t.true(counts.admitted >= least, `${counts.admitted} of ${most}, at least ${least}`);
   t.log(`${counts.admitted} of ${most}, ${counts.asked} asked in ${counts.exchanges} exchanges`);
 });

@@ -35,7 +35,9 @@ test('what the READMEs name is on /metrics before anybody has asked for anything
 });
 
 test('queries, concurrency, errors by type, queue depth, dispatch latency and tokens move as requests do', async t => {
-  const {url, post, settled, entry} = await startGateway(t, {model: {tokenDelayMs: 20}});
+  const {url, post, settled, entry, model: server} = await startGateway(t, {
+    model: {tokenDelayMs: 1_000, firstTokenDelayMs: 0},
+  });
   const value = async (cell: string) => {
     const page = await (await fetch(`${url}/metrics`)).text();
     const line = page.split('\n').find(found => found.startsWith(`${cell} `));
@@ -44,6 +46,7 @@ test('queries, concurrency, errors by type, queue depth, dispatch latency and to
   const model = `{model="${entry.name}"}`;
   const stream = await post('/v1/chat/completions', chat({max_tokens: 20, stream: true}));
   t.is(await value('sluice_open_requests'), 1);
+  server.set({tokenDelayMs: 5});
   await stream.text();
   await settled();
   t.is(await value('sluice_open_requests'), 0);

@@ -50,7 +50,8 @@ test('a fallback’s answer names the request that it has in the ledger', async 
 
 test('whose answer is another request’s is told that one', async t => {
   const gateway = await startGateway(t, {
-    model: {tokenDelayMs: 20},
+    // Long enough for the second to come while the first runs, on a busy machine too.
+    model: {tokenDelayMs: 400},
     principal: {keepResults: true},
     parts: {seal: createSeal(Buffer.alloc(32, 1))},
   });

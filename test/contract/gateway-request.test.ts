@@ -87,7 +87,7 @@ test('several choices are charged together, also when the client leaves in the m
   const {tokensGenerated} = gateway.model.counters();
   t.is(result?.outcome, 'client_aborted');
   t.true((result?.outputTokens ?? 0) >= 3 && (result?.outputTokens ?? 0) <= tokensGenerated);
-  t.true(tokensGenerated < 400, 'the model server was stopped');
+  t.true(tokensGenerated < 3 * 400, 'the model server was stopped');
 });
 
 test('embeddings and completions are charged too', async t => {
@@ -274,8 +274,10 @@ test('every request has one log line that says who called, how long it took and 
   await (await gateway.post('/v1/chat/completions', chat(), {headers})).arrayBuffer();
   await (await gateway.post('/v1/chat/completions', '{', {headers})).arrayBuffer();
   await gateway.settled();
-  const lines = gateway.lines.map(line => JSON.parse(line));
-  t.is(lines.length, 2);
+  await eventually(() => assert.equal(gateway.lines.length, 2));
+  const lines = gateway.lines
+    .map(line => JSON.parse(line))
+    .sort((one, other) => one.status - other.status);
   for (const [index, status] of [200, 400].entries()) {
     t.like(lines[index], {status, client: '127.0.0.1', userAgent: 'a-client/1.0'});
     t.is(typeof lines[index].durationMs, 'number');

@@ -330,7 +330,7 @@ test('fallbacks that name each other make no circle: each model is asked once', 
 });
 
 test('who asks by the same key while a fallback answers gets its answer, and it is charged once', async t => {
-  const {gateway} = await shelf(t, {fallbackModel: {tokenDelayMs: 20}});
+  const {gateway} = await shelf(t, {fallbackModel: {tokenDelayMs: 200}});
   const ask = () =>
     gateway.post('/v1/chat/completions', chat({max_tokens: 10}), {
       headers: {'idempotency-key': 'the-same'},

@@ -107,6 +107,13 @@ test('while endpoints come and go, queues fill and clients leave, each request h
     () => assert.equal(gateway.results().length, gateway.intents().length, 'a result each'),
     {timeoutMs: 30_000},
   );
+  // Who left before it was heard of is noticed, too.
+  await eventually(async () => {
+    const text = await (await fetch(`${gateway.url}/metrics`)).text();
+    assert.match(text, /^sluice_open_requests 0$/m);
+    assert.match(text, /^sluice_queue_depth\{model="simulated-chat"\} 0$/m);
+    assert.equal(gateway.results().length, gateway.intents().length);
+  });
   const results = gateway.results();
   const outcomes = Object.groupBy(results, ({outcome}) => outcome);
   t.log({
@@ -134,9 +141,6 @@ test('while endpoints come and go, queues fill and clients leave, each request h
   t.true(results.some(({tries}) => tries === 2 || tries === 3));
   t.true(results.some(({model}) => model === 'spare'));
 
-  const text = await (await fetch(`${gateway.url}/metrics`)).text();
-  t.regex(text, /^sluice_open_requests 0$/m);
-  t.regex(text, /^sluice_queue_depth\{model="simulated-chat"\} 0$/m);
   await gateway.gateway.close();
   t.is(
     gateway.leases.leasedOf('budget'),

@@ -135,7 +135,8 @@ for (const name of generating) {
   });
 
   test(`${name}: the result can be asked for again by its Idempotency-Key, and is charged once`, async t => {
-    const gateway = await startGateway(t, {model: {tokenDelayMs: 20}});
+    // Long enough for the second to come while the first runs, on a busy machine too.
+    const gateway = await startGateway(t, {model: {tokenDelayMs: 400}});
     const init = {headers: {'idempotency-key': 'once'}};
     const body = {...requestOf[name](6), stream: true};
     const both = await Promise.all(

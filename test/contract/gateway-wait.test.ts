@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import {setTimeout as wait} from 'node:timers/promises';
 import test, {type ExecutionContext} from 'ava';
 import {uuidv7} from '../../events/uuid.ts';
 import type {EndpointEntry} from '../../functions/registry/catalogue.ts';
@@ -88,7 +87,9 @@ test('who leaves while it waits is charged nothing, and its turn is the next one
   t.is((await third).status, 200);
   await gateway.settled(3);
   t.is(model.requests().length, 2);
-  t.is(await gaugeOf(gateway.url, 'sluice_open_requests'), 0);
+  await eventually(async () =>
+    assert.equal(await gaugeOf(gateway.url, 'sluice_open_requests'), 0),
+  );
 });
 
 test('who waited in the queue as long as one may is told when to come again, charged nothing', async t => {
@@ -185,17 +186,28 @@ test('a stream of a model that starts is sent comments, then its tokens, and is 
   t.is(response.headers.get('content-type'), 'text/event-stream; charset=utf-8');
   t.is(gateway.intents().length, 1);
   t.is(gateway.results().length, 0);
-  const asked = performance.now();
-  await wait(1_000);
+  const reader = (response.body as ReadableStream<Uint8Array>)
+    .pipeThrough(new TextDecoderStream())
+    .getReader();
+  let text = '';
+  const readUntil = async (isEnough: () => boolean) => {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      text += part.value;
+      if (isEnough()) {
+        return;
+      }
+    }
+  };
+  await readUntil(() => comments(text) >= 3);
   const model = await wake();
-  const text = await response.text();
-  t.true(performance.now() - asked < 5_000);
-  t.true(comments(text) >= 3, text);
+  const woken = performance.now();
+  await readUntil(() => false);
+  t.true(performance.now() - woken < 20_000, 'a start may take 60 s: it is not waited for to its end');
   t.true(text.lastIndexOf(': waiting') < text.indexOf('data:'), 'none comes between tokens');
   t.true(text.includes('[DONE]'));
   const [result] = await gateway.settled();
   t.like(result, {outcome: 'completed', outputTokens: 7, status: 200});
-  t.true((result?.timeToFirstTokenMs ?? 0) > 1_000, 'a comment is no token');
+  t.true((result?.timeToFirstTokenMs ?? 0) > 650, 'a comment is no token');
   t.is(model.requests().filter(({method}) => method === 'POST').length, 1);
 });
 
@@ -286,7 +298,8 @@ test('no comment is sent before the intent is durable', async t => {
   });
   const began = performance.now();
   const response = await gateway.post('/v1/chat/completions', chat({stream: true, max_tokens: 3}));
-  t.true(performance.now() - began >= 1_200);
+  // A timer of Node's may fire a millisecond early.
+  t.true(performance.now() - began >= 1_190);
   await wake();
   await response.text();
   await gateway.settled();

@@ -146,7 +146,7 @@ contract(
     const months = async (to: string) =>
       rows({granularity: 'month', from: day(hour - 60 * 86_400_000), to});
     const byDays = await months(day(hour + 2 * 86_400_000));
-    t.is(byDays.at(-1)?.[0], iso(hour).slice(0, 7));
+    t.is(byDays.at(-1)?.[0], iso(hour + 3_600_000).slice(0, 7));
     t.is(
       byDays.reduce((sum, [, requests]) => sum + Number(requests), 0),
       4,

@@ -138,7 +138,7 @@ const untilCollected = ({collector}: World) =>
       }
       assert.match(all, /"error\.type"/);
     },
-    {timeoutMs: 30_000, intervalMs: 100},
+    {timeoutMs: 60_000, intervalMs: 100},
   );
 
 test.serial('with PostgreSQL alone: nothing of a prompt or an answer is anywhere', async t => {

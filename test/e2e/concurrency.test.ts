@@ -17,7 +17,7 @@ const ends: (() => unknown)[] = [];
 test.before(async t => {
   const sluice = await startSluice(
     {teardown: end => void ends.unshift(end)},
-    {env: {LEASE_TTL_MS: '4000', DEFAULT_TOKENS: '5000', TOKEN_DELAY_MS: '10'}},
+    {env: {LEASE_TTL_MS: '8000', DEFAULT_TOKENS: '5000', TOKEN_DELAY_MS: '10'}},
   );
   t.context = {sluice, admin: createAdmin(sluice)};
 });

@@ -15,7 +15,7 @@ const loops = 20;
 const arrivals = 10;
 const tokenDelayMs = 40;
 const streamTokens = 400;
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 const countBy = (replies: readonly Reply[]) =>
   Object.fromEntries(
@@ -46,7 +46,7 @@ test('SIGTERM under load: what runs ends whole, what comes is served or not begu
     ...Array.from({length: wholes}, () => once(false)),
   ];
   await eventually(async () => assert.equal((await model.counters()).running, streams + wholes), {
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
   });
   const looping = Array.from({length: loops}, (_, index) =>
     keepAsking(newClient(), {stream: index % 2 === 0, max_tokens: 2}, () => isOver),
@@ -95,7 +95,8 @@ test('SIGTERM under load: what runs ends whole, what comes is served or not begu
     arrived: countBy(arrived),
   });
   t.true(closing.length > 0, 'who keeps its connection is told to let it go');
-  t.true(closing.every(({sentMs}) => sentMs > signalled));
+  // What was on its way to it at that moment was sent before.
+  t.true(closing.every(({endedMs}) => endedMs > signalled));
   const answered = all.filter(({how}) => how === 'whole');
   t.deepEqual(new Set(answered.map(reply => reply.status)), new Set([200]));
   t.is(arrived.filter(({how}) => how === 'none').length, arrivals, 'it takes no new connections');

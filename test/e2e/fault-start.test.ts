@@ -87,7 +87,7 @@ for (const how of ['refuses', 'says nothing'] as const) {
     await eventually(async () => assert.equal((await client.ask({max_tokens: 1})).status, 429), {
       intervalMs: 1,
     });
-    t.true(performance.now() - began < 10_000);
+    t.true(performance.now() - began < 30_000);
     await eventually(async () =>
       assert.equal(await world.gateway.metric('sluice_limits_per_process'), 1),
     );

@@ -36,7 +36,7 @@ const start = (t: ExecutionContext) => {
   t.timeout(300_000);
   return startSluice(t, {
     args: ['--scale-to-zero', '1'],
-    env: {LEASE_TTL_MS: '4000'},
+    env: {LEASE_TTL_MS: '8000'},
     timeoutMs: 120_000,
   });
 };

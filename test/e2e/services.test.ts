@@ -112,9 +112,9 @@ test('by Kafka every request is charged once, over kill -9 of the sources, of Ka
     env: {
       KAFKA_BROKERS: kafka.brokers.join(','),
       // A result that dies with its gateway is settled by policy, this long after its request began.
-      REQUEST_TIMEOUT_MS: '4000',
+      REQUEST_TIMEOUT_MS: '8000',
       UNSETTLED_GRACE_MS: '500',
-      LEASE_TTL_MS: '4000',
+      LEASE_TTL_MS: '8000',
     },
     dataFolder: await makeDataFolder(t),
     timeoutMs: 120_000,

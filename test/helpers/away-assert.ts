@@ -28,6 +28,25 @@ export const assertClear = (asked: readonly Asked[], withinMs: number) => {
   }
 };
 
+/**
+Asks until all of a round are answered within the bound: a busy machine may miss it once, who waits for what is away misses it always.
+All that were asked, each answered so within the longer bound.
+*/
+export const answeredAtOnce = async (
+  askSome: () => Promise<readonly Asked[]>,
+  status: number,
+  {atOnceMs, worstMs}: {atOnceMs: number; worstMs: number},
+): Promise<readonly Asked[]> => {
+  const all: Asked[] = [];
+  await eventually(async () => {
+    const asked = await askSome();
+    all.push(...asked);
+    assertAnswered(asked, status, atOnceMs);
+  });
+  assertAnswered(all, status, worstMs);
+  return all;
+};
+
 export const longestMs = (asked: readonly Asked[]) =>
   Math.round(Math.max(...asked.map(({tookMs}) => tookMs)));
 
@@ -35,7 +54,7 @@ export const longestMs = (asked: readonly Asked[]) =>
 export const assertLogged = (
   logged: () => Promise<ReadonlyMap<string, Event>>,
   streams: readonly Stream[],
-  {timeoutMs = 30_000}: {timeoutMs?: number} = {},
+  {timeoutMs = 60_000}: {timeoutMs?: number} = {},
 ) =>
   eventually(
     async () => {

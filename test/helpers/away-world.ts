@@ -63,7 +63,7 @@ export const openAwayWorld = async (
   const url = `http://127.0.0.1:${listening}`;
 
   const open = (apiKey: string, maxTokens: number) =>
-    openStream({url, apiKey, model, maxTokens, timeoutMs: 40_000});
+    openStream({url, apiKey, model, maxTokens, timeoutMs: 60_000});
   const ask = async (apiKey: string, maxTokens = 3): Promise<Asked> => {
     const began = performance.now();
     const stream = await open(apiKey, maxTokens);
@@ -99,7 +99,7 @@ export const openAwayWorld = async (
     health,
     metric,
     /** Waits until exactly these states hold, in `/healthz` and in `/metrics`, and its status is theirs. */
-    inStates: (states: readonly string[], code: number, timeoutMs = 30_000) =>
+    inStates: (states: readonly string[], code: number, timeoutMs = 45_000) =>
       eventually(
         async () => {
           const found = await health();

@@ -146,7 +146,7 @@ export const assertWhole = (books: Books) => {
 export const wholeBooks = (
   dataFolder: string,
   org: string,
-  {timeoutMs = 30_000, free = false}: {timeoutMs?: number; free?: boolean} = {},
+  {timeoutMs = 60_000, free = false}: {timeoutMs?: number; free?: boolean} = {},
 ): Promise<Books> =>
   eventually(
     async () => {

@@ -5,7 +5,7 @@ In: which programs. Out: the folder, the files in its bundles, and `run`, which 
 */
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdtempSync, readdirSync, renameSync, rmSync} from 'node:fs';
+import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
@@ -24,14 +24,6 @@ export const layOutImage = async (only?: readonly string[]): Promise<LaidOut> =>
     ...(only === undefined ? {} : {only}),
   });
   return {app, inputs, remove: () => rmSync(join(app, '..'), {recursive: true, force: true})};
-};
-
-/** The image's cache is named after the user that runs it there. */
-export const nameCacheForUs = (app: string) => {
-  const cache = join(app, 'cache');
-  for (const name of readdirSync(cache)) {
-    renameSync(join(cache, name), join(cache, name.replace(/\d+$/, String(process.getuid?.()))));
-  }
 };
 
 export const startProgram = (

@@ -101,12 +101,12 @@ export const openInstallation = (
       }),
     pool: createPools(t, database),
     pods,
-    untilZero: (service, {timeoutMs = 5 * minutes} = {}) =>
+    untilZero: (service, {timeoutMs = 10 * minutes} = {}) =>
       eventually(async () => assert.deepEqual(await pods(service), []), {
         timeoutMs,
         intervalMs: 1_000,
       }),
-    untilReady: async (service, {timeoutMs = 5 * minutes} = {}) => {
+    untilReady: async (service, {timeoutMs = 10 * minutes} = {}) => {
       await kubectl(
         ...['wait', '--for=condition=Ready', `ksvc/${service}`],
         `--timeout=${Math.round(timeoutMs / 1_000)}s`,

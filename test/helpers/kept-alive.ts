@@ -12,8 +12,9 @@ export type Reply = Readonly<{
   request: string;
   text: string;
   headers: IncomingMessage['headers'];
-  /** Of `performance.now()`. */
+  /** Of `performance.now()`; the second is that of the end, however it ended. */
   sentMs: number;
+  endedMs: number;
 }>;
 type Body = Readonly<{stream?: boolean; max_tokens: number}>;
 
@@ -38,6 +39,7 @@ export const openClient = ({url, apiKey, model}: {url: string; apiKey: string; m
           text,
           headers: answer?.headers ?? {},
           sentMs,
+          endedMs: performance.now(),
         });
       call.on('error', () => reply('none'));
       call.on('response', answer => {

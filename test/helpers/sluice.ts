@@ -126,7 +126,7 @@ export const spawnSluice = (t: Teardown, args: readonly string[], env: Options['
 
 export const startSluice = async (
   t: Teardown,
-  {args = [], env = {}, dataFolder, timeoutMs = 60_000}: Options = {},
+  {args = [], env = {}, dataFolder, timeoutMs = 180_000}: Options = {},
 ): Promise<Sluice> => {
   const folder = dataFolder ?? (await makeDataFolder(t));
   const started = spawnSluice(t, ['--json', '--port', '0', '--data', folder, ...args], env);

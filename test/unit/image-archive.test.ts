@@ -82,7 +82,7 @@ const filesOf = (folder: string) =>
     .map(entry => relative(folder, join(entry.parentPath, entry.name)))
     .sort();
 
-test('bundles and compile cache are the same bytes when they are made again', async t => {
+test('bundles and their code are the same bytes when they are made again', async t => {
   t.timeout(180_000);
   const first = await layOutImage(['hello']);
   t.teardown(first.remove);
@@ -92,7 +92,7 @@ test('bundles and compile cache are the same bytes when they are made again', as
   for (const file of filesOf(first.app)) {
     t.true(readFileSync(join(first.app, file)).equals(readFileSync(join(second.app, file))), file);
   }
-  t.true(filesOf(first.app).some(file => /^cache\/v\d.*-65532\//.test(file)));
+  t.true(filesOf(first.app).includes('cache/hello.cjs'));
 });
 
 test('the base has Node with its libraries, two users and certificates, and no other program', t => {

@@ -1,5 +1,3 @@
-import {once} from 'node:events';
-import {type AddressInfo, createServer} from 'node:net';
 import test from 'ava';
 import {createLogView} from '../../knative/local/logs.ts';
 import {jsonLine, readyText} from '../../knative/local/output.ts';
@@ -81,12 +79,8 @@ test('an upstream that serves nothing, answers garbage or is away is refused in 
   await t.throwsAsync(listUpstreamModels(`${url}/empty`), {message: /serves no model yet/});
   await t.throwsAsync(listUpstreamModels(`${url}/broken`), {message: /answered 500/});
   await t.throwsAsync(listUpstreamModels(url), {message: /cannot use --upstream/});
-  const away = createServer().listen(0, '127.0.0.1');
-  await once(away, 'listening');
-  const {port} = away.address() as AddressInfo;
-  away.close();
-  await once(away, 'close');
-  await t.throwsAsync(listUpstreamModels(`http://127.0.0.1:${port}`), {message: /ECONNREFUSED/});
+  // No port that was free a moment ago: another test's server may have it by now.
+  await t.throwsAsync(listUpstreamModels('http://127.0.0.1:9'), {message: /ECONNREFUSED/});
 });
 
 test('a server that hangs is not waited for when looking around', async t => {

@@ -48,13 +48,12 @@ export class Connection extends Client {
   }
 
   /**
-  Its socket, of which nothing more is written; undefined where that cannot be said: not connected, HTTP/2 (a connection of
-  many calls), or a request that is still being written, which a server would first wait for.
+  Its socket, of which nothing more is written; undefined where that cannot be said: not connected, or a request that is still
+  being written, which a server would first wait for.
   */
   closeHalf(): Socket | undefined {
     const {socket} = this.#held;
-    const isShared = (socket as {alpnProtocol?: unknown} | undefined)?.alpnProtocol === 'h2';
-    if (!socket || socket.destroyed || isShared || socket.writableLength > 0) {
+    if (!socket || socket.destroyed || socket.writableLength > 0) {
       return undefined;
     }
     socket.end();

@@ -28,6 +28,8 @@ export const createPools = ({
   const newPool = (origin: string) =>
     new Pool(origin, {
       pipelining: 1,
+      // One call a connection: who ends what it writes has ended this call and no other (`connection.ts`).
+      allowH2: false,
       connect: {timeout: 5_000},
       headersTimeout: limits.firstByteMs,
       bodyTimeout: limits.idleUpstreamMs,
