@@ -51,7 +51,7 @@ const methods = new Set([
 export const notHttp = () => new SluiceError('bad_request', 'this is not an HTTP request');
 
 const targetOf = (text: string): string => {
-  if (text.startsWith('/') || text === '*') {
+  if (text.startsWith('/') || text.startsWith('*')) {
     return text;
   }
   const found = absolute.exec(text);
