@@ -225,7 +225,7 @@ test('who takes nothing is waited for, then cut off; who takes slowly is not', a
         state.closed = true;
       });
     },
-    {clientIdleMs: 300},
+    {clientIdleMs: 3_000},
   );
   const {socket} = openSocket(t, url);
   let takes = true;

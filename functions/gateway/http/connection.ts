@@ -8,32 +8,13 @@ is thrown away for a moment: who has not read our answer would lose it by a rese
 */
 import type {Socket} from 'node:net';
 import {SluiceError} from '../../../events/errors.ts';
-import {createGatewayRequest, type GatewayRequest} from './request.ts';
-import {RequestBody} from './request-body.ts';
-import {mayBegin, notHttp, type RequestHead, readRequestHead} from './request-head.ts';
+import type {ConnectionParts} from './connection-parts.ts';
+import {createGatewayRequest} from './request.ts';
+import type {RequestBody} from './request-body.ts';
+import {notHttp, type RequestHead} from './request-head.ts';
+import {type RequestListener, RequestReader} from './request-reader.ts';
 import {GatewayResponse, type Wire} from './response.ts';
 
-/** What the connections of a server have in common. Ticks are its clock's. */
-export type ConnectionParts = Readonly<{
-  headBytesMax: number;
-  /** A client that takes nothing of what waits for it for so long is cut off. */
-  idleMs: number;
-  keepSeconds: number;
-  ticks: () => number;
-  limits: Readonly<{
-    headTicks: number;
-    requestTicks: number;
-    keepTicks: number;
-    lingerTicks: number;
-  }>;
-  isClosing: () => boolean;
-  onRequest: (request: GatewayRequest, response: GatewayResponse) => void;
-  /** What a client is told of what is no request, and with it the connection ends. */
-  answerFault: (fault: SluiceError) => string;
-  onGone: (connection: HttpConnection) => void;
-}>;
-
-const blankLine = '\r\n\r\n';
 /** So much is read ahead of requests that wait. */
 const waitingMax = 65_536;
 const empty = Buffer.alloc(0);
@@ -45,28 +26,30 @@ const left = () =>
 /** `fresh`: no byte ever came; `leaving`: we have said the last word. */
 type Phase = 'fresh' | 'idle' | 'head' | 'request' | 'leaving';
 
-export class HttpConnection implements Wire {
+export class HttpConnection implements Wire, RequestListener {
   readonly #socket: Socket;
   readonly #parts: ConnectionParts;
+  readonly #reader: RequestReader;
   #phase: Phase = 'fresh';
   /** Since when it waits for what it waits for. */
   #sinceTick: number;
-  /** What was read and not yet understood. */
-  #rest: Buffer = empty;
   #head: RequestHead | undefined;
   #body: RequestBody | undefined;
   #response: GatewayResponse | undefined;
   /** Something of an answer waits, and its client is watched. */
   #isWatched = false;
-  #isUnderstanding = false;
   #isPaused = false;
 
   constructor(socket: Socket, parts: ConnectionParts) {
     this.#socket = socket;
     this.#parts = parts;
     this.#sinceTick = parts.ticks();
+    this.#reader = new RequestReader(this, parts.headBytesMax);
     socket
-      .on('data', bytes => this.#read(bytes as Buffer))
+      .on('data', bytes => {
+        this.#reader.push(bytes as Buffer);
+        this.#keepPace();
+      })
       .on('drain', () => this.#response?.drained())
       .on('end', () => this.#end())
       .on('timeout', () => this.#untaken())
@@ -76,102 +59,26 @@ export class HttpConnection implements Wire {
   }
 
   get isIdle(): boolean {
-    return this.#phase === 'idle' && this.#rest.length === 0;
+    return this.#phase === 'idle' && this.#reader.waiting === 0;
   }
 
   get keepSeconds(): number {
     return this.#parts.keepSeconds;
   }
 
-  #read(bytes: Buffer) {
-    if (this.#phase !== 'leaving') {
-      this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
-      this.#understand();
-    }
+  /** By its reader. */
+  begins() {
+    this.#phase = 'head';
+    this.#sinceTick = this.#parts.ticks();
   }
 
-  #understand() {
-    // An answer that is given at once comes back here, for the next request.
-    if (this.#isUnderstanding) {
-      return;
-    }
-    this.#isUnderstanding = true;
-    let goesOn = true;
-    while (goesOn && this.#rest.length > 0) {
-      goesOn = this.#step();
-    }
-    this.#isUnderstanding = false;
-    this.#keepPace();
-  }
-
-  /** False: nothing of what is there can be understood now. */
-  #step(): boolean {
-    const body = this.#body;
-    switch (this.#phase) {
-      case 'leaving':
-        this.#rest = empty;
-        return false;
-      case 'request':
-        if (!body || body.complete || body.hasFailed) {
-          return false;
-        }
-        this.#takeBody(body);
-        return true;
-      default:
-        return this.#readHead();
-    }
-  }
-
-  #takeBody(body: RequestBody) {
-    const used = body.take(this.#rest);
-    this.#rest = used === this.#rest.length ? empty : this.#rest.subarray(used);
-    this.#goOn();
-  }
-
-  #readHead(): boolean {
-    const bytes = this.#rest;
-    // Empty lines before a request are none (RFC 9112, 2.2).
-    if (bytes[0] === 13 && (bytes.length === 1 || bytes[1] === 10)) {
-      this.#rest = bytes.subarray(2);
-      return bytes.length > 1;
-    }
-    if (this.#phase !== 'head') {
-      this.#phase = 'head';
-      this.#sinceTick = this.#parts.ticks();
-    }
-    const end = bytes.indexOf(blankLine, 0, 'latin1');
-    if ((end < 0 ? bytes.length : end) > this.#parts.headBytesMax) {
-      this.#refuse(new SluiceError('headers_too_large', 'the request headers are over the limit'));
-      return false;
-    }
-    if (end < 0) {
-      if (!mayBegin(bytes.toString('latin1'))) {
-        this.#refuse(notHttp());
-      }
-      return false;
-    }
-    let head: RequestHead;
-    try {
-      head = readRequestHead(bytes.toString('latin1', 0, end));
-    } catch (fault) {
-      this.#refuse(fault as SluiceError);
-      return false;
-    }
-    this.#rest = bytes.subarray(end + blankLine.length);
-    this.#begin(head);
-    return true;
-  }
-
-  #begin(head: RequestHead) {
-    const body = new RequestBody(head.body);
+  /** By its reader. */
+  request(head: RequestHead, body: RequestBody) {
     const response = new GatewayResponse(this, head);
     this.#phase = 'request';
     this.#head = head;
     this.#body = body;
     this.#response = response;
-    if (!body.complete && this.#rest.length > 0) {
-      this.#takeBody(body);
-    }
     this.#parts.onRequest(
       createGatewayRequest(head, body, this.#socket.remoteAddress, () => this.#wanted()),
       response,
@@ -203,7 +110,7 @@ export class HttpConnection implements Wire {
   }
 
   #keepPace() {
-    const isFull = this.#rest.length > waitingMax || this.#body?.isAhead === true;
+    const isFull = this.#reader.waiting > waitingMax || this.#body?.isAhead === true;
     if (isFull !== this.#isPaused && this.#phase !== 'leaving') {
       this.#isPaused = isFull;
       if (isFull) {
@@ -241,6 +148,10 @@ export class HttpConnection implements Wire {
   }
 
   ended() {
+    if (this.#socket.writableEnded) {
+      // Not all of it was written; its close tells.
+      return;
+    }
     if (this.#socket.writableLength === 0) {
       this.#finish();
     } else {
@@ -260,15 +171,11 @@ export class HttpConnection implements Wire {
       this.#leave();
     }
     response.closed(true);
-    this.#goOn();
-    if (this.#rest.length > 0) {
-      // Not within the end of the one before.
-      setImmediate(() => this.#understand());
-    }
+    this.bodyCame();
   }
 
-  /** Answered, and its body was read: the next one may come. */
-  #goOn() {
+  /** By its reader: when it is answered too, the next one may come. */
+  bodyCame() {
     if (this.#phase !== 'request' || !this.#response?.writableFinished) {
       return;
     }
@@ -280,7 +187,17 @@ export class HttpConnection implements Wire {
       this.#head = undefined;
       this.#phase = 'idle';
       this.#sinceTick = this.#parts.ticks();
+      this.#reader.next();
+      if (this.#reader.waiting > 0) {
+        // Not within the end of the one before.
+        setImmediate(() => this.#readOn());
+      }
     }
+  }
+
+  #readOn() {
+    this.#reader.read();
+    this.#keepPace();
   }
 
   #unwatch() {
@@ -291,7 +208,7 @@ export class HttpConnection implements Wire {
   }
 
   /** There is no request to answer. */
-  #refuse(fault: SluiceError) {
+  fault(fault: SluiceError) {
     this.write(this.#parts.answerFault(fault));
     this.#leave();
   }
@@ -300,7 +217,7 @@ export class HttpConnection implements Wire {
   #leave() {
     this.#phase = 'leaving';
     this.#sinceTick = this.#parts.ticks();
-    this.#rest = empty;
+    this.#reader.stop();
     this.#socket.end();
     this.#socket.resume();
   }
@@ -308,7 +225,7 @@ export class HttpConnection implements Wire {
   /** The client writes nothing more. As it comes with a client that is gone it is taken for that, as node does. */
   #end() {
     if (this.#phase === 'head') {
-      this.#refuse(notHttp());
+      this.fault(notHttp());
     } else if (this.#socket.writableLength > 0) {
       this.#socket.end();
     } else {
@@ -339,7 +256,7 @@ export class HttpConnection implements Wire {
       case 'fresh':
       case 'head':
         if (waited > limits.headTicks) {
-          this.#refuse(late());
+          this.fault(late());
         }
         return;
       case 'idle':

@@ -24,7 +24,7 @@ export type RequestHead = Readonly<{
 }>;
 
 const requestLine = /^([A-Z][A-Z-]{0,19}) ([!-~]+) HTTP\/1\.([01])(?:\r\n|$)/;
-const field = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)(?:\r\n|$)/y;
+const field = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)(?:\r\n|$)/y;
 const absolute = /^https?:\/\/[^/?#@]+(?=[/?#]|$)/i;
 const length = /^\d{1,15}$/;
 
@@ -62,10 +62,21 @@ const targetOf = (text: string): string => {
   return rest.startsWith('/') ? rest : `/${rest}`;
 };
 
-/** Without the spaces and tabs at its end; what else counts as white to JavaScript belongs to it. */
-const withoutEnd = (value: string): string => {
-  const last = value.charCodeAt(value.length - 1);
-  return last === 32 || last === 9 ? value.replace(/[ \t]+$/, '') : value;
+const isWhite = (code: number) => code === 32 || code === 9;
+
+/**
+Without the spaces and tabs around it; what else is white to JavaScript belongs to it. By hand: a pattern for it looks at a run of spaces
+once for each of them.
+*/
+const trimmed = (value: string): string => {
+  let [from, to] = [0, value.length];
+  while (from < to && isWhite(value.charCodeAt(from))) {
+    from += 1;
+  }
+  while (to > from && isWhite(value.charCodeAt(to - 1))) {
+    to -= 1;
+  }
+  return value.slice(from, to);
 };
 
 const add = (headers: Partial<Record<string, string>>, name: string, value: string) => {
@@ -118,7 +129,7 @@ export const readRequestHead = (text: string): RequestHead => {
     }
     at = field.lastIndex;
     headerCount += 1;
-    add(headers, (found[1] as string).toLowerCase(), withoutEnd(found[2] as string));
+    add(headers, (found[1] as string).toLowerCase(), trimmed(found[2] as string));
   }
   const versionMinor = line[3] === '1' ? 1 : 0;
   const connection = headers.connection?.toLowerCase() ?? '';

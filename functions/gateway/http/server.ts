@@ -5,7 +5,8 @@ In: limits, who answers requests and what is none. Out: a server of `node:net` t
 */
 import {createServer, type Server} from 'node:net';
 import type {Limits} from '../../../events/limits.ts';
-import {type ConnectionParts, HttpConnection} from './connection.ts';
+import {HttpConnection} from './connection.ts';
+import type {ConnectionParts} from './connection-parts.ts';
 
 const keepMs = 65_000;
 /** A client may take so long to read the last answer and close. */
