@@ -185,6 +185,7 @@ test.serial(
     await eventually(() =>
       assert.equal(timerOf(gateway.port, socket.localPort as number), '02'),
     );
+    t.pass();
     socket.destroy();
   },
 );
