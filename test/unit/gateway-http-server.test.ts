@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import {once} from 'node:events';
 import type {AddressInfo} from 'node:net';
 import test, {type ExecutionContext} from 'ava';
+import fc from 'fast-check';
 import {type Limits, limits} from '../../events/limits.ts';
 import {clientFault} from '../../functions/gateway/front/client-fault.ts';
 import type {GatewayRequest} from '../../functions/gateway/http/request.ts';
@@ -95,6 +96,28 @@ test('a body of no known length goes in chunks, to a client of HTTP/1.0 until th
   const head = await speak(t, url, `HEAD / HTTP/1.1\r\nhost: x\r\n\r\n${get('/', close)}`);
   t.deepEqual(statuses(head), [200, 200]);
   t.is(head.split('\r\n\r\nHTTP/1.1').length, 2, 'the next head comes behind the first');
+});
+
+test('whatever is written arrives, in one piece or many, short or long, on a connection that goes on', async t => {
+  const part = fc.uint8Array({maxLength: 60}).map(bytes => Buffer.from(bytes));
+  const long = fc.nat({max: 40_000}).map(length => Buffer.alloc(length, 'y'));
+  const answers: Buffer[][] = [];
+  const {url} = await start(t, (_request, response) => {
+    const parts = answers.shift() as Buffer[];
+    response.writeHead(200);
+    for (const bytes of parts.slice(0, -1)) {
+      response.write(bytes);
+    }
+    response.end(parts.at(-1));
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.oneof(part, long), {maxLength: 5}), async parts => {
+      answers.push(parts);
+      const found = await fetch(url);
+      t.deepEqual(Buffer.from(await found.arrayBuffer()), Buffer.concat(parts));
+    }),
+    {numRuns: 50},
+  );
 });
 
 test('204 has neither a body nor a length; headers are said once, and one that would end its line never', async t => {
