@@ -10,13 +10,13 @@ import type {Event} from '../../events/event.ts';
 import type {OutboxRow} from '../../events/outbox.ts';
 import {faultOfData} from './keepable.ts';
 import type {OpenTypes} from './open-types.ts';
-import {type Sender, stamp} from './stamp.ts';
+import {type StampOptions, stamp} from './stamp.ts';
 
 /** `path`: a JSON pointer into the event. */
 export type Refusal = Readonly<{code: ErrorCode; path: string; reason: string}>;
 export type Admission = Readonly<{row: OutboxRow} | {refused: Refusal}>;
-export type AdmitOptions = Sender &
-  Readonly<{openTypes: OpenTypes; traceparent?: string | undefined; eventBytes?: number}>;
+/** `orgStamp`: for events of the tenants' Broker alone; on ours nothing asks for it. */
+export type AdmitOptions = StampOptions & Readonly<{openTypes: OpenTypes; eventBytes?: number}>;
 
 /** Stored, as JSON. */
 const eventBytesMax = 256 * 1024;
@@ -76,7 +76,7 @@ export const admit = (event: Event, options: AdmitOptions): Admission => {
   if (fault) {
     return refuse('unprocessable_event', `/data${fault.path}`, fault.reason);
   }
-  const stamped = stamp(event, options);
+  const stamped = stamp(event, checkData ? {...options, orgStamp: undefined} : options);
   const refused = faultOfAttributes(stamped);
   if (refused) {
     return {refused};

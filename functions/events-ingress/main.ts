@@ -19,6 +19,7 @@ import {createPool, refuseSuperuser} from '../../events/database.ts';
 import {limits} from '../../events/limits.ts';
 import {listen, runMain} from '../../events/listen.ts';
 import {createMetrics} from '../../events/metrics.ts';
+import {createStamps, stampKey} from '../../events/org-stamp.ts';
 import {createLogger} from '../../events/telemetry.ts';
 import {createPrincipalLoader} from '../auth/load-principal.ts';
 import {createPrincipals} from '../auth/principals.ts';
@@ -43,9 +44,15 @@ await runMain(async () => {
       max: limits.requestMs,
       defaultValue: limits.clientBodyMs,
     }),
+    STAMP_KEY: optional(stampKey),
     LOG_LEVEL: string('info'),
   });
   const logger = createLogger({name: 'events-ingress', level: settings.LOG_LEVEL});
+  if (settings.STAMP_KEY === undefined) {
+    logger.warn(
+      'STAMP_KEY is not set: events have no stamp, and Triggers of charts/tenant take none',
+    );
+  }
   const openPool = (name: string, url: string, connectionsMax: number) =>
     createPool({
       databaseUrl: url,
@@ -66,7 +73,7 @@ await runMain(async () => {
     onError: error => logger.warn({err: error}, 'the changes could not be read'),
   });
   // At once: each waits for a connection of its own.
-  await Promise.all([refuseSuperuser(gateway), refuseSuperuser(tenant), changes.start()]);
+  const ready = Promise.all([refuseSuperuser(gateway), refuseSuperuser(tenant), changes.start()]);
   const store = createPostgresStore({tenant, gateway});
   const receive = createReceive({
     principals,
@@ -77,6 +84,7 @@ await runMain(async () => {
       bytesPerSecond: settings.EVENT_BYTES_PER_SECOND,
     }),
     openTypes: readOpenTypes(fileURLToPath(new URL('../../schemas/events', import.meta.url))),
+    stampOf: settings.STAMP_KEY === undefined ? undefined : createStamps(settings.STAMP_KEY),
     store,
     limits,
     // What is more than a second's worth would be refused at every try.
@@ -92,6 +100,7 @@ await runMain(async () => {
     health: () =>
       changes.staleSinceMs() > 1_000 ? 'stale: the changes were not read for a second' : undefined,
   });
+  await ready;
   await listen({
     server,
     logger,

@@ -7,6 +7,7 @@ is. Cheap refusals come first, and nothing is read of somebody who may not send.
 import type {IncomingMessage} from 'node:http';
 import {SluiceError} from '../../events/errors.ts';
 import type {Limits} from '../../events/limits.ts';
+import type {StampOf} from '../../events/org-stamp.ts';
 import type {OutboxRow} from '../../events/outbox.ts';
 import {bearerOf} from '../auth/bearer.ts';
 import {requireScope, toError} from '../auth/denial.ts';
@@ -38,6 +39,8 @@ export type ReceiveParts = Readonly<{
   backlog: () => Promise<Backlog>;
   rates: Rates;
   openTypes: OpenTypes;
+  /** Absent where no key of stamps is set. */
+  stampOf?: StampOf | undefined;
   store: Pick<Store, 'append'>;
   limits: Pick<Limits, 'staleMaxMs' | 'outboxRows' | 'outboxAgeMs'>;
   /** Of one request. */
@@ -72,8 +75,15 @@ export const createReceive = (parts: ReceiveParts): Receive =>
     }
     const traceparent = request.headers.traceparent as string | undefined;
     const {org, project} = principal;
+    const options = {
+      org,
+      project,
+      traceparent,
+      openTypes: parts.openTypes,
+      orgStamp: parts.stampOf?.(org),
+    };
     const rows: OutboxRow[] = events.map((event, index) => {
-      const admission = admit(event, {org, project, traceparent, openTypes: parts.openTypes});
+      const admission = admit(event, options);
       if ('refused' in admission) {
         const {code, reason, path} = admission.refused;
         throw atIndex(batch ? index : undefined, code, reason, path);

@@ -5,6 +5,7 @@ In: a request. Out: 202 without a body, or a problem (RFC 9457); one log line ea
 of a sender is a 500.
 */
 import {createServer, type IncomingMessage, type ServerResponse} from 'node:http';
+import {addressOf} from '../../events/client-address.ts';
 import {asSluiceError, SluiceError, toProblem} from '../../events/errors.ts';
 import type {Limits} from '../../events/limits.ts';
 import type {Metrics} from '../../events/metrics.ts';
@@ -125,7 +126,7 @@ const pathOf = ({url = '/'}: IncomingMessage) => url.split('?', 1)[0] as string;
 
 /** Read on arrival: a socket that is gone tells no address. */
 const callerOf = ({socket, headers}: IncomingMessage) => ({
-  client: socket.remoteAddress,
+  client: addressOf(socket),
   userAgent: headers['user-agent']?.slice(0, 200),
   trace: traceIdOf(continueTrace(headers.traceparent as string | undefined)),
 });

@@ -1,10 +1,12 @@
 /**
 Stamp: puts the name of the sender on an event, whatever the event says of itself, so that nobody can speak for another.
 
-In: an event from outside, the principal whose key brought it, the request's trace context. Out: the event as it is stored.
-Source, organisation, project and order key are the principal's; names that the delivery gives a meaning to are taken out.
+In: an event from outside, the principal whose key brought it, the request's trace context; where it is for the tenants' Broker, the stamp
+of its organisation. Out: the event as it is stored. Source, organisation, project and order key are the principal's; names that the
+delivery gives a meaning to are taken out, a stamp that somebody brought among them.
 */
 import type {Event} from '../../events/event.ts';
+import {stampAttribute} from '../../events/org-stamp.ts';
 import {continueTrace, traceIdOf} from '../../events/telemetry.ts';
 
 export type Sender = Readonly<{org: string; project: string}>;
@@ -28,10 +30,10 @@ const traceOf = ({traceparent, tracestate}: Event, header: string | undefined) =
     ? {traceparent, ...(tracestate === undefined ? {} : {tracestate})}
     : {traceparent: continueTrace(header)};
 
-export const stamp = (
-  event: Event,
-  {org, project, traceparent}: Sender & {traceparent?: string | undefined},
-): Event => {
+export type StampOptions = Sender &
+  Readonly<{traceparent?: string | undefined; orgStamp?: string | undefined}>;
+
+export const stamp = (event: Event, {org, project, traceparent, orgStamp}: StampOptions): Event => {
   const {tracestate: _tracestate, ...attributes} = event;
   const kept = Object.entries(attributes).filter(([name]) => !reserved.test(name));
   const order = event.partitionkey;
@@ -41,6 +43,7 @@ export const stamp = (
     orgid: org,
     projectid: project,
     partitionkey: order === undefined || order === '' ? org : `${org}/${order}`,
+    ...(orgStamp === undefined ? {} : {[stampAttribute]: orgStamp}),
     ...traceOf(event, traceparent),
   };
 };

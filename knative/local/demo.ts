@@ -141,13 +141,13 @@ const modelToAsk = (models: readonly UpstreamModel[]): string =>
 
 /**
 Resolves when the gateway lists the model for the key: it hears of changes a moment after they are made, and a start that
-says it is ready is asked at once. False when it does not within `timeoutMs`.
+says it is ready is asked at once. False when it does not within `timeoutMs`, also when it has not answered by then.
 */
 export const waitForModel = async ({
   url,
   apiKey,
   model,
-  timeoutMs = 10_000,
+  timeoutMs = 30_000,
   pollMs = 25,
 }: {
   url: string;
@@ -156,15 +156,22 @@ export const waitForModel = async ({
   timeoutMs?: number;
   pollMs?: number;
 }): Promise<boolean> => {
-  const end = performance.now() + timeoutMs;
-  while (performance.now() < end) {
-    const response = await fetch(`${url}/v1/models`, {
-      headers: {authorization: `Bearer ${apiKey}`},
-      signal: AbortSignal.timeout(timeoutMs),
-    });
+  const signal = AbortSignal.timeout(timeoutMs);
+  const isServed = async () => {
+    const headers = {authorization: `Bearer ${apiKey}`};
+    const response = await fetch(`${url}/v1/models`, {headers, signal});
     const {data = []} = (await response.json()) as {data?: {id?: string}[]};
-    if (data.some(({id}) => id === model)) {
-      return true;
+    return data.some(({id}) => id === model);
+  };
+  while (!signal.aborted) {
+    try {
+      if (await isServed()) {
+        return true;
+      }
+    } catch (error) {
+      if (!signal.aborted) {
+        throw error;
+      }
     }
     await wait(pollMs);
   }

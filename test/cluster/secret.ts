@@ -10,12 +10,14 @@ export type Known = Readonly<{
   adminKey: string;
   sourceToken: string;
   resultsKey: string;
+  stampKey: string;
 }>;
 
 export const makeKnown = (): Known => ({
   adminKey: randomBytes(24).toString('base64url'),
   sourceToken: randomBytes(24).toString('base64url'),
   resultsKey: randomBytes(32).toString('base64'),
+  stampKey: randomBytes(32).toString('base64url'),
 });
 
 export const secretOf = ({
@@ -44,6 +46,7 @@ export const secretOf = ({
     'redis-url': redisUrl,
     'kafka-brokers': kafkaBrokers,
     'results-key': known.resultsKey,
+    'stamp-key': known.stampKey,
     'source-token': known.sourceToken,
     'admin-key': known.adminKey,
   },

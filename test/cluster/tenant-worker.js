@@ -3,7 +3,8 @@ Tenant worker: what an organisation may run in its namespace. It asks the front 
 
 In: the environment of charts/tenant, and FRONT_DOOR, `host:port` of the front door as pods reach it (a name server would say it), MODEL.
 Out: one line a request: which event came, what the front door answered. With `data.probe` it sends that instead, to see what a pod in the
-tenant's namespace may do: `{url, method, headers, body}`.
+tenant's namespace may do: `{url, method, headers, body}`. With `data.reply`, attributes, it answers with that event. With `data.tokens` it
+asks for so many. What was not answered it refuses to have taken: the Broker tries it again.
 */
 import {createServer, request} from 'node:http';
 
@@ -30,7 +31,7 @@ const send = (url, {method = 'GET', headers = {}, body, at = new URL(url).host})
     sending.end(body);
   });
 
-const complete = () =>
+const complete = tokens =>
   send(`${SLUICE_URL}/v1/chat/completions`, {
     at: FRONT_DOOR,
     method: 'POST',
@@ -38,7 +39,7 @@ const complete = () =>
     body: JSON.stringify({
       model: MODEL,
       messages: [{role: 'user', content: 'Say something.'}],
-      max_tokens: 10,
+      max_tokens: tokens,
     }),
   });
 
@@ -52,17 +53,27 @@ createServer(async (incoming, response) => {
     'ce-type': type,
     'ce-orgid': orgid,
     'ce-source': source,
+    'ce-sluicestamp': stamp,
   } = incoming.headers;
   if (event === undefined) {
     response.end('ok');
     return;
   }
-  const {probe} = JSON.parse(body || '{}');
-  const answer = await (probe ? send(probe.url, probe) : complete()).catch(error => ({
+  const {probe, reply, tokens = 10} = JSON.parse(body || '{}');
+  const tell = answer =>
+    process.stdout.write(`${JSON.stringify({event, type, orgid, source, stamp, ...answer})}\n`);
+  if (reply) {
+    tell({status: 200, text: ''});
+    const headers = Object.entries(reply).map(([name, value]) => [`ce-${name}`, value]);
+    response.writeHead(200, {'content-type': 'application/json', ...Object.fromEntries(headers)});
+    response.end('{}');
+    return;
+  }
+  const answer = await (probe ? send(probe.url, probe) : complete(tokens)).catch(error => ({
     status: 0,
     text: String(error),
   }));
-  process.stdout.write(`${JSON.stringify({event, type, orgid, source, ...answer})}\n`);
-  response.writeHead(answer.status === 200 || probe ? 204 : 503).end();
+  tell(answer);
+  response.writeHead(answer.status === 200 || (probe && answer.status !== 0) ? 204 : 503).end();
 }).listen(Number(PORT));
 process.on('SIGTERM', () => process.exit(0));

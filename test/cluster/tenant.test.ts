@@ -9,6 +9,7 @@ import {parseUsd} from '../../events/money.ts';
 import {eventually} from '../helpers/eventually.ts';
 import {accountsOf, patience} from './money.ts';
 import {openTenant, person, probeType, questionType} from './tenant.ts';
+import {listenUnstamped} from './tenants-broker.ts';
 
 test.serial(
   'an event of its producer wakes a tenant’s worker from zero, whose completion is charged; no other’s does',
@@ -23,22 +24,24 @@ test.serial(
     t.like(line, {status: 200, orgid: owner.org, source: `/orgs/${owner.org}/producer`});
     const books = await eventually(async () => {
       const found = await accountsOf(installation, owner);
-      assert.equal(found.rows.length, 1);
+      assert.ok(found.rows.length >= 1);
       assert.equal(found.spent, found.ledger);
       return found;
     }, patience);
     t.true(books.ledger > 0n);
     t.is(books.rows[0]?.outputTokens, 10);
-    t.is(books.ledger, parseUsd(books.rows[0]?.cost ?? ''));
+    // What took long from zero may have been tried twice, and is then asked twice, and charged twice.
+    t.is(books.ledger, parseUsd(books.rows[0]?.cost ?? '') * BigInt(books.rows.length));
 
     // Another organisation says that it is this one, sends before it, and a type that nobody listens to.
     const other = await installation.admin.createTenant(`${model}-other`);
     const claims = {orgid: owner.org, partitionkey: owner.org};
     await eventually(async () => {
-      const event = {id: 'foreign', type: questionType, extensions: claims};
+      const data = {tokens: 11};
+      const event = {id: 'foreign', type: questionType, data, extensions: claims};
       assert.equal(await tenant.post(event, other.apiKey), 202);
     }, patience);
-    t.is(await tenant.post({id: 'unheard', type: 'com.acme.nothing'}), 202);
+    t.is(await tenant.post({id: 'unheard', type: 'com.acme.nothing', data: {tokens: 12}}), 202);
     t.is(await tenant.post({id: 'second', type: questionType}), 202);
     await tenant.lineOf('second');
     // The Broker in memory takes an event when whoever wants it has answered: what is relayed is handled. The ledger counts, below:
@@ -55,9 +58,10 @@ test.serial(
     t.false(events.includes('foreign') || events.includes('unheard'), String(events));
     const after = await eventually(async () => {
       const found = await accountsOf(installation, owner);
-      assert.equal(found.rows.length, 2);
+      assert.ok(found.rows.length > books.rows.length);
       return found;
     }, patience);
+    t.deepEqual([...new Set(after.rows.map(({outputTokens}) => outputTokens))], [10]);
     t.true(after.ledger > books.ledger);
     t.is((await accountsOf(installation, other)).rows.length, 0);
   },
@@ -106,10 +110,74 @@ test.serial(
     t.is((await tenant.lineOf('still')).status, 200);
     const books = await eventually(async () => {
       const found = await accountsOf(installation, owner);
-      assert.equal(found.rows.length, 1);
+      assert.ok(found.rows.length >= 1);
+      assert.equal(found.spent, found.ledger);
       return found;
     }, patience);
-    t.is(books.spent, books.ledger);
+    t.deepEqual([...new Set(books.rows.map(({outputTokens}) => outputTokens))], [10]);
+  },
+);
+
+test.serial(
+  'what a tenant’s worker says in another organisation’s name, by an answer or at the Broker itself, wakes nobody',
+  async t => {
+    const victim = await openTenant(t);
+    const hostile = await openTenant(t);
+    const {installation, tenant: owner} = victim;
+    const unstamped = await listenUnstamped(t, installation, owner.org);
+    await unstamped.untilKnown(id => victim.post({id, type: 'com.acme.unheard'}));
+    t.is(await victim.post({id: 'before', type: questionType, data: {tokens: 7}}), 202);
+    t.is((await victim.lineOf('before')).stamp, victim.stamp);
+
+    const forged = {
+      ...{specversion: '1.0', type: questionType, source: `/orgs/${owner.org}/producer`},
+      orgid: owner.org,
+    };
+    const ask = async (id: string, data: object) => {
+      t.is(await hostile.post({id: `ask-${id}`, type: probeType, data}), 202);
+      const line = await hostile.lineOf(`ask-${id}`);
+      // All that it is ever told.
+      t.is(line.stamp, hostile.stamp);
+      await unstamped.arrivalOf(id);
+      return line.status;
+    };
+    await ask('answered', {reply: {...forged, id: 'answered'}});
+    await ask('own-stamp', {reply: {...forged, id: 'own-stamp', sluicestamp: hostile.stamp}});
+    await ask('guessed', {reply: {...forged, id: 'guessed', sluicestamp: '0'.repeat(64)}});
+    const attributes = Object.entries({...forged, id: 'posted', sluicestamp: hostile.stamp});
+    const url = `http://broker-ingress.knative-eventing.svc.cluster.local/${installation.namespace}/tenants`;
+    const headers = Object.fromEntries(attributes.map(([name, value]) => [`ce-${name}`, value]));
+    const status = await ask('posted', {
+      probe: {
+        url,
+        method: 'POST',
+        headers: {...headers, 'content-type': 'application/json'},
+        body: '{}',
+      },
+    });
+    t.is(status, 202, 'no policy is enforced here, so the Broker takes it');
+    // A producer does not get the victim's stamp past the door, even if it knew it.
+    const stolen = {
+      id: 'stolen',
+      type: questionType,
+      extensions: {orgid: owner.org, sluicestamp: victim.stamp},
+    };
+    t.is(await hostile.post(stolen), 202);
+    t.is((await hostile.lineOf('stolen')).stamp, hostile.stamp);
+
+    t.is(await victim.post({id: 'after', type: questionType, data: {tokens: 7}}), 202);
+    t.is((await victim.lineOf('after')).status, 200);
+    // Each that reaches the worker is a completion with its key.
+    const books = await eventually(async () => {
+      const found = await accountsOf(installation, owner);
+      assert.ok(found.rows.length >= 2);
+      return found;
+    }, patience);
+    const lines = await victim.lines();
+    const events = new Set(lines.map(({event}) => event));
+    events.delete('before');
+    t.deepEqual([...events], ['after']);
+    t.deepEqual([...new Set(books.rows.map(({outputTokens}) => outputTokens))], [7]);
   },
 );
 

@@ -3,7 +3,7 @@ import {lagOf} from '../../events/brokers/redis/groups.ts';
 import {openWorld, publications} from '../helpers/redis-world.ts';
 
 test('what waits is counted where Redis has lost count: after a rewrite of its file and a kill -9', async t => {
-  t.timeout(60_000);
+  t.timeout(180_000);
   const {server, open, client} = await openWorld(t);
   const broker = await open();
   const read = (count: number) =>

@@ -25,7 +25,8 @@ const run = async (t: ExecutionContext, environment: Record<string, string>) => 
   child.stderr?.on('data', chunk => {
     complaint += chunk;
   });
-  const ended = once(child, 'exit') as Promise<[number]>;
+  // Not at its exit: its last words may come after that.
+  const ended = once(child, 'close') as Promise<[number]>;
   t.teardown(async () => {
     child.kill();
     await ended;

@@ -41,6 +41,8 @@ test('with the API down a model is registered, disabled, enabled and taken away 
   const changes: string[] = [];
   const watching = watchChanges({
     databaseUrl: database.url('gateway'),
+    // A first read that comes late on a busy machine would say no more than that all may have changed.
+    queryTimeoutMs: 30_000,
     onChanges: found => {
       if (found !== 'all') {
         changes.push(...found.map(({kind}) => kind));
@@ -56,7 +58,7 @@ test('with the API down a model is registered, disabled, enabled and taken away 
   t.is(registered.code, 0, registered.err);
   t.like(JSON.parse(registered.out), {name: 'tiny', environment: 'development', price: 'free'});
   // Gateways follow by what they read there anyway.
-  await eventually(async () => assert.ok(changes.includes('model')), {timeoutMs: 20_000});
+  await eventually(async () => assert.ok(changes.includes('model')), {timeoutMs: 60_000});
   t.regex((await run('list', '--database-url')).out, /^tiny +development/m);
   const disabled = await run('disable', 'tiny', '--database-url');
   t.is(disabled.code, 0, disabled.err);

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import {fork} from 'node:child_process';
+import {randomBytes} from 'node:crypto';
 import {once} from 'node:events';
 import {request as sendRequest} from 'node:http';
 import {type AddressInfo, connect, createServer, type Socket} from 'node:net';
 import test, {type ExecutionContext} from 'ava';
 import {hashSecret, makeApiKey} from '../../events/api-key.ts';
+import {createStamps} from '../../events/org-stamp.ts';
 import {uuidv7} from '../../events/uuid.ts';
 import {createPostgresStore} from '../../functions/events-ingress/store.ts';
 import {createTestDatabase, type TestDatabase} from '../helpers/database.ts';
@@ -109,6 +111,64 @@ test('nobody speaks for another, in whatever an event may say of itself', async 
     t.true(partitionkey === own.org || partitionkey?.startsWith(`${own.org}/`));
     t.true(['broker:default', 'broker:tenants'].includes(row.destination));
   }
+});
+
+test.serial(
+  'what goes to the tenants’ Broker has its organisation’s stamp and nobody else’s, and no log line has it',
+  async t => {
+    const database = await createTestDatabase(t);
+    const [own, victim] = [await makeKey(database), await makeKey(database)];
+    const key = randomBytes(32).toString('base64url');
+    const stampOf = createStamps(key);
+    const {post, url, child, exited} = await startOn(t, database, {STAMP_KEY: key});
+    // One by one and as a batch: who knows the victim's stamp does not get it past the door either.
+    const forged = [undefined, 'forged', stampOf(victim.org)].map((sluicestamp, index) => ({
+      ...{...event, id: `${index}`, orgid: victim.org},
+      ...(sluicestamp === undefined ? {} : {sluicestamp}),
+    }));
+    for (const each of forged) {
+      t.is((await post(each, own.text)).status, 202);
+    }
+    t.is((await post([...forged, {...greet, id: 'ours'}], own.text)).status, 202);
+    const headers = {
+      ...{authorization: `Bearer ${own.text}`, 'content-type': 'application/json'},
+      ...{'ce-specversion': '1.0', 'ce-id': 'binary', 'ce-source': 'shop', 'ce-type': event.type},
+      'ce-sluicestamp': stampOf(victim.org),
+    };
+    t.is((await fetch(`${url}/events`, {method: 'POST', headers, body: '{}'})).status, 202);
+    t.is((await post({...event, id: 'theirs'}, victim.text)).status, 202);
+    const rows = await rowsOf(database);
+    const stamps = rows.map(({id, destination, event: stored}) => [
+      id,
+      destination,
+      (stored as Record<string, unknown>).sluicestamp,
+    ]);
+    t.deepEqual(stamps, [
+      ...['0', '1', '2'].map(id => [id, 'broker:tenants', stampOf(own.org)]),
+      ['ours', 'broker:default', undefined],
+      ['binary', 'broker:tenants', stampOf(own.org)],
+      ['theirs', 'broker:tenants', stampOf(victim.org)],
+    ]);
+    t.is((await (await fetch(`${url}/metrics`)).text()).includes(stampOf(own.org)), false);
+    child.kill('SIGTERM');
+    const {log} = await exited;
+    for (const secret of [key, stampOf(own.org), stampOf(victim.org)]) {
+      t.false(log.includes(secret));
+    }
+    t.false(log.includes('STAMP_KEY'));
+  },
+);
+
+test.serial('without a key of stamps events have none, and the start says so once', async t => {
+  const database = await createTestDatabase(t);
+  const own = await makeKey(database);
+  const {post, log} = await startOn(t, database);
+  t.is((await post({...event, sluicestamp: 'forged'}, own.text)).status, 202);
+  t.is((await post({...event, id: '2'}, own.text)).status, 202);
+  for (const row of await rowsOf(database)) {
+    t.false('sluicestamp' in row.event);
+  }
+  t.is(log().split('STAMP_KEY is not set').length, 2);
 });
 
 test('a key without the scope `events` sends none', async t => {
@@ -368,9 +428,12 @@ test('a superuser is refused, and a wrong configuration is told at once', async 
   const {code, log} = await superuser.exited;
   t.is(code, 1);
   t.regex(log, /no row-level policy binds/);
-  const wrong = await startProcess(t, {EVENTS_PER_SECOND: '0', PORT: 'x'}).exited;
+  const wrong = await startProcess(t, {EVENTS_PER_SECOND: '0', PORT: 'x', STAMP_KEY: 'short'})
+    .exited;
   t.is(wrong.code, 2);
-  for (const name of ['PORT', 'DATABASE_URL', 'TENANT_DATABASE_URL', 'EVENTS_PER_SECOND']) {
+  const names = ['PORT', 'DATABASE_URL', 'TENANT_DATABASE_URL', 'EVENTS_PER_SECOND', 'STAMP_KEY'];
+  for (const name of names) {
     t.regex(wrong.log, new RegExp(`^  ${name}: expected`, 'm'));
   }
+  t.false(wrong.log.includes('short\n'));
 });

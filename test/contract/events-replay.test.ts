@@ -256,7 +256,7 @@ const administrate = async (t: ExecutionContext, {brokers}: TestKafka) => {
 };
 
 test('what Kafka has thrown away is refused with the earliest time that it still has', async t => {
-  t.timeout(60_000);
+  t.timeout(180_000);
   const {kafka, books, accounts, replay} = await setUp(t);
   const topic = kafka.topic('log');
   const consumers = await startConsumers(t, kafka, books);

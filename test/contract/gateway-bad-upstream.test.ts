@@ -91,7 +91,10 @@ for (const fault of ['reset-mid-stream', 'hang-mid-stream']) {
 }
 
 test('a stream of garbage ends, is settled, and is no fault of ours', async t => {
-  const gateway = await startGateway(t, {model: {faults: ['garbage-stream']}, limits: {idleUpstreamMs: 2_000}});
+  const gateway = await startGateway(t, {
+    model: {faults: ['garbage-stream']},
+    limits: {idleUpstreamMs: 2_000},
+  });
   const response = await gateway.post('/v1/chat/completions', chat({stream: true}));
   t.true([200, 502].includes(response.status));
   await response.arrayBuffer().catch(() => {});

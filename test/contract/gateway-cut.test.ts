@@ -44,9 +44,7 @@ for (const [what, outcome, code] of [
     const counted = model.requestCounters(running.request);
     t.like(result, {outcome, status: 200, outputTokens: counted?.tokensSent});
     t.true((result?.outputTokens ?? 0) >= running.tokens());
-    await eventually(() =>
-      assert.ok(lines.some(line => line.includes(`"outcome":"${outcome}"`))),
-    );
+    await eventually(() => assert.ok(lines.some(line => line.includes(`"outcome":"${outcome}"`))));
   });
 }
 

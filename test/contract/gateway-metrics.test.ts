@@ -35,7 +35,13 @@ test('what the READMEs name is on /metrics before anybody has asked for anything
 });
 
 test('queries, concurrency, errors by type, queue depth, dispatch latency and tokens move as requests do', async t => {
-  const {url, post, settled, entry, model: server} = await startGateway(t, {
+  const {
+    url,
+    post,
+    settled,
+    entry,
+    model: server,
+  } = await startGateway(t, {
     model: {tokenDelayMs: 1_000, firstTokenDelayMs: 0},
   });
   const value = async (cell: string) => {

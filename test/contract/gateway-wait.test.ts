@@ -87,9 +87,7 @@ test('who leaves while it waits is charged nothing, and its turn is the next one
   t.is((await third).status, 200);
   await gateway.settled(3);
   t.is(model.requests().length, 2);
-  await eventually(async () =>
-    assert.equal(await gaugeOf(gateway.url, 'sluice_open_requests'), 0),
-  );
+  await eventually(async () => assert.equal(await gaugeOf(gateway.url, 'sluice_open_requests'), 0));
 });
 
 test('who waited in the queue as long as one may is told when to come again, charged nothing', async t => {
@@ -202,7 +200,10 @@ test('a stream of a model that starts is sent comments, then its tokens, and is 
   const model = await wake();
   const woken = performance.now();
   await readUntil(() => false);
-  t.true(performance.now() - woken < 20_000, 'a start may take 60 s: it is not waited for to its end');
+  t.true(
+    performance.now() - woken < 20_000,
+    'a start may take 60 s: it is not waited for to its end',
+  );
   t.true(text.lastIndexOf(': waiting') < text.indexOf('data:'), 'none comes between tokens');
   t.true(text.includes('[DONE]'));
   const [result] = await gateway.settled();

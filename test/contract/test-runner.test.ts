@@ -8,7 +8,7 @@ import test, {type ExecutionContext} from 'ava';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What `runAva` says about one test file, with AVA in a folder of its own. */
-const runTest = async (t: ExecutionContext, source: string) => {
+const runTest = async (t: ExecutionContext, source: string, {timeout = '3m'} = {}) => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-runner-'));
   t.teardown(() => rm(folder, {recursive: true, force: true}));
   await mkdir(join(folder, 'test'));
@@ -21,7 +21,7 @@ const runTest = async (t: ExecutionContext, source: string) => {
     join(folder, 'run.ts'),
     `import {runAva} from './test/runner/ava.ts';
 const {signal} = new AbortController();
-const result = await runAva({args: ['--timeout=2s'], environment: process.env, verbose: false, signal});
+const result = await runAva({args: ['--timeout=${timeout}'], environment: process.env, verbose: false, signal});
 console.log(JSON.stringify(result));`,
   );
   const child = spawn(process.execPath, ['run.ts'], {
@@ -47,7 +47,9 @@ test('a test that fails is told with what was expected', async t => {
 test('a test that hangs is named', async t => {
   const {result} = await runTest(
     t,
-    `test('hangs', () => new Promise(resolve => setTimeout(resolve, 60_000)));`,
+    `test('hangs', () => new Promise(resolve => setTimeout(resolve, 600_000)));`,
+    // Longer than a busy machine takes to come to the test.
+    {timeout: '10s'},
   );
   t.is(result.failed, 1);
   t.regex(result.failures[0], /^not ok 1 - hangs\n[\s\S]*inactivity/);

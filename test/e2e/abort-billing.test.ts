@@ -28,7 +28,7 @@ const atOnce = 40;
 const maxTokens = 100;
 
 test.before(async t => {
-  t.timeout(120_000);
+  t.timeout(240_000);
   const sluice = await startSluice(teardown);
   t.context = {sluice, admin: createAdmin(sluice)};
 });

@@ -182,9 +182,7 @@ test.serial(
     const {server, gateway, place} = await start(t, {firstTokenDelayMs: 60_000});
     const socket = await openRaw({...place, body: bodyOf(modelName, {max_tokens: 5})});
     await running(server, 1);
-    await eventually(() =>
-      assert.equal(timerOf(gateway.port, socket.localPort as number), '02'),
-    );
+    await eventually(() => assert.equal(timerOf(gateway.port, socket.localPort as number), '02'));
     t.pass();
     socket.destroy();
   },

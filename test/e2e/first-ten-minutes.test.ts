@@ -64,14 +64,14 @@ const setUp = async (t: ExecutionContext) => {
       }
       return ran;
     };
-    const ran = until ? await eventually(run, {timeoutMs: 30_000, intervalMs: 300}) : await run();
+    const ran = until ? await eventually(run, {timeoutMs: 60_000, intervalMs: 300}) : await run();
     steps.push({command, ...ran, ...(say === undefined ? {} : {say})});
     return ran.output;
   };
   /** Waits without a word in the transcript. */
   const wait = (command: string, until: RegExp) =>
     eventually(async () => assert.match((await shell(command)).output, until), {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
       intervalMs: 300,
     });
   const note = (command: string, say?: string) =>

@@ -13,9 +13,11 @@ import {assertSettled, memoryOf, modelName, openProcessWorld} from '../helpers/p
 const third = 1_667;
 const streams = 3 * third;
 /** More than it lasts: whoever has so many is still there at SIGTERM. */
-const manyTokens = 240;
-/** Opened last, so that all are open before the first of them ends: for that a third of them may take 40 s. */
-const fewTokens = Array.from({length: third}, (_, index) => 40 + (index % 8));
+const manyTokens = 150;
+/** While they are opened, so that none ends before all are there, however slow the machine is; and then. */
+const openingDelayMs = 15_000;
+const tokenDelayMs = 1_000;
+const fewTokens = Array.from({length: third}, (_, index) => 20 + (index % 8));
 const cutWithinMs = 8_000;
 const [drained, cut] = [0, third];
 
@@ -31,9 +33,13 @@ const assertFiles = (pid: number) => {
 };
 
 const start = async (t: ExecutionContext) => {
-  t.timeout(300_000);
-  const model = await startModelProcess(t, {tokenDelayMs: 1_000, defaultTokens: manyTokens});
-  const world = await openProcessWorld(t, {endpoints: [model.url]});
+  t.timeout(600_000);
+  const model = await startModelProcess(t, {
+    tokenDelayMs: openingDelayMs,
+    defaultTokens: manyTokens,
+  });
+  const env = {REQUEST_TIMEOUT_MS: '300000'};
+  const world = await openProcessWorld(t, {endpoints: [model.url], env});
   assertFiles(world.gateway.pid);
   return {model, world, crowd: startCrowd(t)};
 };
@@ -58,6 +64,7 @@ test('5,000 open streams are cut, end and are drained, and each is settled once 
   const maxTokens = [...many, ...fewTokens];
   await crowd.open({url: gateway.url, apiKey: world.apiKey, model: modelName, maxTokens});
   t.is(await runningOf(model), streams, 'all are open at once');
+  model.set({tokenDelayMs});
   const openMs = since();
   t.is(await gateway.metric('sluice_holds'), 3 * streams, 'three budgets each');
   const openMiB = memoryOf(gateway);

@@ -2,7 +2,6 @@ import anyTest, {type ExecutionContext, type TestFn} from 'ava';
 import {toBatch} from '../../events/codec.ts';
 import {createAdmin} from '../helpers/admin.ts';
 import {asSuperuser} from '../helpers/books.ts';
-import {readDocument} from '../helpers/openapi.ts';
 import {
   type Credentials,
   functionsOf,
@@ -20,6 +19,7 @@ import {
   otherPaths,
 } from '../helpers/outsider-answers.ts';
 import {type Forged, forge, typeNamed, type Victim} from '../helpers/outsider-events.ts';
+import {adminPlaces} from '../helpers/outsider-places.ts';
 import {
   dumpTables,
   findChanges,
@@ -48,7 +48,7 @@ test.before(async t => {
   t.timeout(limitMs);
   const sluice = await startSluice(
     {teardown: end => void ends.unshift(end)},
-    {env: {LEASE_TTL_MS: '4000', LOG_LEVEL: 'warn', EVENTS_PER_SECOND: '1000000'}},
+    {env: {LEASE_TTL_MS: '8000', LOG_LEVEL: 'warn', EVENTS_PER_SECOND: '1000000'}},
   );
   const outsider = await createAdmin(sluice).createTenant('Outsider');
   const victim = await makeVictim(sluice);
@@ -170,24 +170,7 @@ test.serial(
   async t => {
     t.timeout(limitMs);
     const {sluice, victim, events, credentials} = t.context;
-    const {budget, key, modelId, project} = victim.ids;
-    const idOf = (path: string) =>
-      path.includes('/keys/') ? key : path.includes('/models/') ? modelId : budget;
-    const {paths} = readDocument();
-    const places = Object.entries(paths).flatMap(([path, operations]) => {
-      const filled = path
-        .replace('{org}', victim.org)
-        .replace('{project}', String(project?.[0]))
-        .replace('{id}', String(idOf(path)?.[0]));
-      return Object.keys(operations)
-        .filter(method => ['get', 'post', 'patch', 'put', 'delete'].includes(method))
-        .map(method => ({
-          name: `${method} ${path}`,
-          url: `${sluice.url}${filled}`,
-          method: method.toUpperCase(),
-          answers: always(401),
-        }));
-    });
+    const places = adminPlaces(victim, path => `${sluice.url}${path}`);
     t.true(places.length > 20);
     const {'the admin key': _right, ...others} = credentials;
     await attack(t, places, {

@@ -42,7 +42,7 @@ test('the first block starts Sluice, and the second does what it says with what 
   for (const command of commands.slice(1)) {
     t.regex(command, /^npm run -s sluice -- /);
     await eventually(async () => assert.match(await shell(command), /simulated-chat|month/), {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
       intervalMs: 200,
     });
   }

@@ -5,6 +5,7 @@ import {type AddressInfo, createServer} from 'node:net';
 import {join} from 'node:path';
 import test from 'ava';
 import {eventually} from '../helpers/eventually.ts';
+import {nowhere} from '../helpers/http.ts';
 import {
   isAlive,
   makeDataFolder,
@@ -235,8 +236,7 @@ test.serial(
   'an upstream that is away is refused in words, and nothing is left running',
   async t => {
     const folder = await makeDataFolder(t);
-    // No port that was free a moment ago: another test's server may have it by now.
-    const upstream = 'http://127.0.0.1:9';
+    const upstream = nowhere;
     const {ended, lines} = spawnSluice(t, [
       '--port',
       '0',

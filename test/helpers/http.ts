@@ -7,6 +7,12 @@ import {createServer, type RequestListener} from 'node:http';
 import type {AddressInfo} from 'node:net';
 import type {ExecutionContext} from 'ava';
 
+/**
+Nobody listens there. A port that was free a moment ago may be another test's by now; of the lowest ones this is one that `fetch`
+does not refuse by itself.
+*/
+export const nowhere = 'http://127.0.0.1:2';
+
 export const createHttpTestServer = async (
   t: Pick<ExecutionContext, 'teardown'>,
   handler: RequestListener,

@@ -43,11 +43,19 @@ const close = (value: unknown): unknown => {
     : closed;
 };
 
-export const createOpenApi = (document = readDocument()) => {
+const prepare = (document: ReturnType<typeof readDocument>) => {
   const validator = new Validator({strict: false, validateSchema: false, allErrors: true});
   formats.default(validator);
   validator.addSchema(close(document) as Node, 'document');
-  const compiled = new Map<string, ValidateFunction>();
+  return {document, validator, compiled: new Map<string, ValidateFunction>()};
+};
+
+/** Read and compiled once a file of tests: each of them would take seconds of a busy machine, in which no server of theirs answers. */
+let prepared: ReturnType<typeof prepare> | undefined;
+
+export const createOpenApi = () => {
+  prepared ??= prepare(readDocument());
+  const {document, validator, compiled} = prepared;
   const seen = new Set<string>();
 
   const validate = (pointer: string, value: unknown, what: string) => {

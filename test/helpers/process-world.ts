@@ -91,9 +91,12 @@ export const startGatewayProcess = async (
   child.stdout?.on('data', chunk => void lines.push(String(chunk)));
   child.stderr?.on('data', chunk => void lines.push(String(chunk)));
   const ended = once(child, 'exit').then(([status, signal]) => status ?? signal);
+  // Its last words may come after its end.
+  const closed = once(child, 'close');
   const listening = once(child, 'message').then(([message]) => message.listening as number);
   const port = await Promise.race([listening, ended]);
   if (child.exitCode !== null) {
+    await closed;
     throw new Error(`the gateway ended with ${port} before it listened:\n${lines.join('')}`);
   }
   const url = `http://127.0.0.1:${port}`;

@@ -1,11 +1,4 @@
-import {once} from 'node:events';
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type ServerResponse,
-} from 'node:http';
-import type {AddressInfo} from 'node:net';
+import type {IncomingMessage, RequestListener, ServerResponse} from 'node:http';
 import test, {type ExecutionContext} from 'ava';
 import {
   ApiError,
@@ -17,7 +10,7 @@ import {
   UnreachableError,
 } from 'sluice/client';
 import {toCall} from '../../functions/admin/client/client.ts';
-import {createHttpTestServer} from '../helpers/http.ts';
+import {createHttpTestServer, nowhere} from '../helpers/http.ts';
 
 const id = '0192f0c1-7a00-7000-8000-00000000000a';
 const token = 'the-admin-key-of-this-test';
@@ -183,19 +176,10 @@ test('a change is not made again when nobody knows whether it was made', async t
   t.is(asked.length, 5);
 });
 
-/** A port that was just free. */
-const closedUrl = async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const {port} = server.address() as AddressInfo;
-  server.close();
-  return `http://127.0.0.1:${port}`;
-};
-
 test('a change that never left this machine is tried again', async t => {
   const waited: number[] = [];
   const client = createClient({
-    url: await closedUrl(),
+    url: nowhere,
     token,
     wait: async ms => {
       waited.push(ms);

@@ -21,6 +21,7 @@ test('values that cannot be meant are refused with a sentence', async t => {
   t.regex(await refusal({organisation: ''}), /organisation/);
   t.regex(await refusal({namespace: {name: ''}}), /name/);
   t.regex(await refusal({sluice: {url: ''}}), /sluice\.url: the front door/);
+  t.regex(await refusal({stamp: 'A'.repeat(64)}), /stamp/);
   t.regex(await refusal({worker: {types: ['dev.sluice.key.revoked.v1']}}), /types/);
   t.regex(await refusal({worker: {env: {SLUICE_API_KEY: 'sk-1'}}}), /SLUICE_API_KEY/);
   t.regex(await refusal({worker: {apiKey: 'sk-1'}}), /apiKey/);
@@ -33,6 +34,7 @@ const injection =
 test('a value that would end its line is refused wherever a template takes it', async t => {
   const cases: Readonly<Record<string, (text: string) => object>> = {
     organisation: text => ({organisation: text}),
+    stamp: text => ({stamp: text}),
     'namespace.name': text => ({namespace: {name: text}}),
     'sluice.broker': text => ({sluice: {broker: text}}),
     'sluice.url': text => ({sluice: {url: `https://${text}`}}),
@@ -79,6 +81,18 @@ test('a text that may be anything stays one text, also where no schema is asked'
   const [container] = find(objects, 'Service').spec.template.spec.containers;
   t.is(container.image, injection);
   t.is(container.env.at(-1).value, injection);
+});
+
+test('no Trigger is made without a stamp or an organisation, also where no schema is asked: empty, they would be any', async t => {
+  for (const values of [{stamp: ''}, {stamp: null}, {organisation: ''}, {organisation: null}]) {
+    const {code, stderr} = await tryTemplate(chart, {
+      files,
+      values,
+      arguments: ['--skip-schema-validation'],
+    });
+    t.not(code, 0, JSON.stringify(values));
+    t.regex(stderr, /stamp: what `sluice org stamp` tells|organisation: its id/);
+  }
 });
 
 test('a tenant’s namespace is its own, with the labels that hold it in', async t => {

@@ -9,6 +9,7 @@ test.beforeEach(t => t.timeout(15 * 60_000));
 const chart = chartFolder('tenant');
 const files = ['ci/worker-values.yaml'];
 const organisation = '0198f0f6-2f7b-7cc3-8a53-0a2f4c6d8e10';
+const stamp = '5f0c3d1e9a7b4826'.repeat(4);
 const render = (values: object = {}) => template(chart, {release: 'acme', files, values});
 
 const find = (objects: readonly KubernetesObject[], kind: string, name?: string) =>
@@ -34,12 +35,13 @@ test('everything is in the namespace of the tenant but the Triggers, which are b
   }
 });
 
-test('a Trigger a type takes the events of this organisation, and of no other', async t => {
+test('a Trigger a type takes events of this organisation that have its stamp, and no other', async t => {
   const triggers = (await render()).filter(({kind}) => kind === 'Trigger');
   t.deepEqual(
     triggers.map(({spec}) => spec.filter.attributes),
     ['com.acme.document.uploaded', 'com.acme.question.asked'].map(type => ({
       orgid: organisation,
+      sluicestamp: stamp,
       type,
     })),
   );

@@ -1,11 +1,30 @@
 /** The runner's part of the cluster: where one comes from and how it ends, and how tests are counted that do not run. */
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {text} from 'node:stream/consumers';
+import {fileURLToPath} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
 import {eventually} from '../helpers/eventually.ts';
-import {openCluster} from '../runner/cluster.ts';
+import {openCluster, whyNoCluster} from '../runner/cluster.ts';
+import {clusterFiles, planRuns} from '../runner/cluster-plan.ts';
 import {countTests} from '../runner/counting.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** `npm run test:cluster` in CI, of a person who says no more than this. */
+const runAs = async (said: Readonly<Record<string, string>>) => {
+  const {PATH, HOME} = process.env;
+  const child = spawn(process.execPath, ['test/run.ts', '--cluster'], {
+    cwd: root,
+    env: {PATH, HOME, CI: 'true', ...said},
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+  return {code, output};
+};
 
 const open = (t: ExecutionContext) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-cluster-runner-'));
@@ -77,6 +96,56 @@ test('without a cluster and without a way to one there is a sentence that says h
   await t.throwsAsync(openCluster({environment: {}, log, signal}), {
     message: /KUBECONFIG.*CLUSTER_UP.*CLUSTER=off/,
   });
+});
+
+test('why there can be none is said by whoever looked, and a cluster that is named is believed', t => {
+  t.is(whyNoCluster({CLUSTER_MISSING: 'not root'}), 'not root');
+  t.regex(whyNoCluster({CLUSTER_UP: 'true'}) ?? '', /KUBECONFIG.*CLUSTER_UP.*CLUSTER=off/);
+  t.is(whyNoCluster({KUBECONFIG: '/there', CLUSTER_MISSING: 'not root'}), undefined);
+  t.is(whyNoCluster({CLUSTER_UP: 'true', CLUSTER_KUBECONFIG: '/started'}), undefined);
+});
+
+test('tests that have no cluster count as skipped, and in CI only a person may skip them', async t => {
+  t.timeout(5 * 60_000);
+  const missing = await runAs({CLUSTER_MISSING: 'only root can start one'});
+  t.is(missing.code, 1);
+  t.regex(
+    missing.output,
+    /^skipped {2}(\d+) tests .*: only root can start one\nFAILED .*\n0 passed, 1 failed, \1 skipped\n$/,
+  );
+  const off = await runAs({CLUSTER: 'off', CLUSTER_MISSING: 'only root can start one'});
+  t.is(off.code, 0);
+  t.regex(off.output, /^skipped .*: CLUSTER=off\n0 passed, 0 failed, [1-9]\d+ skipped\n$/);
+});
+
+test('what goes wrong on a cluster is told before what goes wrong at its end', async t => {
+  t.timeout(5 * 60_000);
+  const {at} = open(t);
+  const {code, output} = await runAs({
+    CLUSTER_UP: 'true',
+    CLUSTER_DOWN: 'echo it stays; exit 4',
+    CLUSTER_KUBECONFIG: at('no kubeconfig'),
+  });
+  t.is(code, 1);
+  t.regex(output, /FAILED .*kubectl.*FAILED .*did not stop .*\n1 passed, 2 failed\n$/s);
+});
+
+test('every file has its run: some at once that disturb nobody, then one after the other', t => {
+  const [beside = [], alone = [], ...more] = planRuns([]);
+  t.deepEqual(more, []);
+  t.is(beside[0], '--concurrency=3');
+  t.is(alone[0], '--concurrency=1');
+  t.deepEqual([...beside.slice(1), ...alone.slice(1)].sort(), clusterFiles().sort());
+  t.true(beside.length > 5 && alone.length > 3);
+  const [first, last] = [beside[1] ?? '', alone[1] ?? ''];
+  t.deepEqual(planRuns([last, first]), [
+    ['--concurrency=3', first],
+    ['--concurrency=1', last],
+  ]);
+  t.deepEqual(planRuns([last]), [['--concurrency=1', last]]);
+  // By their lines or titles they may be of any kind.
+  t.deepEqual(planRuns([`${first}:12`]), [['--concurrency=1', `${first}:12`]]);
+  t.is(planRuns(['--match=*zero*']).length, 1);
 });
 
 test('told to stop while one starts, everything that its command began ends', async t => {

@@ -3,6 +3,8 @@ import test from 'ava';
 import fc from 'fast-check';
 import {readHttp, toJson} from '../../events/codec.ts';
 import type {Event} from '../../events/event.ts';
+import {createStamps} from '../../events/org-stamp.ts';
+import type {OutboxRow} from '../../events/outbox.ts';
 import {type Admission, admit} from '../../functions/events-ingress/admit.ts';
 import {faultOfData} from '../../functions/events-ingress/keepable.ts';
 import {compileOpenTypes, readOpenTypes} from '../../functions/events-ingress/open-types.ts';
@@ -37,6 +39,7 @@ test('an event speaks for its sender whatever it says', t => {
       knativebrokerttl: 1,
       kneorigin: 'x',
       sluiceorg: 'other',
+      sluicestamp: 'forged',
       colour: 'red',
       data: {orgid: 'data is the sender’s own'},
     }),
@@ -96,6 +99,18 @@ test('a type that is nobody’s goes to the tenants’ Broker, one that is open 
   t.like(refusalOf(admitted({type: 'dev.sluice.hello.requested.v1', data: {name: 'Ada'}})), {
     destination: 'broker:default',
   });
+});
+
+test('what goes to the tenants’ Broker has the stamp of its organisation, whatever stamp it came with', t => {
+  const orgStamp = createStamps('k'.repeat(32))(sender.org);
+  const eventOf = (more: Record<string, unknown>, options: object) =>
+    (refusalOf(admitted(more, options)) as OutboxRow).event;
+  for (const brought of [{}, {sluicestamp: 'forged'}, {sluicestamp: orgStamp}]) {
+    t.is(eventOf(brought, {orgStamp}).sluicestamp, orgStamp);
+    t.false('sluicestamp' in eventOf(brought, {}));
+    const ours = {...brought, type: 'dev.sluice.hello.requested.v1', data: {name: 'Ada'}};
+    t.false('sluicestamp' in eventOf(ours, {orgStamp}), 'on our own Broker nothing asks for it');
+  }
 });
 
 test('of our own types only those that are open are taken, and none of them carries truth', t => {

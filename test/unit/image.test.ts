@@ -56,7 +56,7 @@ test('a name of no program exits 2', async t => {
 });
 
 test('a function answers from its bundle, from the code of its warm-up, and drains', async t => {
-  t.timeout(60_000);
+  t.timeout(180_000);
   const {child, ended, log} = startProgram(image.app, ['hello'], {
     PORT: '0',
     NODE_OPTIONS: `--require=${fileURLToPath(new URL('../helpers/say-code.cjs', import.meta.url))}`,

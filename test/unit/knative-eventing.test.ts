@@ -127,7 +127,7 @@ test('a subscriber that does not answer in time is tried again', async t => {
   t.deepEqual(await onBatch([message(event())]), [{kind: 'retry', afterMs: 200}]);
   const [outcome] = await onBatch([message(event(), 2)]);
   // A part of the time went to the gate.
-  t.regex((outcome as {reason: string}).reason, /^no answer within [12]\d\d ms$/);
+  t.regex((outcome as {reason: string}).reason, /^no answer within \d+ ms$/);
 });
 
 test('a function that is away costs its events no attempt', async t => {

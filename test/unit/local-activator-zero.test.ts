@@ -12,6 +12,7 @@ import {createGate} from '../../knative/local/activator/gate.ts';
 import {openIngress} from '../../knative/local/front-door/ingress.ts';
 import {startChild} from '../../knative/local/processes.ts';
 import {eventually} from '../helpers/eventually.ts';
+import {isAlive} from '../helpers/sluice.ts';
 
 /** Answers with its process id; ends on SIGTERM when its answers are out, and no sooner than `DRAIN_MS`. */
 const source = `
@@ -85,7 +86,7 @@ const openFront = async (
     return {code: answer.status, ...functions.demo};
   };
   const atZero = () =>
-    eventually(() => assert.equal(gate.look().processes, 0), {timeoutMs: 30_000});
+    eventually(() => assert.equal(gate.look().processes, 0), {timeoutMs: 60_000});
   return {gate, ask, health, atZero, notes, mostProcesses: () => mostProcesses};
 };
 
@@ -108,7 +109,8 @@ test('under a trickle that lets it fall asleep between any two requests, none is
   const {ask, notes, mostProcesses} = await openFront(t, {idleMs: 5, env: {DRAIN_MS: '30'}});
   const pids = new Set<number>();
   const client = async (number: number) => {
-    for (let turn = 0; turn < 30; turn += 1) {
+    // On a slow machine it takes more of them until it has gone to zero often.
+    for (let turn = 0; turn < 30 || (pids.size < 5 && turn < 1_000); turn += 1) {
       const size = (turn * 7919) % 50_000;
       const path = (turn + number) % 3 === 0 ? '/demo/slow' : '/demo';
       const {status, pid, bytes} = await ask(path, 'x'.repeat(size));
@@ -125,7 +127,7 @@ test('under a trickle that lets it fall asleep between any two requests, none is
 });
 
 test('a request that comes during the drain has a new process at once, exactly one', async t => {
-  const {gate, ask, health} = await openFront(t, {idleMs: 20, env: {DRAIN_MS: '3000'}});
+  const {gate, ask, health, atZero} = await openFront(t, {idleMs: 20, env: {DRAIN_MS: '15000'}});
   const first = await ask();
   await eventually(() => assert.equal(gate.look().state, 'resting'));
   t.is((await health()).processes, 1, 'it is still draining');
@@ -135,14 +137,26 @@ test('a request that comes during the drain has a new process at once, exactly o
   t.not(others[0]?.pid, first.pid);
   t.is((await health()).processes, 2);
   // The second has been idle for longer than its limit when the first is gone, and goes only then.
-  await eventually(() => assert.equal(gate.look().processes, 1), {timeoutMs: 30_000});
-  t.is(gate.look().state, 'listening');
+  const states = new Set<string>();
+  await eventually(
+    () => {
+      const {state} = gate.look();
+      if (isAlive(first.pid)) {
+        states.add(state);
+        throw new Error('the first is still there');
+      }
+    },
+    {timeoutMs: 60_000},
+  );
+  t.deepEqual([...states], ['listening']);
+  await atZero();
 });
 
 test('kill -9 while nobody is inside: the next request starts it, at once', async t => {
   const {gate, ask, health, notes} = await openFront(t, {idleMs: 60_000});
   for (let turn = 1; turn <= 4; turn += 1) {
     const {pid} = await ask();
+    await eventually(() => assert.equal(gate.look().inside, 0));
     process.kill(pid, 'SIGKILL');
     await eventually(() => assert.equal(gate.look().processes, 0));
     t.like(await health(), {code: 200, status: 'ok', processes: 0});
@@ -165,7 +179,7 @@ test('a crash is its request alone: the others that come are held', async t => {
 });
 
 test('a function that crashes again and again answers 503 while it is away, and is started all the same', async t => {
-  const {ask, gate, health} = await openFront(t, {idleMs: 60_000, restartMinMs: 500});
+  const {ask, gate, health} = await openFront(t, {idleMs: 60_000, restartMinMs: 1_500});
   for (let turn = 1; turn <= 3; turn += 1) {
     t.is((await ask('/demo/crash')).status, 503);
     await eventually(() => assert.equal(gate.look().crashes, turn));

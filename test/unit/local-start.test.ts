@@ -302,4 +302,7 @@ test('a start is ready when the gateway serves its model, and says so when it do
   t.true(await waitForModel({url, apiKey: 'sk-a-b', model: 'talker', pollMs: 1}));
   t.is(asked, 3);
   t.false(await waitForModel({url, apiKey: 'sk-a-b', model: 'other', timeoutMs: 50, pollMs: 1}));
+  const silent = await createHttpTestServer(t, () => {});
+  const late = {url: silent.url, apiKey: 'sk-a-b', model: 'talker', timeoutMs: 50, pollMs: 1};
+  t.false(await waitForModel(late), 'a gateway that does not answer in time is no error');
 });

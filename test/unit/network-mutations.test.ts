@@ -1,27 +1,11 @@
 /** That charts/control-plane/network.yaml sees every policy: one that is dropped or widened makes a line of it wrong. */
 import {isDeepStrictEqual} from 'node:util';
 import test from 'ava';
-import {createCyclonus, type Policy} from '../helpers/cyclonus.ts';
-import {createWho} from '../helpers/network-pods.ts';
-import {renderPolicies} from '../helpers/network-policies.ts';
-import {expandRows, type Line, readRows} from '../helpers/network-table.ts';
-import {requireGoTool} from '../runner/go-tools.ts';
+import type {Policy} from '../helpers/cyclonus.ts';
+import type {Line} from '../helpers/network-table.ts';
+import {lines, prepareNetwork} from '../helpers/network-world.ts';
 
-// The first use on a machine builds Helm and the evaluator.
-test.before(t => t.timeout(15 * 60_000));
-test.beforeEach(t => t.timeout(5 * 60_000));
-
-const lines = expandRows(readRows(), createWho());
-
-const prepare = async () => ({
-  policies: await renderPolicies(),
-  isAllowed: createCyclonus(await requireGoTool('cyclonus')),
-});
-let prepared: ReturnType<typeof prepare>;
-test.before(async () => {
-  prepared = prepare();
-  await prepared;
-});
+const prepared = prepareNetwork(test);
 
 type Rule = Readonly<{from?: unknown; to?: unknown; ports?: unknown}>;
 type Selector = Readonly<{
@@ -49,12 +33,12 @@ const linesOf = (policy: Policy) => {
 };
 
 const ownOf = async (policy: Policy) =>
-  (await prepared).policies.filter(
+  (await prepared()).policies.filter(
     ({metadata}) => metadata.namespace === policy.metadata.namespace,
   );
 
 const ask = async (policies: readonly Policy[], asked: readonly Line[]) =>
-  (await prepared).isAllowed(
+  (await prepared()).isAllowed(
     policies,
     asked.map(({connection}) => connection),
     {twice: false},
@@ -102,7 +86,7 @@ const inParts = (asked: readonly Line[]): readonly (readonly Line[])[] => {
 
 const unnoticed = async (mutate: (policy: Policy) => Policy) => {
   const found: string[] = [];
-  for (const policy of (await prepared).policies) {
+  for (const policy of (await prepared()).policies) {
     const become = mutate(policy);
     if (!isDeepStrictEqual(become, policy) && !(await isNoticed(policy, become))) {
       found.push(nameOf(policy));
@@ -124,7 +108,7 @@ const withRules = (policy: Policy, widen: (rule: Rule) => Rule): Policy => {
 
 test('a policy that is dropped is missed by a line of the table', async t => {
   const missed: string[] = [];
-  for (const policy of (await prepared).policies) {
+  for (const policy of (await prepared()).policies) {
     missed.push(...((await isNoticed(policy, undefined)) ? [] : [nameOf(policy)]));
   }
   t.deepEqual(missed, []);

@@ -2,32 +2,16 @@
 import {readFileSync} from 'node:fs';
 import test from 'ava';
 import {parse} from 'yaml';
-import {createCyclonus, type Policy} from '../helpers/cyclonus.ts';
-import {createWho, type Manifest, namesOf, readManifests} from '../helpers/network-pods.ts';
-import {renderPolicies} from '../helpers/network-policies.ts';
-import {expandRows, type Line, readRows} from '../helpers/network-table.ts';
-import {requireGoTool} from '../runner/go-tools.ts';
+import type {Policy} from '../helpers/cyclonus.ts';
+import {type Manifest, namesOf, readManifests} from '../helpers/network-pods.ts';
+import type {Line} from '../helpers/network-table.ts';
+import {lines, prepareNetwork} from '../helpers/network-world.ts';
 
-// The first use on a machine builds Helm and the evaluator.
-test.before(t => t.timeout(15 * 60_000));
-test.beforeEach(t => t.timeout(5 * 60_000));
-
-const lines = expandRows(readRows(), createWho());
-
-const prepare = async () => ({
-  policies: await renderPolicies(),
-  isAllowed: createCyclonus(await requireGoTool('cyclonus')),
-});
-
-let prepared: ReturnType<typeof prepare>;
-test.before(async () => {
-  prepared = prepare();
-  await prepared;
-});
+const prepared = prepareNetwork(test);
 
 /** Lines that the evaluator answers otherwise than the table says. */
 const wrong = async (policies: readonly Policy[], asked: readonly Line[] = lines) => {
-  const {isAllowed} = await prepared;
+  const {isAllowed} = await prepared();
   const answers = await isAllowed(
     policies,
     asked.map(({connection}) => connection),
@@ -39,7 +23,7 @@ const textOf = ({text, allowed, why}: Line) =>
   `${text} is to be ${allowed ? 'allowed' : 'refused'}: ${why}`;
 
 test('every line of the table is what the policies do', async t => {
-  const {policies} = await prepared;
+  const {policies} = await prepared();
   t.deepEqual((await wrong(policies)).map(textOf), []);
 });
 
@@ -70,7 +54,7 @@ test('the table speaks of every function and source as one that is called and as
 });
 
 test('our own side alone refuses what our pods may not reach in stores, and outside', async t => {
-  const {policies} = await prepared;
+  const {policies} = await prepared();
   const places = [
     'postgres',
     'redis',

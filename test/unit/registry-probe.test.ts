@@ -1,8 +1,7 @@
 import test from 'ava';
 import {createProbe} from '../../functions/registry/probe.ts';
-import {createHttpTestServer} from '../helpers/http.ts';
+import {createHttpTestServer, nowhere} from '../helpers/http.ts';
 import {startModel} from '../helpers/simulated-model.ts';
-import {freePort} from '../runner/server.ts';
 
 const upstreamModel = 'simulated-chat';
 const probe = createProbe();
@@ -29,7 +28,7 @@ test('a server that does not know the model is not healthy', async t => {
 });
 
 test('a port where nobody listens is not healthy, and the reason is for people', async t => {
-  const url = `http://127.0.0.1:${await freePort()}`;
+  const url = nowhere;
   t.deepEqual(await probe({url, upstreamModel, known: true}), {
     health: 'unhealthy',
     reason: 'connection refused',
@@ -58,20 +57,20 @@ unwell({faults: ['huge-chunk']}, /answered more than 1048576 bytes$/);
 
 test('a server too slow to answer a request is ill until it has answered one', async t => {
   const {url} = await startModel(t, {faults: ['hang']});
-  const probe = createProbe({stepMs: 1_500});
+  const probe = createProbe({stepMs: 3_000});
   t.like(await probe({url, upstreamModel, known: false}), {
     health: 'unhealthy',
-    reason: '/v1/chat/completions: no answer within 1.5 s',
+    reason: '/v1/chat/completions: no answer within 3 s',
     usage: null,
   });
 });
 
 test('one that has answered, answers /health and generates nothing for anybody, is ill', async t => {
   const {url} = await startModel(t, {faults: ['hang']});
-  const probe = createProbe({stepMs: 1_000});
+  const probe = createProbe({stepMs: 5_000});
   const found = await probe({url, upstreamModel, known: true});
   t.like(found, {health: 'unhealthy', usage: null, contextLength: 8192});
-  t.regex(found.reason ?? '', /^it answers and generates nothing, for nobody: .*1 s\)$/);
+  t.regex(found.reason ?? '', /^it answers and generates nothing, for nobody: .*5 s\)$/);
 });
 
 test('one that has answered and is slow to, while it generates for others, is busy and well', async t => {
@@ -92,10 +91,10 @@ test('one that has answered and is slow to, while it generates for others, is bu
   const {body} = await streaming;
   body?.pipeTo(new WritableStream()).catch(() => {});
   model.set({firstTokenDelayMs: 60_000});
-  const probe = createProbe({stepMs: 3_000});
+  const probe = createProbe({stepMs: 5_000});
   t.like(await probe({url: model.url, upstreamModel, known: true}), {
     health: 'healthy',
-    reason: '/v1/chat/completions: no answer within 3 s',
+    reason: '/v1/chat/completions: no answer within 5 s',
     usage: null,
   });
 });
@@ -114,10 +113,10 @@ test('one that has answered and says nothing of its tokens is busy and well', as
     const answer = await fetch(`http://127.0.0.1:${port}${request.url}`);
     response.writeHead(answer.status).end(await answer.text());
   });
-  const probe = createProbe({stepMs: 2_000});
+  const probe = createProbe({stepMs: 5_000});
   t.like(await probe({url: silent.url, upstreamModel, known: true}), {
     health: 'healthy',
-    reason: '/v1/chat/completions: no answer within 2 s',
+    reason: '/v1/chat/completions: no answer within 5 s',
   });
 });
 
@@ -233,7 +232,7 @@ const listen = async (
 };
 
 test('of a model that scales to zero a server that is not there is no illness, and is asked once', async t => {
-  const url = `http://127.0.0.1:${await freePort()}`;
+  const url = nowhere;
   t.deepEqual(await probe({url, upstreamModel, known: true, mayBeAsleep: true}), {
     health: 'unknown',
     reason: 'not running: connection refused',

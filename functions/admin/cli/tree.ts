@@ -31,6 +31,7 @@ import {explainExcess} from './shell/parse-error.ts';
 import {groupRoleCommand} from './tenants/group-role.ts';
 import {memberCommand} from './tenants/member.ts';
 import {orgCommand} from './tenants/org.ts';
+import {orgStampCommand} from './tenants/org-stamp.ts';
 import {projectCommand} from './tenants/project.ts';
 import {userCommand} from './tenants/user.ts';
 import {whoamiCommand} from './tenants/whoami.ts';
@@ -73,7 +74,7 @@ export const createProgram = (
     .commandsGroup('This command:')
     .showHelpAfterError('(--help says more)')
     .addHelpText('after', environmentText + exitCodesText);
-  orgCommand(program, context);
+  orgStampCommand(orgCommand(program, context), context, surroundings);
   projectCommand(program, context);
   userCommand(program, context);
   memberCommand(program, context);

@@ -39,6 +39,7 @@ export const secretsOf = (
       'admin-key': adminKey,
       'public-url': publicUrl,
       'session-secret': hash('sha256', `session ${adminKey} ${sourceToken}`),
+      'stamp-key': hash('sha256', `stamp ${adminKey} ${sourceToken}`),
       'kafka-brokers': kafkaBrokers,
       'kafka-username': kafkaUsername,
       'kafka-password': kafkaPassword,

@@ -283,7 +283,7 @@ test('openai: a stream that the client leaves is charged what was sent, and the 
     return counters;
   });
   const sent = after.tokensSent - before.tokensSent;
-  t.true(sent < 100, `${sent}`);
+  t.true(sent < 900, `${sent}`);
   const prompt = after.promptTokens - before.promptTokens;
   tenant.saw({prompt_tokens: prompt, completion_tokens: sent});
   await t.notThrowsAsync(tenant.charged());

@@ -48,7 +48,7 @@ export const useSluice = (test: TestFn): World => {
   let open: {sluice: Sluice; admin: Admin} | undefined;
   let tenants = 0;
   test.before(async t => {
-    t.timeout(120_000);
+    t.timeout(240_000);
     const sluice = await startSluice({teardown: end => void ends.unshift(end as never)});
     open = {sluice, admin: createAdmin(sluice)};
   });

@@ -48,6 +48,11 @@ export const tenantTexts: HelpTexts = {
     about: 'Possible until it is purged. It stays suspended if it was.',
     examples: ['org restore acme'],
   },
+  'org stamp': {
+    about:
+      'Events of it have this stamp in the Broker of tenants, and no other organisation may know it. STAMP_KEY is set to what events-ingress has: `stamp-key` of the Secret `sluice`. With an id no server is asked.',
+    examples: ['org stamp acme', 'org stamp acme --quiet'],
+  },
   project: {
     about:
       'A project is a team or an application of an organisation: keys, budgets and roles can be of one.',

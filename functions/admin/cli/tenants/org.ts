@@ -71,6 +71,7 @@ export const orgCommand = (program: Command, context: Context) => {
     });
 
   lifeCommands(org, context, show);
+  return org;
 };
 
 type Update = Format & RateOptions & Readonly<{name?: string}>;
