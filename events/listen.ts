@@ -3,10 +3,14 @@ Listen: the life of a function's process: it starts, says where it listens, drai
 
 In: a server, what to close. Out: its address; an exit when it is told to go, or when the start failed.
 */
-import type {IncomingMessage, Server, ServerResponse} from 'node:http';
-import type {AddressInfo} from 'node:net';
+import type {IncomingMessage, ServerResponse} from 'node:http';
+import type {AddressInfo, Server as NetServer} from 'node:net';
 import {ConfigError} from './config.ts';
 import type {Logger} from './telemetry.ts';
+
+/** Node's server of HTTP, or another that knows which of its connections are idle. */
+export type Server = NetServer &
+  Readonly<{closeIdleConnections(): void; closeAllConnections(): void}>;
 
 export type Serving = Readonly<{url: string; port: number; close(): Promise<void>}>;
 
@@ -24,7 +28,7 @@ export const listen = async ({
   onDrain = () => {},
   onClose = async () => {},
 }: {
-  server: Server<typeof IncomingMessage, typeof ServerResponse>;
+  server: Server;
   logger: Logger;
   port: number;
   /** Every address of either family, unless said. What is said is looked up, `0.0.0.0` too, for 4 ms of each start. */

@@ -4,7 +4,6 @@ Begin: one request under one model, from its holds to its exchange.
 In: what was asked, the model that is to answer: the one that was asked for, or a fallback. Out: its exchange has begun; or why this
 model cannot take it now, and then nothing is held. Everything else that a client is told is thrown, also with nothing held.
 */
-import type {IncomingMessage, ServerResponse} from 'node:http';
 import {asSluiceError, type SluiceError} from '../../../events/errors.ts';
 import type {Limits} from '../../../events/limits.ts';
 import {traceIdOf} from '../../../events/telemetry.ts';
@@ -18,6 +17,8 @@ import type {Ending} from '../exchange/facts.ts';
 import {unplacedError} from '../exchange/unplaced.ts';
 import {clearAnswerHeaders, setAnswerHeaders} from '../front/answer-headers.ts';
 import {setRequestId} from '../front/request-id.ts';
+import type {GatewayRequest} from '../http/request.ts';
+import type {GatewayResponse} from '../http/response.ts';
 import type {RequestLimits} from '../limits/gateway.ts';
 import {requestAttributes} from '../observe/gen-ai.ts';
 import type {Known} from '../observe/refusals.ts';
@@ -41,8 +42,8 @@ export type BeginParts = HoldParts &
   }>;
 
 export type Arrival = Readonly<{
-  request: IncomingMessage;
-  response: ServerResponse;
+  request: GatewayRequest;
+  response: GatewayResponse;
   principal: Principal;
   id: string;
   arrivedMs: number;
@@ -204,18 +205,18 @@ const startSpan = (
 };
 
 /** The client's `tracestate` belongs to its trace and goes on with that alone (W3C Trace Context, 3.3). */
-const upstreamHeaders = ({headers}: IncomingMessage, id: string, traceparent: string) => {
+const upstreamHeaders = ({headers}: GatewayRequest, id: string, traceparent: string) => {
   const own = {'content-type': 'application/json', traceparent, 'x-request-id': id};
   const {tracestate, traceparent: received} = headers;
-  return typeof tracestate === 'string' &&
+  return tracestate !== undefined &&
     /^[\x20-\x7e]{1,512}$/.test(tracestate) &&
-    typeof received === 'string' &&
+    received !== undefined &&
     traceIdOf(received) === traceIdOf(traceparent)
     ? {...own, tracestate}
     : own;
 };
 
-const textHeader = (request: IncomingMessage, name: string): string | undefined => {
+const textHeader = (request: GatewayRequest, name: string): string | undefined => {
   const value = request.headers[name];
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  return value === '' ? undefined : value;
 };

@@ -3,7 +3,6 @@ Hold: a request is let in by every limit and has all its holds; or what the clie
 
 In: the operation, the model that it goes to. Out: what somebody must end and settle from here on; when it throws, nothing is held.
 */
-import type {ServerResponse} from 'node:http';
 import type {Principal} from '../../auth/principal.ts';
 import type {Taken} from '../../budget/leases/account.ts';
 import type {LeaseBook} from '../../budget/leases/lease-book.ts';
@@ -29,7 +28,7 @@ type Holding = Readonly<{
   model: ModelEntry;
   response: ClientResponse;
   /** Where a refusal's headers go. */
-  refusals: Pick<ServerResponse, 'setHeader'>;
+  refusals: Pick<ClientResponse, 'setHeader'>;
 }>;
 
 export type Held = Readonly<{admission: Admission; taken: Taken; entered: Entered}>;

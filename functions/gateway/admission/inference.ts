@@ -10,7 +10,6 @@ import type {Limits} from '../../../events/limits.ts';
 import {mayUseModel, type Principal} from '../../auth/principal.ts';
 import type {Catalogue, ModelEntry} from '../../registry/catalogue.ts';
 import type {Ending} from '../exchange/facts.ts';
-import {readBody} from '../front/body.ts';
 import {sendError} from '../front/respond.ts';
 import type {Idempotency} from '../idempotency/idempotency.ts';
 import {type Arrival, begin, type Running} from './begin.ts';
@@ -30,7 +29,7 @@ type Asked = Pick<Running, 'arrival' | 'operation' | 'model' | 'response' | 'onE
 
 export const createInference = (parts: InferenceParts) =>
   async function infer(name: OperationName, arrival: Arrival): Promise<void> {
-    const operation = readOperation(name, await readBody(arrival.request, parts.limits.bodyBytes));
+    const operation = readOperation(name, await arrival.request.body(parts.limits.bodyBytes));
     arrival.known.streamed = operation.stream;
     const model = findModel(parts.catalogue, arrival.principal, operation.model);
     arrival.known.model = model;

@@ -1,8 +1,6 @@
 /**
 Admitted: a request that was let in, and what its exchange works with. The words of the files around it.
 */
-import type {IncomingMessage} from 'node:http';
-import {addressOf} from '../../../events/client-address.ts';
 import type {SluiceError} from '../../../events/errors.ts';
 import type {Limits} from '../../../events/limits.ts';
 import type {Logger} from '../../../events/telemetry.ts';
@@ -10,6 +8,7 @@ import type {Span} from '../../../events/tracing.ts';
 import type {Taken} from '../../budget/leases/account.ts';
 import type {EndpointEntry, ModelEntry} from '../../registry/catalogue.ts';
 import type {Operation} from '../admission/operation.ts';
+import type {GatewayRequest} from '../http/request.ts';
 import type {Gather} from '../log/gather.ts';
 import type {Patience} from '../log/patience.ts';
 import type {Place, Router, Waiting} from '../routing/router.ts';
@@ -20,8 +19,8 @@ import type {Retried, Upstream} from './upstream.ts';
 /** Who is at the other end of the connection, for the log. Read on arrival: a socket that is gone tells no address. */
 export type Caller = Readonly<{client: string | undefined; userAgent: string | undefined}>;
 
-export const callerOf = ({socket, headers}: IncomingMessage): Caller => ({
-  client: addressOf(socket),
+export const callerOf = ({remoteAddress, headers}: GatewayRequest): Caller => ({
+  client: remoteAddress,
   userAgent: headers['user-agent']?.slice(0, 200),
 });
 

@@ -3,7 +3,6 @@ Authenticate: whose a request is, by its key.
 
 In: a request's key, who knows the keys. Out: the principal, at once where the key is known; or what the client is told.
 */
-import type {IncomingMessage} from 'node:http';
 import {SluiceError} from '../../../events/errors.ts';
 import type {Limits} from '../../../events/limits.ts';
 import {bearerOf} from '../../auth/bearer.ts';
@@ -11,6 +10,7 @@ import {toError} from '../../auth/denial.ts';
 import type {Principal} from '../../auth/principal.ts';
 import type {Principals, Verdict} from '../../auth/principals.ts';
 import {withDeadline} from '../deadline.ts';
+import type {GatewayRequest} from '../http/request.ts';
 import {anthropicErrors} from '../surface/errors.ts';
 import {errorsAt, findRoute} from '../surface/routes.ts';
 
@@ -25,9 +25,12 @@ export type AuthenticateParts = Readonly<{
 const takesOwn = (path: string) =>
   errorsAt(path) === anthropicErrors || findRoute(path)?.method === 'GET';
 
-export const keyOf = ({headers}: IncomingMessage, path: string): string | undefined => {
+export const keyOf = (
+  {headers}: Pick<GatewayRequest, 'headers'>,
+  path: string,
+): string | undefined => {
   const own = headers['x-api-key'];
-  return headers.authorization === undefined && typeof own === 'string' && takesOwn(path)
+  return headers.authorization === undefined && own !== undefined && takesOwn(path)
     ? own
     : bearerOf(headers.authorization);
 };

@@ -4,9 +4,10 @@ CORS: which web pages may call the gateway from a browser, by their origin.
 In: the list of origins; a request. Out: the headers that let the browser show the answer to the page, and the answer to what it asks
 before (Fetch, 3.2). Nothing is ever said of credentials: a key is sent by the page that has it, and there are no cookies.
 */
-import type {IncomingMessage, ServerResponse} from 'node:http';
 import {ConfigError} from '../../../events/config.ts';
 import {SluiceError} from '../../../events/errors.ts';
+import type {GatewayRequest} from '../http/request.ts';
+import type {GatewayResponse} from '../http/response.ts';
 
 /** What a page may read beside the body. By name, because a request with a key does not count as one that `*` is for. */
 export const exposedHeaders = [
@@ -48,7 +49,7 @@ export const createCors = (origins: readonly string[] = []) => {
 
   return {
     /** For every answer, since a page is to read refusals too. */
-    mark({headers: {origin}}: IncomingMessage, response: ServerResponse) {
+    mark({headers: {origin}}: GatewayRequest, response: GatewayResponse) {
       if (listed.size === 0) {
         return;
       }
@@ -59,7 +60,7 @@ export const createCors = (origins: readonly string[] = []) => {
       }
     },
     /** Whether it was one. What a page may not send is refused by the route, not here: the list is of pages. */
-    answerPreflight(request: IncomingMessage, response: ServerResponse, method: string): boolean {
+    answerPreflight(request: GatewayRequest, response: GatewayResponse, method: string): boolean {
       const {origin, 'access-control-request-headers': wanted} = request.headers;
       const isPreflight =
         request.method === 'OPTIONS' &&

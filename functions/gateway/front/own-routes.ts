@@ -3,9 +3,9 @@ Own routes: what orchestrators and scrapers ask, without a key. `/v1/status/…`
 
 In: a path. Out: an answer, or false where it is none of them.
 */
-import type {ServerResponse} from 'node:http';
 import {SluiceError} from '../../../events/errors.ts';
 import type {Metrics} from '../../../events/metrics.ts';
+import type {GatewayResponse} from '../http/response.ts';
 import type {Health} from '../observe/degradation-watch.ts';
 import {sendJson} from './respond.ts';
 
@@ -15,23 +15,23 @@ export type OwnParts = Readonly<{
   isDraining: () => boolean;
 }>;
 
-const sendHealth = ({health}: OwnParts, response: ServerResponse) => {
+const sendHealth = ({health}: OwnParts, response: GatewayResponse) => {
   const found = health();
   sendJson(response, found.status === 'unavailable' ? 503 : 200, found);
 };
 
 // A pod that refuses is ready all the same: with none ready, whatever stands before it would hold requests, not refuse them.
-const sendReadiness = ({isDraining}: OwnParts, response: ServerResponse) => {
+const sendReadiness = ({isDraining}: OwnParts, response: GatewayResponse) => {
   const status = isDraining() ? 503 : 200;
   sendJson(response, status, {status: status === 200 ? 'ok' : 'draining'});
 };
 
-const sendMetrics = ({metrics}: OwnParts, response: ServerResponse) => {
+const sendMetrics = ({metrics}: OwnParts, response: GatewayResponse) => {
   response.writeHead(200, {'content-type': 'text/plain; version=0.0.4'});
   response.end(metrics.text());
 };
 
-const own: ReadonlyMap<string, (parts: OwnParts, response: ServerResponse) => void> = new Map([
+const own: ReadonlyMap<string, (parts: OwnParts, response: GatewayResponse) => void> = new Map([
   ['/healthz', sendHealth],
   ['/health', sendHealth],
   ['/v1/status/healthz', sendHealth],
@@ -43,7 +43,7 @@ const own: ReadonlyMap<string, (parts: OwnParts, response: ServerResponse) => vo
 export const answerOwn = (
   parts: OwnParts,
   {path, method}: {path: string; method: string | undefined},
-  response: ServerResponse,
+  response: GatewayResponse,
 ): boolean => {
   const answer = own.get(path);
   if (!answer) {

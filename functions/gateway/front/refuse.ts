@@ -3,27 +3,27 @@ Refuse: what becomes of a request that was not sent upstream: its answer, its co
 
 In: what was thrown. Out: an error object of the route's API; or nothing but the count where the answer was written by hand.
 */
-import type {IncomingMessage, ServerResponse} from 'node:http';
 import {asSluiceError, type SluiceError} from '../../../events/errors.ts';
 import type {Metrics} from '../../../events/metrics.ts';
 import type {Logger} from '../../../events/telemetry.ts';
 import type {Caller} from '../exchange/admitted.ts';
+import type {GatewayRequest} from '../http/request.ts';
+import type {GatewayResponse} from '../http/response.ts';
 import {createRefusalLines} from '../observe/refusal-lines.ts';
 import type {Known, Refusals} from '../observe/refusals.ts';
 import {errorsAt} from '../surface/routes.ts';
-import {leavesMuch} from './guard.ts';
 import {sendError} from './respond.ts';
 
 export type Refusing = Readonly<{
-  request: IncomingMessage;
-  response: ServerResponse;
+  request: GatewayRequest;
+  response: GatewayResponse;
   id: string;
   arrivedMs: number;
   caller: Caller;
   known: Known;
 }>;
 
-export const pathOf = ({url = '/'}: IncomingMessage) => {
+export const pathOf = ({url}: Pick<GatewayRequest, 'url'>) => {
   const query = url.indexOf('?');
   return query < 0 ? url : url.slice(0, query);
 };
@@ -49,9 +49,6 @@ export const createRefuser = ({
       denials({code: error.code}).add();
       if (error.code === 'internal') {
         logger.error({err: error.cause, request: id}, error.message);
-      }
-      if (leavesMuch(request) && !response.headersSent) {
-        response.setHeader('connection', 'close');
       }
       sendError(response, error, errorsAt(pathOf(request)));
       refusals.note({request: id, known, error, durationMs});

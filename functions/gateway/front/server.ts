@@ -1,10 +1,8 @@
 /**
-Server: the front of the gateway. Plain `node:http`, because express costs this path more than it gives it.
+Server: the front of the gateway: what is asked without a key, and the way of every other request to its route.
 
 In: a request. Out: an answer; every refusal an error object of the route's API, with the request's id. No input of a client is a 500.
 */
-import {createServer, type ServerResponse} from 'node:http';
-import type {Duplex} from 'node:stream';
 import {SluiceError} from '../../../events/errors.ts';
 import type {Limits} from '../../../events/limits.ts';
 import type {Metrics} from '../../../events/metrics.ts';
@@ -13,12 +11,12 @@ import {requireScope} from '../../auth/denial.ts';
 import type {Catalogue} from '../../registry/catalogue.ts';
 import {type createInference, newRequestId} from '../admission/inference.ts';
 import {callerOf} from '../exchange/admitted.ts';
+import {createHttpServer} from '../http/server.ts';
 import type {Known, Refusals} from '../observe/refusals.ts';
 import {errorsAt, findRoute} from '../surface/routes.ts';
 import {type AuthenticateParts, authenticate, keyOf} from './authenticate.ts';
-import {answerClientFault} from './client-fault.ts';
+import {clientFault} from './client-fault.ts';
 import {type Cors, createCors} from './cors.ts';
-import {FrontResponse} from './front-response.ts';
 import {checkEncoding, checkHead} from './guard.ts';
 import {listModels, type StateOf, showModel} from './list-models.ts';
 import {answerOwn, type OwnParts} from './own-routes.ts';
@@ -46,67 +44,35 @@ export type ServerParts = OwnParts &
 export const createGatewayServer = (parts: ServerParts) => {
   const {limits} = parts;
   const refuser = createRefuser(parts);
-  const server = createServer({
-    ServerResponse: FrontResponse,
-    maxHeaderSize: limits.headerBytes,
-    requestTimeout: limits.clientBodyMs,
-    headersTimeout: Math.min(limits.clientHeaderMs, limits.clientBodyMs),
-    // Looked at by ourselves: node would answer without a body.
-    requireHostHeader: false,
-    connectionsCheckingInterval: Math.min(1_000, limits.clientBodyMs),
-    keepAliveTimeout: 65_000,
-    // Who waits for a whole answer and vanished without a word would keep a model server at work until the deadline.
-    keepAlive: true,
-    keepAliveInitialDelay: limits.clientProbeMs,
-  });
-  server.timeout = limits.clientIdleMs;
-
-  // Node's bound leaves out what is beyond it; the bytes of all are bounded, and their number looked at by ourselves.
-  server.maxHeadersCount = 0;
   const cors = createCors(parts.origins);
-  /** Answers on their way, by connection: a client may send several requests at once. */
-  const running = new WeakMap<Duplex, Set<ServerResponse>>();
-  server.on('connection', socket => running.set(socket, new Set()));
-
   let open = 0;
-  server.on('request', (request, response) => {
-    open += 1;
-    const besides = running.get(request.socket);
-    besides?.add(response);
-    response.once('close', () => {
-      open -= 1;
-      besides?.delete(response);
-    });
-    // Nothing moved; with nothing to take, that is the model server's pace and not the client's.
-    response.on('timeout', () => {
-      if (response.writableLength > 0) {
-        request.socket.destroy();
-      }
-    });
-    const arrivedMs = performance.now();
-    const id = newRequestId();
-    const caller = callerOf(request);
-    setRequestId(response, id, errorsAt(pathOf(request)));
-    response.setHeader('x-content-type-options', 'nosniff');
-    response.setHeader('cache-control', 'no-store');
-    cors.mark(request, response);
-    const isCrowded = open > limits.openRequests;
-    const known: Known = {};
-    const incoming = {request, response, id, arrivedMs, caller, known, isCrowded, cors};
-    handle(parts, incoming).catch(thrown => refuser.answer(thrown, incoming));
-  });
+  const onClose = () => {
+    open -= 1;
+  };
 
-  // Node would answer 417 by itself, without a body and an id. Who expects something unknown may be served (RFC 9110, 10.1.1).
-  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
-
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    const id = newRequestId();
-    const fault = answerClientFault(error, socket, id, running.get(socket));
-    if (fault) {
+  return createHttpServer({
+    limits,
+    onRequest(request, response) {
+      open += 1;
+      response.once('close', onClose);
+      const arrivedMs = performance.now();
+      const id = newRequestId();
+      const caller = callerOf(request);
+      setRequestId(response, id, errorsAt(pathOf(request)));
+      response.setHeader('x-content-type-options', 'nosniff');
+      response.setHeader('cache-control', 'no-store');
+      cors.mark(request, response);
+      const isCrowded = open > limits.openRequests;
+      const known: Known = {};
+      const incoming = {request, response, id, arrivedMs, caller, known, isCrowded, cors};
+      handle(parts, incoming).catch(thrown => refuser.answer(thrown, incoming));
+    },
+    answerFault(fault) {
+      const id = newRequestId();
       refuser.note(id, fault);
-    }
+      return clientFault(fault, id);
+    },
   });
-  return server;
 };
 
 type Incoming = Refusing &

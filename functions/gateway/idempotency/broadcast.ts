@@ -8,7 +8,6 @@ The bytes are recorded up to a bound, a broadcast and a process; beyond it nobod
 client that came first sets the pace, as without a key; another that falls behind by more than a bound is cut off.
 */
 import {EventEmitter} from 'node:events';
-import type {ServerResponse} from 'node:http';
 import type {ClientResponse} from '../exchange/admitted.ts';
 
 export type Space = Readonly<{take(bytes: number): boolean; give(bytes: number): void}>;
@@ -32,11 +31,14 @@ export const createSpace = (bytesMax: number): Space => {
 
 type Head = Readonly<{status: number; headers: Record<string, string | number>}>;
 
+/** The response to one client. */
+export type Receiver = ClientResponse & Readonly<{writableLength: number}>;
+
 export type Broadcast = Readonly<{
   /** What the exchange answers to. */
   client: ClientResponse;
   /** False: too late, or too much was sent to be sent again. */
-  join(response: ServerResponse): boolean;
+  join(response: Receiver): boolean;
   /** The whole answer, where it has ended and was recorded. */
   recording(): (Head & Readonly<{body: Buffer}>) | undefined;
   /** Forgets what was recorded. */
@@ -53,7 +55,7 @@ export const createBroadcast = ({
   lagBytesMax?: number;
 }): Broadcast => {
   const events = new EventEmitter();
-  const members = new Set<ServerResponse>();
+  const members = new Set<Receiver>();
   const headers: Record<string, string | number> = {};
   let head: Head | undefined;
   let recorded: Buffer[] | undefined = [];
@@ -76,7 +78,7 @@ export const createBroadcast = ({
   };
   const paceMaker = () => members.values().next().value;
 
-  const leave = (response: ServerResponse) => {
+  const leave = (response: Receiver) => {
     const setThePace = paceMaker() === response;
     members.delete(response);
     if (ended || gone) {

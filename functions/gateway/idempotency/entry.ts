@@ -3,21 +3,21 @@ Entry: a request with an Idempotency-Key in this process, and how others with th
 
 In: the request that runs, one that asks for the same. Out: the same bytes for both, or that it is too late for that.
 */
-import type {ServerResponse} from 'node:http';
 import type {Principal} from '../../auth/principal.ts';
 import type {Caller} from '../exchange/admitted.ts';
+import type {GatewayResponse} from '../http/response.ts';
 import type {ErrorForm} from '../surface/form.ts';
 import type {Broadcast} from './broadcast.ts';
 
 export type Asking = Readonly<{
-  header: string | string[];
+  header: string;
   route: string;
   body: Buffer;
   errors: ErrorForm;
   principal: Principal;
   /** The request's id, which an answer carries when this is the one that runs. */
   id: string;
-  response: ServerResponse;
+  response: GatewayResponse;
   caller: Caller;
   arrivedMs: number;
 }>;

@@ -5,8 +5,8 @@ In: bytes, cut anywhere; that the connection ended. Out: heads and data to whoev
 is no answer. What it did not use, half a head or what its listener does not want now, is given to it again.
 */
 import {errors} from 'undici';
+import {type Chunks, createChunks} from '../../http/chunks.ts';
 import {type AnswerHead, readAnswerHead} from './answer-head.ts';
-import {type Chunks, createChunks} from './chunks.ts';
 
 const headBytesMax = 16_384;
 const blankLine = '\r\n\r\n';

@@ -11,6 +11,7 @@ const lineMax = 4_096;
 const trailersMax = 16_384;
 const [cr, lf, semicolon] = [13, 10, 59];
 const empty = Buffer.alloc(0);
+const field = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*$/;
 
 const garbage = (what: string) => Object.assign(new Error(what), {code: 'HPE_INVALID_CHUNK'});
 
@@ -33,6 +34,8 @@ export const createChunks = () => {
   let size = 0;
   let line = 0;
   let trailers = 0;
+  /** The line of the trailers that is being read. */
+  let trailer = '';
 
   const readSize = (byte: number) => {
     const digit = digitOf(byte);
@@ -64,13 +67,16 @@ export const createChunks = () => {
     if (trailers > trailersMax) {
       throw garbage('the trailers are too long');
     }
-    if (expected === 'trailer') {
-      expected = byte === cr ? 'end-lf' : 'trailer-text';
-    } else if (byte === cr) {
+    if (byte !== cr) {
+      trailer += String.fromCharCode(byte);
+      expected = 'trailer-text';
+    } else if (expected === 'trailer') {
+      expected = 'end-lf';
+    } else if (field.test(trailer)) {
+      trailer = '';
       expected = 'trailer-lf';
-    }
-    if (byte === lf) {
-      throw garbage('a line of the trailers does not end');
+    } else {
+      throw garbage('a line of the trailers is no header');
     }
   };
 
