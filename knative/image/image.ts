@@ -1,7 +1,7 @@
 /**
 Image: what the one image is made of, and what its configuration says.
 
-In: the tree, a folder to work in, a name. Out: the archive. The same tree, packages and Node are the same bytes, but for a few of V8's code (README).
+In: the tree, a folder to work in, a name. Out: the archive. The same tree, packages and Node are the same bytes.
 */
 import {copyFileSync} from 'node:fs';
 import {join} from 'node:path';

@@ -1,7 +1,7 @@
 /**
 Child: a process of the bench: started with a channel, ready when it says where it listens, stopped by SIGTERM.
 
-In: a program, its environment, where its output goes. Out: its port and id; its end before it listened is an error.
+In: a program and its arguments, its environment, where its output goes. Out: its port and id; its end before it listened is an error.
 */
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
@@ -17,17 +17,19 @@ const stopMs = 10_000;
 
 export const startChild = async ({
   program,
+  programArguments = [],
   environment = {},
   nodeArguments = [],
   output = 'inherit',
 }: {
   program: string;
+  programArguments?: readonly string[];
   environment?: Readonly<Record<string, string>>;
   nodeArguments?: readonly string[];
   /** A file's descriptor. */
   output?: number | 'inherit';
 }): Promise<Child> => {
-  const child = spawn(process.execPath, [...nodeArguments, program], {
+  const child = spawn(process.execPath, [...nodeArguments, program, ...programArguments], {
     // Only what is named: what the bench measures must not hang on somebody's environment.
     env: {PATH: process.env.PATH, NODE_ENV: 'production', ...environment},
     stdio: ['ignore', 'ignore', output, 'ipc'],

@@ -3,11 +3,14 @@ Gateway: what the gateway costs beside a bare proxy and its peers, measured side
 
 In: options. Out: a table with each figure's budget, or one JSON with --json, and whether every budget is met.
 */
-import {availableParallelism, loadavg} from 'node:os';
+import {mkdtemp, rm} from 'node:fs/promises';
+import {availableParallelism, loadavg, tmpdir} from 'node:os';
+import {join} from 'node:path';
 import {rounded} from './figures.ts';
 import {type Finding, judge, type Round} from './judge.ts';
 import {measure} from './measure.ts';
 import {type Options, readOptions} from './options.ts';
+import {type Program, programOf} from './program.ts';
 import {reportOf} from './report.ts';
 import type {Row} from './rows.ts';
 import type {StreamsFinding} from './streams/judge.ts';
@@ -70,7 +73,10 @@ const within = async <Result>(
   }
 };
 
-const measureRows = async (world: World, {rows, ...options}: Options & {say: Say}) => {
+const measureRows = async (
+  world: World,
+  {rows, ...options}: Pick<Options, 'rows' | 'rounds' | 'seconds'> & {say: Say},
+) => {
   const findings: Finding[] = [];
   const warmed = new Set<string>();
   for (const row of rows) {
@@ -92,38 +98,58 @@ const skippedOf = (row: Row, findings: readonly Finding[]) =>
     )
     .map(({baseline}) => `${row.name} against ${baseline}: not installed, skipped`);
 
-/** Resolves with whether every budget is met. */
-export const run = async (
-  args: readonly string[],
-  {say, interrupted}: {say: Say; interrupted: Promise<never>},
-): Promise<boolean> => {
-  const options = readOptions(args);
-  const {rows, open, nodeArguments, rounds, seconds} = options;
+type Found = Readonly<{
+  findings: readonly (Finding | StreamsFinding)[];
+  skipped: readonly string[];
+}>;
+
+const measureAll = async (
+  {rows, open, rounds, seconds, nodeArguments}: Options,
+  {program, say, interrupted}: {program: Program; say: Say; interrupted: Promise<never>},
+): Promise<Found> => {
+  const started = {program, nodeArguments, say};
   const findings: (Finding | StreamsFinding)[] = [];
   const skipped: string[] = [];
   if (rows.length > 0) {
-    const found = await within({rows, nodeArguments, say}, interrupted, world =>
-      measureRows(world, {...options, say}),
+    const found = await within({rows, ...started}, interrupted, world =>
+      measureRows(world, {rows, rounds, seconds, say}),
     );
     findings.push(...found);
     skipped.push(...rows.flatMap(row => skippedOf(row, found)));
   }
   if (open) {
     // In a world of its own: what other rows left in the heap is not its memory.
-    const streamed = {rows: [{model: 'slow', targets: ['gateway']}], nodeArguments, say} as const;
+    const streamed = {rows: [{model: 'slow', targets: ['gateway']}], ...started} as const;
     findings.push(
       await within(streamed, interrupted, world => measureStreams(world, {...open, say})),
     );
   }
-  const machine = {
-    node: process.version,
-    cores: availableParallelism(),
-    load: rounded(loadavg()[0] as number, 1),
-  };
-  console.log(
-    options.json
-      ? JSON.stringify({...machine, rounds, seconds, findings, skipped})
-      : reportOf(machine, findings, skipped),
-  );
-  return findings.every(({met}) => met);
+  return {findings, skipped};
+};
+
+/** Resolves with whether every budget is met. */
+export const run = async (
+  args: readonly string[],
+  {say, interrupted}: {say: Say; interrupted: Promise<never>},
+): Promise<boolean> => {
+  const options = readOptions(args);
+  const {rounds, seconds, variant} = options;
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-gateway-'));
+  try {
+    const program = await programOf(variant, folder);
+    const {findings, skipped} = await measureAll(options, {program, say, interrupted});
+    const machine = {
+      node: process.version,
+      cores: availableParallelism(),
+      load: rounded(loadavg()[0] as number, 1),
+    };
+    console.log(
+      options.json
+        ? JSON.stringify({...machine, variant, rounds, seconds, findings, skipped})
+        : reportOf(machine, findings, skipped),
+    );
+    return findings.every(({met}) => met);
+  } finally {
+    await rm(folder, {recursive: true, force: true});
+  }
 };

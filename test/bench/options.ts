@@ -1,9 +1,10 @@
 /** Options: what `npm run bench gateway` is told. In: its arguments. Out: numbers and rows, or a TypeError that says what was expected. */
 import {parseArgs} from 'node:util';
+import {type Variant, variants} from './program.ts';
 import {type Row, rowsAt} from './rows.ts';
 
 export const usage =
-  'npm run bench gateway -- [--rounds 5] [--seconds 5] [--rate 1000] [--row NAME]… [--minutes 10] [--streams 5000] [--node ARGUMENT]… [--profile FOLDER] [--json]';
+  'npm run bench gateway -- [--rounds 5] [--seconds 5] [--rate 1000] [--row NAME]… [--minutes 10] [--streams 5000] [--variant image|sources] [--node ARGUMENT]… [--profile FOLDER] [--json]';
 
 /** Takes minutes, so only who names it gets it. */
 const streamsRow = 'streams';
@@ -14,6 +15,7 @@ export type Options = Readonly<{
   rows: readonly Row[];
   /** Undefined: not asked for. */
   open: Readonly<{streams: number; minutes: number}> | undefined;
+  variant: Variant;
   /** Node's, for the gateway. */
   nodeArguments: readonly string[];
   json: boolean;
@@ -29,6 +31,7 @@ export const readOptions = (args: readonly string[]): Options => {
       row: {type: 'string', multiple: true},
       minutes: {type: 'string', default: '10'},
       streams: {type: 'string', default: '5000'},
+      variant: {type: 'string', default: 'image'},
       node: {type: 'string', multiple: true, default: []},
       profile: {type: 'string'},
       json: {type: 'boolean', default: false},
@@ -48,12 +51,17 @@ export const readOptions = (args: readonly string[]): Options => {
   if (unknown.length > 0) {
     throw new TypeError(`rows are ${names.join(', ')}; got "${unknown.join(', ')}"`);
   }
+  const variant = variants.find(each => each === values.variant);
+  if (!variant) {
+    throw new TypeError(`--variant is ${variants.join(' or ')}; got "${values.variant}"`);
+  }
   const open = {streams: number('streams', 20_000), minutes: number('minutes', 120)};
   return {
     rounds: number('rounds', 100),
     seconds: number('seconds', 600),
     rows: all.filter(({name}) => asked.includes(name)),
     open: asked.includes(streamsRow) ? open : undefined,
+    variant,
     nodeArguments: [
       ...values.node,
       ...(values.profile ? ['--cpu-prof', `--cpu-prof-dir=${values.profile}`] : []),

@@ -1,8 +1,8 @@
 /**
 World: everything that the rows measure, started once: the stores, model servers, the gateway, what it is compared with.
 
-In: the rows, Node's arguments for the gateway. Out: the targets by model, the CPU time of each store, and its end. The gateway is
-started as it ships, with a database, a topic and a Redis of its own. No function reads its log.
+In: the rows, the gateway's program, Node's arguments for it. Out: the targets by model, the CPU time of each store, and its end. The
+gateway is started as it ships, with a database, a topic and a Redis of its own. No function reads its log.
 */
 import {closeSync, openSync} from 'node:fs';
 import {mkdtemp, readFile, rm} from 'node:fs/promises';
@@ -14,6 +14,7 @@ import {familyCpuMsOf} from './cpu.ts';
 import {type Gauges, readGauges} from './gauges.ts';
 import {type ModelName, startModels} from './models.ts';
 import {startPeers} from './peers/peers.ts';
+import type {Program} from './program.ts';
 import {prove} from './proof.ts';
 import type {Row} from './rows.ts';
 import {seed} from './seed.ts';
@@ -40,10 +41,12 @@ export type World = Readonly<{
 
 export const startWorld = async ({
   rows,
+  program,
   nodeArguments,
   say,
 }: {
   rows: readonly Pick<Row, 'model' | 'targets'>[];
+  program: Program;
   /** Node's, for the gateway. */
   nodeArguments: readonly string[];
   say: (line: string) => void;
@@ -62,7 +65,7 @@ export const startWorld = async ({
     stack.onStop(async () => closeSync(log));
     const gateway = await stack.add(
       startChild({
-        program: 'functions/gateway/main.ts',
+        ...program,
         environment: {PORT: '0', ENVIRONMENT: 'development', ...stores.environment},
         nodeArguments,
         output: log,
