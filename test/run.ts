@@ -8,10 +8,10 @@ whole, the time of each stage, and a last line `N passed, N failed`; exit code 1
 (CI=true) a skipped test is a failure, unless a person said CLUSTER=off. Each stage counts as one test.
 */
 import {fileURLToPath} from 'node:url';
+import {attempt} from './runner/attempt.ts';
 import {runAva} from './runner/ava.ts';
 import {runClusterTests} from './runner/cluster-tests.ts';
 import {findNeeds} from './runner/needs.ts';
-import {wordsOf} from './runner/service-failed.ts';
 import {startServices} from './runner/services.ts';
 import {runStage, type Stage, say} from './runner/stage.ts';
 import {summarise} from './runner/tap.ts';
@@ -60,16 +60,6 @@ const runTests = async (
     counts.skipped += result.skipped;
   } finally {
     await services.stop();
-  }
-};
-
-/** Whatever goes wrong is told as a failure, and what comes after it still runs. */
-const attempt = async (counts: Counts, work: () => Promise<void>) => {
-  try {
-    await work();
-  } catch (error) {
-    counts.failed++;
-    say(`FAILED  ${wordsOf(error)}`);
   }
 };
 

@@ -8,12 +8,12 @@ that says why. All share one installation: first the files that disturb nobody, 
 import {findAddress} from '../cluster/address.ts';
 import {provideImage} from '../cluster/cluster-image.ts';
 import {createKubectl} from '../cluster/kubectl.ts';
+import {attempt} from './attempt.ts';
 import {runAva} from './ava.ts';
 import {type Cluster, openCluster, whyNoCluster} from './cluster.ts';
 import {clusterFiles, planRuns} from './cluster-plan.ts';
 import {countTests} from './counting.ts';
 import {findNeeds} from './needs.ts';
-import {wordsOf} from './service-failed.ts';
 import {startServices} from './services.ts';
 import {say, seconds} from './stage.ts';
 
@@ -43,16 +43,6 @@ const tellEnvironment = async (kubeconfig: string, signal: AbortSignal) => {
 
 type RunOptions = Readonly<{args: readonly string[]; verbose: boolean; signal: AbortSignal}>;
 type Counts = {-readonly [Name in keyof ClusterCounts]: ClusterCounts[Name]};
-
-/** What goes wrong is told and counted, and whatever has to be ended after it is ended. */
-const attempt = async (counts: Counts, work: () => Promise<void>) => {
-  try {
-    await work();
-  } catch (error) {
-    counts.failed++;
-    say(`FAILED  ${wordsOf(error)}`);
-  }
-};
 
 const runOn = async (
   {kubeconfig}: Cluster,
